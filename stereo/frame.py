@@ -1,0 +1,241 @@
+"""What travels through the pipeline: data only, checked once, never changed.
+
+Every type is frozen and its arrays are made read-only (cv2 takes read-only inputs); to change
+something use ``dataclasses.replace``. Conventions are in ``docs/conventions.md``: RGB, metres,
+pixels, NaN for unknown, pixel centres on integers, camera axes x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import ImageError, InputError
+
+Image = NDArray[np.uint8] | NDArray[np.uint16]
+Float = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+
+
+def _freeze(instance: object, name: str, array: NDArray[Any]) -> None:
+    """Store a read-only view, so that the caller's own array stays writable."""
+    view = array.view()
+    view.flags.writeable = False
+    object.__setattr__(instance, name, view)
+
+
+def _check_image(name: str, image: NDArray[Any]) -> None:
+    if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16):
+        found = getattr(image, "dtype", type(image).__name__)
+        raise ImageError(f"{name}: expected a uint8 or uint16 image array, got {found}")
+    if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or image.size == 0:
+        raise ImageError(
+            f"{name}: expected shape (H, W) gray or (H, W, 3) RGB with at least one pixel, "
+            f"got {image.shape}"
+        )
+
+
+def _check_pair(left: NDArray[Any], right: NDArray[Any]) -> None:
+    _check_image("left image", left)
+    _check_image("right image", right)
+    if left.shape[:2] != right.shape[:2]:
+        raise ImageError(
+            f"left image is {left.shape[1]}x{left.shape[0]} but right image is "
+            f"{right.shape[1]}x{right.shape[0]}; both must have the same size"
+        )
+
+
+def _check_plane(name: str, plane: NDArray[Any], shape: tuple[int, ...] | None = None) -> None:
+    if plane.dtype != np.float32 or plane.ndim != 2:
+        raise InputError(f"{name}: expected float32 (H, W), got {plane.dtype} {plane.shape}")
+    if shape is not None and plane.shape != shape:
+        raise InputError(f"{name}: expected shape {shape}, got {plane.shape}")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StereoFrame:
+    """Two images as the cameras gave them.
+
+    Raises ImageError when one is not an image or the two differ in size.
+    """
+
+    left: Image
+    """(H, W) gray or (H, W, 3) RGB, uint8 or uint16."""
+    right: Image
+    """Same size as ``left``."""
+    time_s: float = 0.0
+    """Time of capture, seconds; the zero is the source's own."""
+
+    def __post_init__(self) -> None:
+        _check_pair(self.left, self.right)
+        _freeze(self, "left", self.left)
+        _freeze(self, "right", self.right)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RectifiedPair:
+    """Two images whose rows correspond: a scene point lies on the same row in both.
+
+    Raises ImageError when one is not an image or the two differ in size, InputError when a mask
+    does not fit.
+    """
+
+    left: Image
+    """(H, W) gray or (H, W, 3) RGB, uint8 or uint16."""
+    right: Image
+    """Same size as ``left``."""
+    valid_left: Mask | None = None
+    """(H, W) True where the left camera saw something; None: everywhere."""
+    valid_right: Mask | None = None
+    """(H, W) True where the right camera saw something; None: everywhere."""
+    time_s: float = 0.0
+    """Time of capture, seconds."""
+
+    def __post_init__(self) -> None:
+        _check_pair(self.left, self.right)
+        _freeze(self, "left", self.left)
+        _freeze(self, "right", self.right)
+        for name in ("valid_left", "valid_right"):
+            mask = getattr(self, name)
+            if mask is None:
+                continue
+            if mask.dtype != np.bool_ or mask.shape != self.left.shape[:2]:
+                raise InputError(
+                    f"{name}: expected bool {self.left.shape[:2]}, got {mask.dtype} {mask.shape}"
+                )
+            _freeze(self, name, mask)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DisparityMap:
+    """How far each left pixel moved to the left in the right image.
+
+    Raises InputError for wrong dtype or shape.
+    """
+
+    px: Float
+    """(H, W) float32 pixels, ``x_left - x_right``; NaN where unknown."""
+    confidence: Float
+    """(H, W) float32 in [0, 1]; 0 where ``px`` is NaN."""
+
+    def __post_init__(self) -> None:
+        _check_plane("disparity", self.px)
+        _check_plane("confidence", self.confidence, self.px.shape)
+        _freeze(self, "px", self.px)
+        _freeze(self, "confidence", self.confidence)
+
+    @property
+    def valid_share(self) -> float:
+        """Share of pixels with a disparity, 0 to 1."""
+        return float(np.count_nonzero(np.isfinite(self.px)) / self.px.size)
+
+
+@dataclass(frozen=True, slots=True)
+class StereoGeometry:
+    """The five numbers that turn a rectified disparity into metres.
+
+    ``Z = focal_px * baseline_m / (disparity + doffs_px)``, and a pixel (x, y) of the left image
+    lies at ``X = (x - cx_px) Z / focal_px``, ``Y = (y - cy_px) Z / focal_px``.
+    Raises InputError when the numbers describe no camera.
+    """
+
+    focal_px: float
+    """Focal length of both rectified cameras, pixels."""
+    baseline_m: float
+    """Distance between the two centres, metres, > 0."""
+    cx_px: float
+    """Column of the left principal point, pixels."""
+    cy_px: float
+    """Row of both principal points, pixels."""
+    doffs_px: float = 0.0
+    """``cx_right - cx_left``, pixels."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (("focal_px", 1.0, 1e6), ("baseline_m", 1e-4, 1e3)):
+            value = getattr(self, name)
+            if not low <= value <= high:  # also catches NaN
+                raise InputError(
+                    f"{name} must be between {low:g} and {high:g} "
+                    f"({'pixels' if name == 'focal_px' else 'metres'}), got {value:g}"
+                )
+        for name in ("cx_px", "cy_px", "doffs_px"):
+            if not abs(getattr(self, name)) <= 1e6:
+                raise InputError(f"{name} must be a finite pixel position, got {getattr(self, name)}")
+
+    @property
+    def K(self) -> NDArray[np.float64]:  # noqa: N802
+        """(3, 3) intrinsics of the rectified left camera, pixels."""
+        return np.array(
+            [[self.focal_px, 0, self.cx_px], [0, self.focal_px, self.cy_px], [0, 0, 1]], float
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DepthFrame:
+    """Metric depth of the rectified left image, each pixel with its error bar.
+
+    Raises InputError for wrong dtype or shape.
+    """
+
+    depth_m: Float
+    """(H, W) metres along the optical axis of the rectified left camera; NaN where unknown."""
+    sigma_m: Float
+    """(H, W) one standard deviation of ``depth_m``, metres; NaN where unknown."""
+    color: Image
+    """(H, W) gray or (H, W, 3) RGB: the rectified left image."""
+    geometry: StereoGeometry
+    """Intrinsics and baseline that made it."""
+    time_s: float = 0.0
+    """Time of capture, seconds."""
+
+    def __post_init__(self) -> None:
+        _check_plane("depth", self.depth_m)
+        _check_plane("sigma", self.sigma_m, self.depth_m.shape)
+        _check_image("colour image", self.color)
+        if self.color.shape[:2] != self.depth_m.shape:
+            raise InputError(
+                f"colour image: expected size {self.depth_m.shape}, got {self.color.shape[:2]}"
+            )
+        for name in ("depth_m", "sigma_m", "color"):
+            _freeze(self, name, getattr(self, name))
+
+    @property
+    def K(self) -> NDArray[np.float64]:  # noqa: N802
+        """(3, 3) intrinsics of the rectified left camera, pixels."""
+        return self.geometry.K
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PointCloud:
+    """Coloured points in the rectified left camera's frame (x right, y down, z forward).
+
+    Raises InputError for wrong dtype or shape.
+    """
+
+    points: Float
+    """(N, 3) float32 metres, all finite."""
+    colors: NDArray[np.uint8]
+    """(N, 3) RGB."""
+    normals: Float | None = None
+    """(N, 3) float32 unit vectors towards the camera, or None."""
+
+    def __post_init__(self) -> None:
+        n = len(self.points)
+        for name, array, dtype in (
+            ("points", self.points, np.float32),
+            ("colors", self.colors, np.uint8),
+            ("normals", self.normals, np.float32),
+        ):
+            if array is None:
+                continue
+            if array.dtype != dtype or array.shape != (n, 3):
+                raise InputError(
+                    f"{name}: expected {np.dtype(dtype)} ({n}, 3), got {array.dtype} {array.shape}"
+                )
+            _freeze(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.points)

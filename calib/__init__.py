@@ -4,14 +4,21 @@
 file holds rectified geometry only), ``save_rig(rig, path)`` writes our own file.
 """
 
-from calib.camera import Camera, RectifiedRig, StereoRig
-from calib.errors import CalibrationError, CameraError, RigFileError
+from calib.camera import Camera, Notes, RectifiedRig, StereoRig
+from calib.errors import CalibrationError, CameraError, RigFileError, RigWriteError
+from calib.formats import FORMATS, Format, load_rig, save_rig
 
 __all__ = [
+    "FORMATS",
     "CalibrationError",
     "Camera",
     "CameraError",
+    "Format",
+    "Notes",
     "RectifiedRig",
     "RigFileError",
+    "RigWriteError",
     "StereoRig",
+    "load_rig",
+    "save_rig",
 ]

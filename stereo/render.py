@@ -33,9 +33,11 @@ def render_cloud(
     z = seen[:, 2] + distance * 1.15  # a step back, so that the turned cloud stays in view
     front = z > 0.05 * distance
     seen, z, colors = seen[front], z[front], cloud.colors[front]
-    focal = _fitting_focal(seen, z, size)
-    u = np.rint(size[0] / 2 + focal * seen[:, 0] / z).astype(np.int64)
-    v = np.rint(size[1] / 2 + focal * seen[:, 1] / z).astype(np.int64)
+    plane = seen[:, :2] / z[:, None]
+    low, high = np.quantile(plane, [0.01, 0.99], axis=0)
+    focal = float(np.min(0.94 * np.array(size) / np.maximum(high - low, 1e-9)))
+    center = np.array(size) / 2 - focal * (low + high) / 2
+    u, v = np.rint(focal * plane + center).astype(np.int64).T
     return _splat(u, v, z, colors, size)
 
 
@@ -46,14 +48,6 @@ def _turn(yaw_deg: float, pitch_deg: float) -> NDArray[np.float64]:
         [[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]]
     )
     return about_x @ about_y
-
-
-def _fitting_focal(
-    seen: NDArray[np.float64], z: NDArray[np.float64], size: tuple[int, int]
-) -> float:
-    """Focal length that brings 98 % of the points into the picture."""
-    extent = [np.quantile(np.abs(seen[:, axis] / z), 0.98) for axis in (0, 1)]
-    return float(min(0.48 * side / max(e, 1e-9) for side, e in zip(size, extent, strict=True)))
 
 
 def _splat(

@@ -37,9 +37,10 @@ Float = NDArray[np.float64]
 Gray = NDArray[Any]
 
 WINDOW_SHARE = 0.35
+_LARGEST_WINDOW = 10  # half side at 1280 px; beyond it the lens bends edges more than noise averages
 _FINDER_PX = 1280  # finders are no better on more pixels, only slower; refinement uses them all
 _FEWEST = 6  # points of a coded board that make a usable view
-_CACHE_VERSION = "1"
+_CACHE_VERSION = "3"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -356,17 +357,16 @@ def refine(
     if isinstance(board, Charuco):
         # from an inner corner to the nearest corner of a marker, along the axes
         share = min(share, max(0.12, 0.95 * (1 - board.marker_m / board.square_m) / 2))
-    half = np.maximum(2, np.floor(share * _spacing(points, ids, board))).astype(int)
-    half = np.minimum(half, 40)
+    half = np.maximum(2, np.floor(share * _clearance(points, ids, board))).astype(int)
+    half = np.minimum(half, round(_LARGEST_WINDOW * max(1, max(image.shape) / 1280)))
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 100, 1e-4)
+    gray = np.clip(np.rint(image), 0, 255).astype(np.uint8)  # cornerSubPix takes nothing else
+    half = np.minimum(half, (min(gray.shape) - 6) // 2)
     refined = points.astype(np.float32).reshape(-1, 1, 2)
     for window in np.unique(half):
         chosen = half == window
         corners = np.ascontiguousarray(refined[chosen])
-        try:
-            cv2.cornerSubPix(image, corners, (int(window),) * 2, (-1, -1), stop)
-        except cv2.error:
-            continue  # a window larger than the image
+        cv2.cornerSubPix(gray, corners, (int(window),) * 2, (-1, -1), stop)
         refined[chosen] = corners
     moved = refined[:, 0].astype(float)
     lost = np.linalg.norm(moved - points, axis=1) > np.maximum(3, half)
@@ -386,6 +386,16 @@ def _spacing(points: Float, ids: NDArray[np.intp], board: Board) -> Float:
     np.minimum.at(nearest, pairs[:, 1], length)
     usual = np.median(length) if len(length) else 10.0
     return np.where(np.isfinite(nearest), nearest, usual)
+
+
+def _clearance(points: Float, ids: NDArray[np.intp], board: Board) -> Float:
+    """(N,) half side of the square around each point that reaches the next corner, pixels.
+
+    Measured as the window is shaped: on a tilted board a diagonal neighbour may be nearest.
+    """
+    gap = np.abs(points[:, None] - points[None]).max(axis=2)
+    np.fill_diagonal(gap, np.inf)
+    return np.minimum(gap.min(axis=1), _spacing(points, ids, board))
 
 
 def _disc_centres(image: NDArray[np.float32], points: Float, board: Board) -> Float:

@@ -249,6 +249,46 @@ def _fisheye(X: Float, k: Float) -> tuple[Float, Float, Float]:
     return unit * (reached + 0 * slope)[:, None], J_X, J_k
 
 
+def unproject_points(model: Model, values: Float, pixels: Float) -> Float:
+    """Rays (N, 3) of pixels (N, 2), z = 1 for a pinhole, length 1 for a fisheye; NaN: none found.
+
+    As ``Camera.unproject`` but without looking for the fold first, which costs more than the rays
+    when the parameters are new at every call, as in propagating a covariance.
+    """
+    uv = (pixels - values[2:4]) / values[:2]
+    k = np.pad(values[4:], (0, 18 - len(values)))
+    if model == "fisheye":
+        radius = np.hypot(uv[:, 0], uv[:, 1])
+        theta = lens.fisheye_undistort(radius, tuple(k[:4].tolist()))
+        sideways = np.divide(np.sin(theta), radius, out=np.ones_like(radius), where=radius > 0)
+        return np.column_stack([uv * sideways[:, None], np.cos(theta)])
+    if len(values) > 16:
+        h = (
+            np.column_stack([uv, np.ones(len(uv))])
+            @ np.linalg.inv(lens.tilt_homography(*k[12:14])).T
+        )
+        uv = h[:, :2] / h[:, 2:]
+    k12 = tuple(k[:12].tolist())
+    x, y = uv.T.copy()
+    with np.errstate(all="ignore"):
+        for step in range(30):
+            u, v, J = lens.pinhole_distort(x, y, k12)
+            du, dv = u - uv[:, 0], v - uv[:, 1]
+            if step >= 5 and np.nanmax(np.hypot(du, dv), initial=0) < 1e-13:
+                break
+            if step < 5:  # divide by the radial gain: slow, but it finds the right branch
+                gain = np.hypot(u, v) / np.maximum(np.hypot(x, y), 1e-12)
+                gain = np.where(gain > 0.1, gain, 1.0)
+                x, y = x - du / gain, y - dv / gain
+                continue
+            det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
+            x, y = x - (J[1, 1] * du - J[0, 1] * dv) / det, y - (J[0, 0] * dv - J[1, 0] * du) / det
+        u, v, J = lens.pinhole_distort(x, y, k12)
+        det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
+        ok = (np.hypot(u - uv[:, 0], v - uv[:, 1]) < 1e-9) & (det > 0)
+    return np.where(ok[:, None], np.column_stack([x, y, np.ones_like(x)]), np.nan)
+
+
 def adjust(
     board: BoardModel,
     state: State,

@@ -37,7 +37,9 @@ Float = NDArray[np.float64]
 Gray = NDArray[Any]
 
 WINDOW_SHARE = 0.35
-_LARGEST_WINDOW = 10  # half side at 1280 px; beyond it the lens bends edges more than noise averages
+_LARGEST_WINDOW = (
+    10  # half side at 1280 px; beyond it the lens bends edges more than noise averages
+)
 _FINDER_PX = 1280  # finders are no better on more pixels, only slower; refinement uses them all
 _FEWEST = 6  # points of a coded board that make a usable view
 _CACHE_VERSION = "4"
@@ -224,7 +226,11 @@ def _find_circles(
         for extra in (0, cv2.CALIB_CB_CLUSTERING):
             for picture in (small, 255 - small):
                 found, points = cv2.findCirclesGrid(
-                    picture, grid, flags=layout | extra, blobDetector=_blobs(small), parameters=_GRID
+                    picture,
+                    grid,
+                    flags=layout | extra,
+                    blobDetector=_blobs(small),
+                    parameters=_GRID,
                 )
                 yield _taken((found, points))
 
@@ -434,7 +440,9 @@ def _disc_centres(image: NDArray[np.float32], points: Float, board: Board) -> Fl
     return centres
 
 
-def _gravity(patch: NDArray[np.float32], x: float, y: float, r: float) -> tuple[float, float] | None:
+def _gravity(
+    patch: NDArray[np.float32], x: float, y: float, r: float
+) -> tuple[float, float] | None:
     yy, xx = np.mgrid[: patch.shape[0], : patch.shape[1]]
     away = np.hypot(xx - x, yy - y)
     rim = patch[(away > 0.85 * r) & (away <= r)]

@@ -7,16 +7,15 @@ under which a view suddenly agrees with the rig is the diagnosis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.adjust import adjust
+from calib.adjust import BoardModel, adjust
 from calib.board import Board, Charuco, Chessboard
-from calib.camera import StereoRig
 from calib.detect import Detection, detect
 from calib.errors import CalibrationError
 from calib.guess import guess_board
@@ -26,13 +25,14 @@ from calib.solve import (
     Calibration,
     Rejected,
     View,
-    _consensus,
+    agree_on_motion,
+    board_poses,
+    calibrate_stereo,
     observe,
     one_thread,
     solve_camera,
     view_errors,
 )
-from calib.adjust import BoardModel
 
 Float = NDArray[np.float64]
 
@@ -84,6 +84,8 @@ def _sides(c: Calibration) -> Finding | None:
             "the second camera is above or below the first; depth needs them side by side",
             stops=True,
         )
+    if plane_spread_deg(s.view_R) < PARALLEL_DEG:
+        return None  # then nothing is known of the sides
     if centre[0] < 0 and s.R[2, 2] > 0 and s.R[0, 0] > 0:
         return Finding(
             "swapped",
@@ -170,8 +172,7 @@ def _blurred(views: Sequence[View]) -> Finding | None:
 
 def _mirrored_or_wrong_board(c: Calibration) -> Finding | None:
     """A fit this bad means that corners and board do not belong together."""
-    limit = 2.0 * max(1.0, max(c.sizes[0]) / 1000)
-    if c.rms_px() < limit:
+    if c.rms_px() < fit_limit(c.sizes):
         return None
     return Finding(
         "wrong_board",
@@ -194,7 +195,10 @@ def _change(c: Calibration) -> Finding | None:
     if best[0] > 0.7 * whole:
         return None
     k = best[1]
-    k = min(range(max(4, k - 3), min(n - 3, k + 4)), key=lambda j: _cost(c, range(j)) + _cost(c, range(j, n)))
+    k = min(
+        range(max(4, k - 3), min(n - 3, k + 4)),
+        key=lambda j: _cost(c, range(j)) + _cost(c, range(j, n)),
+    )
     before, after = _state(c, range(k)), _state(c, range(k, n))
     zoom = max(
         abs(float(b[:2].mean() / a[:2].mean()) - 1)
@@ -293,11 +297,9 @@ def _errors(c: Calibration, views: Sequence[View]) -> Float:
 
 
 def _posed(c: Calibration, views: Sequence[View]) -> Any:
-    from calib.solve import _poses
-
     camera = c.fit.state.camera(0, c.sizes[0])
     rays = [camera.unproject(view.left.points) for view in views]
-    R, t = _poses(rays, [view.left for view in views], c.shape)
+    R, t = board_poses(rays, [view.left for view in views], c.shape)
     return replace(c.fit.state, view_R=R, view_t=t)
 
 
@@ -318,9 +320,7 @@ def _all_orders(board: Board, view: View) -> list[View]:
 
 
 def _reordered(c: Calibration, fits: Callable[[View], bool]) -> Callable[[View], View | None]:
-    return lambda view: next(
-        (v for v in _all_orders(c.board, view)[1:] if fits(v)), None
-    )
+    return lambda view: next((v for v in _all_orders(c.board, view)[1:] if fits(v)), None)
 
 
 def _exchanged(c: Calibration) -> Callable[[View], View | None]:
@@ -363,10 +363,12 @@ def _moved_together(c: Calibration, out: Sequence[View], limit: float) -> dict[s
     shape = BoardModel(c.board.points)
     try:
         solos = [
-            solve_camera([(v.left, v.right)[s] for v in out], shape, cameras[s].model, -1, cameras[s])[0]
+            solve_camera(
+                [(v.left, v.right)[s] for v in out], shape, cameras[s].model, -1, cameras[s]
+            )[0]
             for s in (0, 1)
         ]
-        state, _, _ = _consensus(out, c.board, solos)
+        state, _, _ = agree_on_motion(out, c.board, solos)
     except CalibrationError:
         return {}
     fit = adjust(
@@ -399,38 +401,46 @@ def explain_failure(views: Sequence[View], board: Board, error: CalibrationError
     names = tuple(view.name for view in views)
     if len(views) < FEWEST_VIEWS:
         return [Finding("too_few", str(error), names, stops=True)]
-    shift = _best_shift(views, board)
-    if shift:
-        return [
-            Finding(
-                "unsynchronised",
-                f"left and right are out of step by {abs(shift)} view(s): left {views[0].name} "
-                f"belongs to the right image of {views[shift % len(views)].name}; "
-                "pair them again",
-                names,
-                stops=True,
-            )
-        ]
+    for cause, message, changed in _whole_session_tries(views):
+        if _solves(changed, board):
+            return [Finding(cause, message, names, stops=True)]
     return [Finding("unsynchronised", str(error), names, stops=True)]
 
 
-def _best_shift(views: Sequence[View], board: Board) -> int:
-    """By how many places the right images must be moved for the pairs to agree; 0: no shift."""
-    from calib.solve import calibrate_stereo
-
+def _whole_session_tries(views: Sequence[View]) -> Iterator[tuple[str, str, list[View]]]:
     for shift in (1, -1, 2, -2):
         moved = [
             View(view.name, view.left, views[i + shift].right)
             for i, view in enumerate(views)
             if 0 <= i + shift < len(views)
         ]
-        try:
-            c = calibrate_stereo(moved, board, model="pinhole5", warp="flat")
-        except CalibrationError:
-            continue
-        if c.rms_px() < 2 and len(c.views) >= 0.7 * len(moved):
-            return shift
-    return 0
+        first = max(0, -shift)
+        yield (
+            "unsynchronised",
+            f"left and right are out of step by {abs(shift)} view(s): left {views[first].name} "
+            f"belongs to the right image of {views[first + shift].name}; pair them again",
+            moved,
+        )
+    for side in ("right", "left"):
+        change = _turned(side, (-1, 1))
+        yield (
+            "mirrored",
+            f"the {side} images are mirrored; flip them back",
+            [changed for view in views if (changed := change(view)) is not None],
+        )
+
+
+def _solves(views: Sequence[View], board: Board) -> bool:
+    try:
+        c = calibrate_stereo(views, board, model="pinhole5", warp="flat")
+    except CalibrationError:
+        return False
+    return c.rms_px() < fit_limit(c.sizes) and len(c.views) >= 0.7 * len(views)
+
+
+def fit_limit(sizes: Sequence[tuple[int, int]]) -> float:
+    """A joint rms (px) that no right board and right pairing exceeds."""
+    return 2.0 * max(1.0, max(sizes[0]) / 1000)
 
 
 def explain_unseen(images: Sequence[NDArray[Any]], board: Board) -> Finding:
@@ -462,8 +472,3 @@ def explain_unseen(images: Sequence[NDArray[Any]], board: Board) -> Finding:
         f"the images do not show {board.spec}, but {found.spec}{why}",
         stops=True,
     )
-
-
-def rig_facts(rig: StereoRig) -> str:
-    """One line about a rig, for people."""
-    return f"baseline {rig.baseline_m * 1e3:.2f} mm, focal {rig.left.K[0, 0]:.1f} px"

@@ -194,7 +194,9 @@ def _png(page: Page, dpi: int = 300) -> bytes:
     data = bytes(cv2.imencode(".png", image)[1])
     # the size in metres lets a viewer print it at true scale; it follows the 33 header bytes
     chunk = b"pHYs" + struct.pack(">IIB", round(scale * 1e3), round(scale * 1e3), 1)
-    return data[:33] + struct.pack(">I", 9) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    return (
+        data[:33] + struct.pack(">I", 9) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+    )
 
 
 def _fill(image: np.ndarray, rectangles: np.ndarray, discs: np.ndarray, scale: float) -> None:

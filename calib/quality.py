@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.adjust import State, adjust, stepped
-from calib.solve import Calibration, HeldOut, held_out, one_thread, rectified_rays
+from calib.solve import Calibration, HeldOut, held_out, one_thread, rectified_rays, rectifying
 
 Float = NDArray[np.float64]
 Grade = Literal["good", "usable", "recalibrate"]
@@ -156,7 +156,9 @@ def difference(a: State, b: State) -> Float:
     """(G,) step from ``a`` to ``b``, without the board's shape."""
     turn = b.R @ a.R.T
     w = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
-    return np.concatenate([*(y - x for x, y in zip(a.intrinsics, b.intrinsics, strict=True)), w, b.t - a.t])
+    return np.concatenate(
+        [*(y - x for x, y in zip(a.intrinsics, b.intrinsics, strict=True)), w, b.t - a.t]
+    )
 
 
 def _covariance(c: Calibration, left_out: HeldOut) -> tuple[tuple[str, ...], Float, float]:
@@ -195,8 +197,8 @@ def triangulate(state: State, left: Float, right: Float) -> Float:
     with np.errstate(all="ignore"):
         xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
         Z = np.linalg.norm(state.t) / (xa - xb)
-    swapped = state.t @ state.R[:, 0] > 0  # then rectified x points away from the right camera
-    Z = -Z if swapped and np.nanmedian(Z) < 0 else Z
+    if (state.R.T @ state.t)[0] > 0:  # swapped cameras: the disparity has the other sign
+        Z = -Z
     return np.column_stack([xa * Z, (ya + yb) / 2 * Z, Z])
 
 
@@ -211,8 +213,6 @@ def image_points(c: Calibration, state: State, distance: float) -> tuple[Float, 
         points = rays * (distance / rays[:, 2:])
     ok = np.isfinite(points).all(axis=1) & (rays[:, 2] > 0.35)
     left, points = left[ok], points[ok]
-    from calib.solve import rectifying
-
     in_right = points @ rectifying(state) @ state.R.T + state.t
     right = state.camera(1, c.sizes[1]).project(in_right)
     both = np.isfinite(right).all(axis=1)

@@ -27,6 +27,7 @@ from calib.adjust import (
     exp,
     project,
     project_points,
+    unproject_points,
 )
 from calib.board import Board
 from calib.camera import Camera, Model, StereoRig
@@ -204,7 +205,7 @@ def _first_solution(
         solo, share = solve_camera(detections, shape, model, count, known)
         solos.append(solo)
         agree.append(share)
-    state, good, order = _consensus(views, board, solos)
+    state, good, order = agree_on_motion(views, board, solos)
     ordered = [
         replace(view, right=view.right.permuted(board.symmetries[p]) if p else view.right)
         for view, p in zip(views, order, strict=True)
@@ -246,14 +247,16 @@ def solve_camera(
     if known is not None:
         K, d = known.K, known.distortion
         rays = [known.unproject(one.points) for one in detections]
-        R, t = _poses(rays, detections, shape)
+        R, t = board_poses(rays, detections, shape)
         values = np.r_[K[0, 0], K[1, 1], K[0, 2], K[1, 2], d]
         state = State(model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
         fits.append(adjust(shape, state, seen, free=np.zeros(state.globals, bool), robust_px=2.0))
     for share in () if known is not None else _STARTS[model]:
         f = share * width
-        start = Camera(model, (width, height), np.array([[f, 0, centre[0]], [0, f, centre[1]], [0, 0, 1]]))
-        R, t = _poses([_rays(start, one.points) for one in detections], detections, shape)
+        start = Camera(
+            model, (width, height), np.array([[f, 0, centre[0]], [0, f, centre[1]], [0, 0, 1]])
+        )
+        R, t = board_poses([_rays(start, one.points) for one in detections], detections, shape)
         values = np.r_[f, f, centre, np.zeros(count)]
         state = State(model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
         each = np.arange(state.globals)
@@ -261,7 +264,9 @@ def solve_camera(
         fit = adjust(
             shape, fit.state, seen, free=np.isin(each, (0, 1, 4, 5)), robust_px=loose, max_steps=15
         )
-        fits.append(adjust(shape, fit.state, seen, robust_px=max(1.0, width / 1000), tolerance=1e-7))
+        fits.append(
+            adjust(shape, fit.state, seen, robust_px=max(1.0, width / 1000), tolerance=1e-7)
+        )
     fits = [fit for fit in fits if np.isfinite(fit.cost)]
     if not fits:
         raise CalibrationError(
@@ -282,7 +287,7 @@ def _rays(camera: Camera, pixels: Float) -> Float:
     return np.column_stack([q * (np.sin(theta) / r)[:, None], np.cos(theta)])
 
 
-def _poses(
+def board_poses(
     rays: Sequence[Float], detections: Sequence[Detection], shape: BoardModel
 ) -> tuple[Float, Float]:
     """Board poses (V, 3, 3), (V, 3) by the homography from the board to the rays' plane z = 1."""
@@ -308,7 +313,7 @@ def _poses(
 # -- the motion between the cameras ----------------------------------------------------------
 
 
-def _consensus(
+def agree_on_motion(
     views: Sequence[View], board: Board, solos: Sequence[Fit]
 ) -> tuple[State, NDArray[np.bool_], list[int]]:
     """The motion most views agree on, which views do, and the order of the right corners of each.
@@ -339,6 +344,12 @@ def _consensus(
     assert best is not None
     _, _, errors, order, (R, t) = best
     usual = float(np.sort(errors)[rank])
+    if usual > 0.015 * max(views[0].right.size):
+        raise CalibrationError(
+            "the pairs do not agree on where the right camera is: most are unsynchronised, wrongly "
+            "paired, mirrored or of another rig. Hold board and cameras still for each pair and "
+            "check that left and right images are paired by number"
+        )
     good = errors < max(2.0, 4 * usual)
     state = replace(left, intrinsics=(left.intrinsics[0], right.intrinsics[0]), R=R, t=t)
     return state, good, order
@@ -396,9 +407,8 @@ def _cleaned(draft: Calibration, good: NDArray[np.bool_]) -> Calibration:
     views = draft.views
     if good.sum() < FEWEST_VIEWS:
         raise CalibrationError(
-            "the pairs do not agree on where the right camera is: most are unsynchronised, "
-            "wrongly paired, or of another rig. Hold board and cameras still for each pair and "
-            "check that left and right images are paired by number"
+            f"only {int(good.sum())} pairs agree on where the right camera is; the others are "
+            "unsynchronised, wrongly paired or of another rig"
         )
     everything = draft.seen
     for _ in range(4):
@@ -500,7 +510,12 @@ def held_out(c: Calibration, folds: int) -> HeldOut:
         rest = np.flatnonzero(~out)
         state = c.fit.state.of_views(rest)
         fit = adjust(
-            c.shape, state, c.seen.of_views(rest), free=_free(c, state), max_steps=10, tolerance=1e-6
+            c.shape,
+            state,
+            c.seen.of_views(rest),
+            free=_free(c, state),
+            max_steps=10,
+            tolerance=1e-6,
         )
         states.append(fit.state)
         for v in np.flatnonzero(out):
@@ -528,8 +543,7 @@ def held_out(c: Calibration, folds: int) -> HeldOut:
 
 def rectified_rays(state: State, side: int, pixels: Float) -> Float:
     """(N, 3) rays of one camera in the frame whose x axis is the baseline."""
-    camera = state.camera(side, (10**6, 10**6))
-    rays = camera.unproject(pixels)
+    rays = unproject_points(state.model, state.intrinsics[side], pixels)
     in_left = rays if side == 0 else rays @ state.R  # R^T applied to each
     return np.asarray(in_left @ rectifying(state).T)
 
@@ -555,7 +569,9 @@ def row_errors(state: State, seen: Observations) -> Float:
     """
     key = seen.view * 10**6 + seen.point
     _, a, b = np.intersect1d(
-        np.where(seen.camera == 0, key, -1), np.where(seen.camera == 1, key, -2), return_indices=True
+        np.where(seen.camera == 0, key, -1),
+        np.where(seen.camera == 1, key, -2),
+        return_indices=True,
     )
     f = float(np.mean([values[:2] for values in state.intrinsics]))
     left = rectified_rays(state, 0, seen.pixels[a])
@@ -574,7 +590,13 @@ def view_errors(shape: BoardModel, state: State, seen: Observations) -> Float:
         shape, state, seen, free=np.zeros(state.globals, bool), robust_px=2.0, max_steps=20
     )
     if not np.isfinite(fit.cost):
-        fit = Fit(state, seen.pixels - project(shape, state, seen, jacobian=False)[0], 0, fit.normal, fit.free)
+        fit = Fit(
+            state,
+            seen.pixels - project(shape, state, seen, jacobian=False)[0],
+            0,
+            fit.normal,
+            fit.free,
+        )
     e2 = np.nan_to_num((fit.residuals**2).sum(axis=1), nan=1e8)
     return np.array([np.sqrt(np.median(e2[seen.view == v]) / 0.69) for v in range(seen.views)])
 
@@ -660,7 +682,9 @@ def _better(old: Calibration, new: Calibration) -> Calibration:
 
 def observe(views: Sequence[View]) -> Observations:
     """All corners of all views in one table."""
-    parts = [(v, s, d) for v, view in enumerate(views) for s, d in ((0, view.left), (1, view.right))]
+    parts = [
+        (v, s, d) for v, view in enumerate(views) for s, d in ((0, view.left), (1, view.right))
+    ]
     if not parts:
         none = np.zeros(0, np.intp)
         return Observations(none, none, none, np.zeros((0, 2)))

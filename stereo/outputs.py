@@ -158,6 +158,8 @@ def read_pfm(path: str | Path) -> Float:
 
 def _read_png(path: Path, divisor: float) -> Float:
     raw = _decode(path)
+    if raw.ndim == 3 and np.all(raw[..., :3] == raw[..., :1]):
+        raw = raw[..., 0]  # gray, stored as colour
     if raw.ndim != 2 or raw.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"{path}: a map is a gray PNG, this one is {raw.dtype} {raw.shape}")
     return np.where(raw == 0, np.float32(np.nan), (raw / divisor).astype(np.float32))

@@ -15,8 +15,8 @@ def render_cloud(
     cloud: PointCloud,
     *,
     size: tuple[int, int] = (1280, 800),
-    yaw_deg: float = 20.0,
-    pitch_deg: float = 12.0,
+    yaw_deg: float = 14.0,
+    pitch_deg: float = 8.0,
 ) -> NDArray[np.uint8]:
     """Return an (H, W, 3) RGB picture of the cloud, orbited about its middle.
 

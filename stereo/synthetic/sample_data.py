@@ -19,10 +19,11 @@ from calib import save_rig
 from calib.camera import Camera, StereoRig
 from stereo.synthetic.boards import CHARUCO, CHESSBOARD, PrintedBoard, board_poses
 from stereo.synthetic.frame_code import burn_frame_number
+from stereo.synthetic.light import Lamp
 from stereo.synthetic.pair import LEFT_SENSOR, RIGHT_SENSOR, RenderedPair, render_pair
 from stereo.synthetic.raycast import Pose, camera_rays, see
 from stereo.synthetic.room import room_scene
-from stereo.synthetic.scene import Lamp, Scene
+from stereo.synthetic.scene import Scene
 from stereo.synthetic.sensor import Sensor
 from stereo.synthetic.shapes import Array, matmul3, rotate, rotation
 
@@ -91,13 +92,13 @@ def write_session(
     out.mkdir(parents=True, exist_ok=True)
     # Somebody switched on the light behind the camera: the window alone leaves boards dim.
     extra = Lamp((0.2, -1.0, -0.9), (0.4, 0, 0), (0, 0.4, 0), (2.2, 2.1, 2.0))
-    lit = replace(scene, lighting=replace(scene.lighting, lamps=(*scene.lighting.lamps, extra)))
+    bright = replace(scene.lighting, lamps=(*scene.lighting.lamps, extra))
     places = (ROOM_POSE, ROOM_POSE.right_of(rig))
-    views = [_Backdrop(lit, c, p) for c, p in zip((rig.left, rig.right), places, strict=True)]
+    views = [_Backdrop(scene, c, p) for c, p in zip((rig.left, rig.right), places, strict=True)]
     for k, local in enumerate(board_poses(board, rig, seed=len(kind))):
         say(f"rendering calibration/{kind} {k + 1:2d}")
         pose = _in_world(local, ROOM_POSE)
-        held = lit.with_solids(board.solids(pose))
+        held = scene.with_solids(board.solids(pose), lighting=bright)
         for side, view, sensor in zip(
             ("left", "right"), views, (LEFT_SENSOR, RIGHT_SENSOR), strict=True
         ):

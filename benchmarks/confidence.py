@@ -10,6 +10,7 @@ are within 1 px, and the error bar against the errors.
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,9 @@ def fit(features: Array, right: Array) -> Array:
     for _ in range(25):
         p = probability(features, weights)
         curvature = (features * (p * (1 - p))[:, None]).T @ features
-        weights += np.linalg.solve(curvature + 1e-3 * np.eye(len(weights)), features.T @ (right - p))
+        weights += np.linalg.solve(
+            curvature + 1e-3 * np.eye(len(weights)), features.T @ (right - p)
+        )
     return weights
 
 
@@ -71,7 +74,7 @@ def main() -> None:
     confidence = probability(x, np.array(WEIGHTS))
     print("confidence  within 1 px  sigma px   68 % of errors  half of 90 %  within 2 sigma")
     edges = np.quantile(confidence, np.linspace(0, 1, 11))
-    for low, high in zip(edges[:-1], edges[1:], strict=True):
+    for low, high in pairwise(edges):
         bin_ = (confidence >= low) & (confidence <= high)
         sigma = disparity_sigma(confidence[bin_].astype(np.float32))
         print(

@@ -82,8 +82,10 @@ def main() -> None:
         9,
     )
     ratio = starts["help"] / starts["imports"]
-    print(f"stereo --help {starts['help']:.0f} ms, import click, numpy {starts['imports']:.0f} ms: "
-          f"ratio {ratio:.2f}")
+    print(
+        f"stereo --help {starts['help']:.0f} ms, import click, numpy {starts['imports']:.0f} ms: "
+        f"ratio {ratio:.2f}"
+    )
 
 
 if __name__ == "__main__":

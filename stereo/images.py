@@ -11,6 +11,7 @@ import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -64,8 +65,9 @@ def split_side_by_side(image: Image, *, name: str = "image") -> tuple[Image, Ima
         raise ImageError(
             f"{name}: {width} px wide, so not two equal views side by side (the width must be even)"
         )
+    pixels: NDArray[Any] = image
     half = width // 2
-    return np.ascontiguousarray(image[:, :half]), np.ascontiguousarray(image[:, half:])
+    return np.ascontiguousarray(pixels[:, :half]), np.ascontiguousarray(pixels[:, half:])
 
 
 def _read_bytes(path: Path) -> bytes:
@@ -80,17 +82,17 @@ def _read_bytes(path: Path) -> bytes:
     return data
 
 
-def _rgb_or_gray(path: Path, image: NDArray[np.generic]) -> Image:
+def _rgb_or_gray(path: Path, image: NDArray[Any]) -> Image:
     if image.dtype not in (np.uint8, np.uint16):
         raise ImageError(
-            f"{path}: is a {image.dtype} image; 8 or 16 bit was expected (a depth or disparity map?)"
+            f"{path}: is a {image.dtype} image; 8 or 16 bit was expected (is it a map?)"
         )
     if image.ndim == 3 and image.shape[2] == 2:
         image = image[..., 0]
     if image.ndim == 3:
         convert = cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
-        image = cv2.cvtColor(image, convert)  # type: ignore[call-overload]
-    return image  # type: ignore[return-value]
+        image = np.asarray(cv2.cvtColor(image, convert))
+    return image
 
 
 # --- headers ------------------------------------------------------------------------------------
@@ -157,7 +159,9 @@ def _tiff_size(data: bytes) -> tuple[int, int] | None:
     found = {}
     for entry in range(struct.unpack_from(order + "H", data, start)[0]):
         tag, kind = struct.unpack_from(order + "HH", data, start + 2 + 12 * entry)
-        value = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * entry)
+        value = struct.unpack_from(
+            order + ("H" if kind == 3 else "I"), data, start + 10 + 12 * entry
+        )
         found[tag] = value[0]
     return (found[256], found[257]) if {256, 257} <= set(found) else None
 

@@ -47,7 +47,7 @@ def _turn(yaw_deg: float, pitch_deg: float) -> NDArray[np.float64]:
     about_x = np.array(
         [[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]]
     )
-    return about_x @ about_y
+    return np.asarray(about_x @ about_y)
 
 
 def _splat(

@@ -43,8 +43,11 @@ def demo(ctx: click.Context, out: Path) -> int:
 
 def _render(folder: Path) -> Path:
     """Make the sample pair where the package came without it (a wheel)."""
-    from stereo.synthetic import write_room
+    from stereo.synthetic import make_sample_rig, room_scene
+    from stereo.synthetic.sample_data import write_room
 
-    click.echo("rendering the sample room ...", err=True)
-    write_room(folder)
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    write_room(folder, room_scene(), make_sample_rig(), say=say)
     return folder

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from calib import RectifiedRig, StereoRig, load_rig
+from calib.camera import Model
 from stereo.errors import InputError
 from stereo.frame import StereoGeometry
 from stereo.matching import MATCHERS
@@ -34,11 +35,22 @@ def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+unit_option = click.option(
+    "--unit", help="Length unit of a calibration file that states none: mm, cm, m."
+)
+model_option = click.option(
+    "--model",
+    type=click.Choice(["pinhole", "fisheye"]),
+    help="Lens model of a calibration file that does not state it.",
+)
+
+
 def rig_options(command: F) -> F:
     """``--calib``, or ``--rectified`` with the numbers, and how to rectify."""
     return _stack(
         click.option("--calib", type=click.Path(), help="Rig file: our YAML, OpenCV, Middlebury."),
-        click.option("--unit", help="Length unit of a calibration file that states none: mm, m."),
+        unit_option,
+        model_option,
         click.option("--rectified", is_flag=True, help="The images are rectified already."),
         click.option("--focal-px", type=float, help="Focal length of rectified images, pixels."),
         click.option("--baseline-m", type=float, help="Distance between the cameras, metres."),
@@ -98,12 +110,10 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: str | None) 
         if preset not in PRESETS:
             raise InputError(f"{value}: preset must be one of {', '.join(PRESETS)}, got {preset!r}")
         ctx.meta.setdefault("layers", {}).setdefault("preset", PRESETS[preset])
-    known = {param.name for param in ctx.command.params if isinstance(param, click.Option)}
+    known = {str(p.name) for p in ctx.command.params if isinstance(p, click.Option)}
     for key in options:
         if key not in known:
-            raise InputError(
-                f"{value}: unknown key {key!r}; known are {', '.join(sorted(k for k in known if k))}"
-            )
+            raise InputError(f"{value}: unknown key {key!r}; known are {', '.join(sorted(known))}")
     _layer(ctx, "config", options)
 
 
@@ -164,6 +174,7 @@ def load_calibration(
     *,
     calib: str | None,
     unit: str | None,
+    model: Model | None,
     rectified: bool,
     focal_px: float | None,
     baseline_m: float | None,
@@ -177,7 +188,10 @@ def load_calibration(
     if calib is not None:
         if focal_px is not None or baseline_m is not None:
             raise InputError("give either --calib or --focal-px with --baseline-m, not both")
-        loaded = load_rig(Path(calib), size=size, unit=unit)
+        loaded = load_rig(Path(calib), size=size, unit=unit, model=model)
+        for assumed in ("unit_assumed", "model_assumed"):
+            if isinstance(loaded, StereoRig) and assumed in loaded.notes:
+                click.echo(f"note: {loaded.notes[assumed]}", err=True)
         if rectified and isinstance(loaded, StereoRig):
             raise InputError(
                 f"{calib} describes raw cameras, so --rectified contradicts it; drop --rectified, "

@@ -11,7 +11,7 @@ import click
 from stereo import outputs
 from stereo.batch import PairFiles
 from stereo.check import check_rows
-from stereo.cli.options import load_calibration, rectification
+from stereo.cli.options import load_calibration, model_option, rectification, unit_option
 from stereo.errors import InputError
 from stereo.preview import lines_preview
 
@@ -21,7 +21,8 @@ from stereo.preview import lines_preview
 @click.argument("right", type=click.Path(path_type=Path), required=False)
 @click.option("--calib", type=click.Path(), required=True, help="Rig file.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Result folder.")
-@click.option("--unit", help="Length unit of a calibration file that states none: mm, m.")
+@unit_option
+@model_option
 @click.option("--side-by-side", is_flag=True, help="LEFT holds both images side by side.")
 @click.option("--alpha", type=float, default=0.0, show_default=True, help="0: common; 1: all.")
 @click.option("--rescale", is_flag=True, help="Scale the calibration to the images' size.")
@@ -40,6 +41,7 @@ def rectify(left: Path, right: Path | None, out: Path, **options: Any) -> int:
     calibration = load_calibration(
         calib=options["calib"],
         unit=options["unit"],
+        model=options["model"],
         rectified=False,
         focal_px=None,
         baseline_m=None,

@@ -63,7 +63,7 @@ DEFAULT_NUM_DISPARITIES = 128
 @click.option("--normals", is_flag=True, help="Add normals to the cloud.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_context
-def run(ctx: click.Context, left: str, right: str | None, out: Path, **options: Any) -> int:
+def run(ctx: click.Context, /, left: str, right: str | None, out: Path, **options: Any) -> int:
     """Compute depth of the pair LEFT RIGHT: two images, two folders or two globs.
 
     With --side-by-side LEFT alone is an image, folder or glob. Several pairs are matched by name
@@ -113,7 +113,7 @@ def _pair_size(pair: PairFiles) -> Size:
 def _calibrate(
     options: dict[str, Any], size: Size
 ) -> tuple[StereoRig | RectifiedRig | None, Rectification]:
-    names = ("calib", "unit", "rectified", "focal_px", "baseline_m", "doffs_px")
+    names = ("calib", "unit", "model", "rectified", "focal_px", "baseline_m", "doffs_px")
     calibration = load_calibration(**{name: options[name] for name in names}, size=size)
     rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
     return calibration, rect
@@ -139,10 +139,10 @@ def _num_disparities(
         return int(options["num_disparities"])
     if options["min_depth_m"] > 0 and rect.geometry is not None:
         g = rect.geometry
-        nearest = g.focal_px * g.baseline_m / options["min_depth_m"] - g.doffs_px
-        return max(16, math.ceil(nearest) + 1 - options["min_disparity"])
+        nearest: float = g.focal_px * g.baseline_m / options["min_depth_m"] - g.doffs_px
+        return max(16, math.ceil(nearest) + 1 - int(options["min_disparity"]))
     if isinstance(calibration, RectifiedRig) and calibration.num_disparities:
-        return calibration.num_disparities
+        return int(calibration.num_disparities)
     return DEFAULT_NUM_DISPARITIES
 
 

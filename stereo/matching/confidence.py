@@ -9,6 +9,8 @@ P. Mordohai, "A Quantitative Evaluation of Confidence Measures for Stereo Vision
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +58,13 @@ def evidence(
     neighbors = np.maximum(cv2.blur(share, (5, 5)), np.float32(1e-3))
     roughness = np.minimum(cv2.absdiff(disparity, cv2.blur(disparity, (5, 5)) / neighbors), 8)
 
-    return [
+    planes: list[Any] = [
         cv2.log(residual + 1),
         1 / (1 + texture * texture),
         cv2.blur(share, (31, 31)),
         cv2.log(roughness + np.float32(0.1)),
-    ]  # type: ignore[return-value]
+    ]
+    return planes
 
 
 def _warp(right: NDArray[np.uint8], disparity: Float) -> NDArray[np.uint8]:

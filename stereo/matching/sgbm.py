@@ -156,7 +156,7 @@ class SgbmMatcher:
             for image in (left, right)
         ]
         raw = self._opencv().compute(*padded)[:, before : before + left.shape[1]]
-        px = raw.astype(np.float32) / _FIXED_POINT
+        px = raw.astype(np.float32) / np.float32(_FIXED_POINT)
         px[raw < p.min_disparity * _FIXED_POINT] = np.nan
         return px
 

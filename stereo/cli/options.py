@@ -54,6 +54,8 @@ def rig_options(command: F) -> F:
         click.option("--rectified", is_flag=True, help="The images are rectified already."),
         click.option("--focal-px", type=float, help="Focal length of rectified images, pixels."),
         click.option("--baseline-m", type=float, help="Distance between the cameras, metres."),
+        click.option("--cx-px", type=float, help="Left principal point; default: the middle."),
+        click.option("--cy-px", type=float, help="Its row; default: the middle."),
         click.option("--doffs-px", type=float, default=0.0, help="cx_right - cx_left, pixels."),
         click.option(
             "--alpha",
@@ -178,8 +180,10 @@ def load_calibration(
     rectified: bool,
     focal_px: float | None,
     baseline_m: float | None,
-    doffs_px: float,
     size: Size | None,
+    cx_px: float | None = None,
+    cy_px: float | None = None,
+    doffs_px: float = 0.0,
 ) -> StereoRig | RectifiedRig | None:
     """Return the calibration the options describe; None when they say nothing.
 
@@ -205,7 +209,8 @@ def load_calibration(
         )
     if focal_px is None or baseline_m is None or size is None:
         return None
-    cx, cy = (size[0] - 1) / 2, (size[1] - 1) / 2
+    cx = (size[0] - 1) / 2 if cx_px is None else cx_px
+    cy = (size[1] - 1) / 2 if cy_px is None else cy_px
     StereoGeometry(focal_px, baseline_m, cx, cy, doffs_px)  # says what is wrong in these terms
     return RectifiedRig(size, focal_px, baseline_m, cx, cx + doffs_px, cy)
 

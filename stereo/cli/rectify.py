@@ -45,7 +45,6 @@ def rectify(left: Path, right: Path | None, out: Path, **options: Any) -> int:
         rectified=False,
         focal_px=None,
         baseline_m=None,
-        doffs_px=0.0,
         size=size,
     )
     rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)

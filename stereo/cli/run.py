@@ -113,7 +113,17 @@ def _pair_size(pair: PairFiles) -> Size:
 def _calibrate(
     options: dict[str, Any], size: Size
 ) -> tuple[StereoRig | RectifiedRig | None, Rectification]:
-    names = ("calib", "unit", "model", "rectified", "focal_px", "baseline_m", "doffs_px")
+    names = (
+        "calib",
+        "unit",
+        "model",
+        "rectified",
+        "focal_px",
+        "baseline_m",
+        "cx_px",
+        "cy_px",
+        "doffs_px",
+    )
     calibration = load_calibration(**{name: options[name] for name in names}, size=size)
     rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
     return calibration, rect

@@ -61,8 +61,9 @@ def _splat(
     width, height = size
     picture = np.full((height, width, 3), BACKGROUND, np.uint8)
     order = np.argsort(-z, kind="stable")
-    u, v, colors = u[order], v[order], colors[order]
-    for dx, dy in ((1, 1), (1, 0), (0, 1), (0, 0)):
-        inside = (u + dx >= 0) & (u + dx < width) & (v + dy >= 0) & (v + dy < height)
-        picture[v[inside] + dy, u[inside] + dx] = colors[inside]
+    columns = (u[order, None] + np.array([0, 1, 0, 1])).ravel()
+    rows = (v[order, None] + np.array([0, 0, 1, 1])).ravel()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    # where indices repeat, numpy keeps the last: the nearest point
+    picture[rows[inside], columns[inside]] = np.repeat(colors[order], 4, axis=0)[inside]
     return picture

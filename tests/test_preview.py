@@ -71,10 +71,10 @@ def test_lines_cross_both_halves() -> None:
 
 def test_nearer_points_hide_farther_ones() -> None:
     rng = np.random.default_rng(0)
-    flat = rng.uniform(-1, 1, (20000, 2))
-    near = np.column_stack([flat, np.full(20000, 2.0)])
+    flat = rng.uniform(-1, 1, (60000, 2))
+    near = np.column_stack([flat, np.full(60000, 2.0)])
     points = np.concatenate([near, near * 2]).astype(np.float32)
-    colors = np.repeat(np.array([[200, 0, 0], [0, 200, 0]], np.uint8), 20000, axis=0)
+    colors = np.repeat(np.array([[200, 0, 0], [0, 200, 0]], np.uint8), 60000, axis=0)
     picture = render_cloud(PointCloud(points, colors), size=(200, 200), yaw_deg=0, pitch_deg=0)
     middle = picture[60:140, 60:140]
     drawn = middle[np.any(middle != BACKGROUND, axis=-1)]

@@ -12,15 +12,7 @@ from typing import Any
 import click
 
 from calib import RectifiedRig, StereoRig
-from stereo.batch import (
-    DEFAULT_OUTPUTS,
-    OUTPUTS,
-    BatchSettings,
-    CloudOptions,
-    PairFiles,
-    PairReport,
-    run_batch,
-)
+from stereo.batch import BatchSettings, PairFiles, PairReport, run_batch
 from stereo.cli.options import (
     config_options,
     load_calibration,
@@ -33,6 +25,7 @@ from stereo.errors import InputError
 from stereo.images import find_images, find_pairs, image_size
 from stereo.matching import Matcher, make_matcher
 from stereo.pipeline import StereoPipeline
+from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions
 from stereo.rectify import Rectification, Size
 from stereo.refine import RefineParams
 

@@ -1,0 +1,79 @@
+// Python sees one class: stereo._native.Matcher.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+
+#include "matcher.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using stereo::ImageView;
+using stereo::Matcher;
+using stereo::Options;
+
+template <class Pixel>
+using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
+using Plane = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
+
+template <class Pixel>
+ImageView<Pixel> view(const Image<Pixel>& image) {
+  return {image.data(), image.stride(0), image.stride(1)};
+}
+
+Plane new_plane(std::size_t height, std::size_t width) {
+  float* data = new float[height * width];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+  return Plane(data, {height, width}, owner);
+}
+
+template <class Pixel>
+std::pair<Plane, Plane> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+  const std::size_t height = left.shape(0), width = left.shape(1);
+  if (right.shape(0) != height || right.shape(1) != width)
+    throw nb::value_error("left and right must have the same size");
+  if (height > 32767 || width > 32767)
+    throw nb::value_error("images must be at most 32767 pixels wide and high");
+  Plane disparity = new_plane(height, width), confidence = new_plane(height, width);
+  {
+    nb::gil_scoped_release release;
+    matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
+                  confidence.data());
+  }
+  return {disparity, confidence};
+}
+
+}  // namespace
+
+NB_MODULE(_native, module) {
+  module.doc() = "Semi-global matching; use stereo.matching.sgm.";
+
+  nb::class_<Options>(module, "Options")
+      .def(nb::init<>())
+      .def_rw("min_disparity", &Options::min_disparity)
+      .def_rw("num_disparities", &Options::disparities)
+      .def_rw("paths", &Options::paths)
+      .def_rw("p1", &Options::p1)
+      .def_rw("p2", &Options::p2)
+      .def_rw("p2_width", &Options::p2_width)
+      .def_rw("gradient_cap", &Options::gradient_cap)
+      .def_rw("uniqueness_percent", &Options::uniqueness_percent)
+      .def_rw("left_right_max_px", &Options::left_right_max_px)
+      .def_rw("median", &Options::median)
+      .def_rw("speckle_size", &Options::speckle_size)
+      .def_rw("speckle_range_px", &Options::speckle_range_px)
+      .def_rw("threads", &Options::threads);
+
+  nb::class_<Matcher>(module, "Matcher")
+      .def(nb::init<const Options&>(), "options"_a)
+      .def("match", &match<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert(),
+           "Returns disparity (float32, NaN unknown) and confidence (float32, 0 unknown).")
+      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
+
+  module.def("simd_level", [] { return stereo::best_kernel().name; },
+             "Instruction set in use: baseline, avx2 or avx512.");
+  module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,
+             "bytes_per_pixel"_a = 1);
+}

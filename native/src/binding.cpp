@@ -3,6 +3,9 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 
+#include <algorithm>
+#include <vector>
+
 #include "matcher.hpp"
 
 namespace nb = nanobind;
@@ -30,12 +33,17 @@ Plane new_plane(std::size_t height, std::size_t width) {
 }
 
 template <class Pixel>
-std::pair<Plane, Plane> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
-  const std::size_t height = left.shape(0), width = left.shape(1);
-  if (right.shape(0) != height || right.shape(1) != width)
+void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
+  if (right.shape(0) != left.shape(0) || right.shape(1) != left.shape(1))
     throw nb::value_error("left and right must have the same size");
-  if (height > 32767 || width > 32767)
+  if (left.shape(0) > 32767 || left.shape(1) > 32767)
     throw nb::value_error("images must be at most 32767 pixels wide and high");
+}
+
+template <class Pixel>
+std::pair<Plane, Plane> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+  check_sizes(left, right);
+  const std::size_t height = left.shape(0), width = left.shape(1);
   Plane disparity = new_plane(height, width), confidence = new_plane(height, width);
   {
     nb::gil_scoped_release release;
@@ -43,6 +51,25 @@ std::pair<Plane, Plane> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> 
                   confidence.data());
   }
   return {disparity, confidence};
+}
+
+// For tests: index, cost, before, after and rival of each pixel, [height][width][5].
+template <class Pixel>
+auto winners(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+  check_sizes(left, right);
+  const std::size_t height = left.shape(0), width = left.shape(1), pixels = height * width;
+  std::vector<stereo::Winner> found(pixels);
+  std::vector<float> disparity(pixels), confidence(pixels);
+  matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
+                confidence.data(), found.data());
+  auto* data = new std::uint16_t[pixels * 5];
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const stereo::Winner& w = found[i];
+    const std::uint16_t values[5] = {w.index, w.cost, w.before, w.after, w.rival};
+    std::copy(values, values + 5, data + i * 5);
+  }
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint16_t*>(p); });
+  return nb::ndarray<nb::numpy, std::uint16_t, nb::ndim<3>>(data, {height, width, 5}, owner);
 }
 
 }  // namespace
@@ -70,7 +97,9 @@ NB_MODULE(_native, module) {
       .def(nb::init<const Options&>(), "options"_a)
       .def("match", &match<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert(),
            "Returns disparity (float32, NaN unknown) and confidence (float32, 0 unknown).")
-      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
+      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert())
+      .def("_winners", &winners<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert())
+      .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
 
   module.def("simd_level", [] { return stereo::best_kernel().name; },
              "Instruction set in use: baseline, avx2 or avx512.");

@@ -213,8 +213,9 @@ class Matcher::Run {
   }
 
   void operator()(ImageView<Pixel> left, ImageView<Pixel> right, float* disparity,
-                  float* confidence) {
+                  float* confidence, Winner* winners) {
     confidence_ = confidence;
+    winners_ = winners;
     each_row([&](int y, Worker&) {
       left_image_.copy_row(left, y);
       right_image_.copy_row(right, y);
@@ -394,8 +395,10 @@ class Matcher::Run {
                       gather);
       reached[y].reach(end);
     }
-    kernel_.backward(search_, row, gather, worker.winners.get());
-    finish_row(search_, options_, work_.confidence, worker.winners.get(), worker.right, raw_row(y),
+    Winner* winners =
+        winners_ ? winners_ + std::ptrdiff_t(search_.width) * y : worker.winners.get();
+    kernel_.backward(search_, row, gather, winners);
+    finish_row(search_, options_, work_.confidence, winners, worker.right, raw_row(y),
                confidence_ + std::ptrdiff_t(search_.width) * y);
   }
 
@@ -438,6 +441,7 @@ class Matcher::Run {
   const std::size_t row_cells_;
   float gain_ = 1;
   float* confidence_ = nullptr;
+  Winner* winners_ = nullptr;
 };
 
 Matcher::Matcher(const Options& options)
@@ -449,17 +453,17 @@ Matcher::~Matcher() = default;
 
 template <class Pixel>
 void Matcher::match(ImageView<Pixel> left, ImageView<Pixel> right, int width, int height,
-                    float* disparity, float* confidence) {
+                    float* disparity, float* confidence, Winner* winners) {
   require(width > 0 && height > 0, "images must have at least one pixel");
   const std::lock_guard<std::mutex> lock(busy_);
   Run<Pixel>(options_, best_kernel(), width, height, *workspace_)(left, right, disparity,
-                                                                  confidence);
+                                                                  confidence, winners);
 }
 
 template void Matcher::match(ImageView<std::uint8_t>, ImageView<std::uint8_t>, int, int, float*,
-                             float*);
+                             float*, Winner*);
 template void Matcher::match(ImageView<std::uint16_t>, ImageView<std::uint16_t>, int, int, float*,
-                             float*);
+                             float*, Winner*);
 
 std::size_t memory_bytes(int width, int height, const Options& options, int bytes_per_pixel) {
   const Search search = make_search(width, height, checked(options), best_kernel().lanes);

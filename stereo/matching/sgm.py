@@ -162,7 +162,9 @@ class SgmMatcher:
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         height, width = left.shape
         if max(height, width) > _MAX_SIDE_PX:
-            raise MatcherError(f"images must be at most {_MAX_SIDE_PX} px a side, got {width}x{height}")
+            raise MatcherError(
+                f"images must be at most {_MAX_SIDE_PX} px a side, got {width}x{height}"
+            )
         if left.dtype != right.dtype:
             raise MatcherError(f"left image is {left.dtype} but right image is {right.dtype}")
         px, confidence = self._matcher.match(left, right)

@@ -118,8 +118,10 @@ def disparity(found: Ints, params: SgmParams) -> NDArray[np.float32]:
             ):
                 continue
             out[y, x] = params.min_disparity + index
-            if 0 < index < params.num_disparities - 1 and before + after > 2 * cost:
-                out[y, x] += np.float32(0.5 * (before - after) / (before + after - 2 * cost))
+            steeper = max(before, after) - cost
+            if 0 < index < params.num_disparities - 1 and steeper > 0:
+                ratio = (before - after) / steeper
+                out[y, x] += np.float32(ratio * (0.7 - 0.22 * abs(ratio)))
     return out
 
 

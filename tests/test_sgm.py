@@ -19,7 +19,7 @@ from tests import sgm_reference as reference
 
 pytestmark = pytest.mark.skipif(not sgm.is_available(), reason="native matcher not built")
 
-RAW = dict(median=False, speckle_size_px=0, threads=1)
+RAW = {"median": False, "speckle_size_px": 0, "threads": 1}
 
 
 def random_pair(seed, height, width, shift, dtype=np.uint8, smooth=3):
@@ -70,7 +70,8 @@ from stereo.frame import RectifiedPair
 from stereo.matching.sgm import SgmMatcher, SgmParams, simd_level
 digest = hashlib.sha256()
 rng = np.random.default_rng(5)
-for height, width, count, low in ((40, 97, 64, 0), (33, 200, 300, -20), (9, 70, 192, 7), (1, 3, 17, 0)):
+sizes = (40, 97, 64, 0), (33, 200, 300, -20), (9, 70, 192, 7), (1, 3, 17, 0)
+for height, width, count, low in sizes:
     for dtype in (np.uint8, np.uint16):
         scene = rng.integers(0, np.iinfo(dtype).max + 1, (height, width + 9)).astype(dtype)
         pair = RectifiedPair(scene[:, :width], scene[:, 5:5 + width])
@@ -204,11 +205,11 @@ def test_speckles_are_islands_smaller_than_asked():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        (dict(num_disparities=0), "num_disparities must be 1 to 4080, got 0"),
-        (dict(paths=8), "paths must be 3 or 4, got 8"),
-        (dict(p1=90, p2=80), "p1 must be 0 to 80, got 90"),
-        (dict(p2=120), "must be at most 223"),
-        (dict(threads=0), "threads must be 1 to 256, got 0"),
+        ({"num_disparities": 0}, "num_disparities must be 1 to 4080, got 0"),
+        ({"paths": 8}, "paths must be 3 or 4, got 8"),
+        ({"p1": 90, "p2": 80}, "p1 must be 0 to 80, got 90"),
+        ({"p2": 120}, "must be at most 223"),
+        ({"threads": 0}, "threads must be 1 to 256, got 0"),
     ],
 )
 def test_impossible_parameters_are_refused_by_name(wrong, message):

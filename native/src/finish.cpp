@@ -27,24 +27,41 @@ bool agrees(const Search& search, const RightView& right, int x, int index, int 
   return max_px < 0 || (right.index[xr] >= 0 && std::abs(right.index[xr] - index) <= max_px);
 }
 
-// Parabola through the winner and its neighbours.
+// Where between its neighbours the minimum lies. A parabola or two lines of equal slope draw it to
+// whole pixels, because the paths favour them; this curve is the mean true offset over the pairs of
+// pairs.json as a function of the steepness ratio (benchmarks/subpixel.py).
 float fraction(const Winner& winner) {
   const int before = winner.before - winner.cost, after = winner.after - winner.cost;
-  if (before + after == 0) return 0;
-  return 0.5f * static_cast<float>(before - after) / static_cast<float>(before + after);
+  const int steeper = std::max(before, after);
+  if (steeper == 0) return 0;
+  const float ratio = static_cast<float>(before - after) / static_cast<float>(steeper);
+  return ratio * (0.7f - 0.22f * std::abs(ratio));
 }
 
 }  // namespace
 
-ConfidenceTable::ConfidenceTable() {
-  for (int margin = 0; margin < kMargins; ++margin)
-    for (int cost = 0; cost < kCosts; ++cost) {
-      const float logit = -0.5f + 0.1f * float(margin) - 0.02f * float(cost * kCostStep);
-      table_[margin * kCosts + cost] = 1 / (1 + std::exp(-logit));
-    }
+// Weights fitted to "within 1 px of the truth" over pairs.json, each pair weighing the same
+// (benchmarks/confidence.py prints the fit, the calibration and the sparsification curve).
+ConfidenceModel::ConfidenceModel() {
+  for (int cost = 0; cost < 256; ++cost) {
+    const double logarithm = kSteps * std::log1p(cost);
+    margin_[cost] = static_cast<int>(std::lround(0.6532 * logarithm));
+    cost_[cost] = static_cast<int>(std::lround(-1.2741 * logarithm + 3.1648 * kSteps));
+    steeper_[cost] = static_cast<int>(std::lround(0.5978 * logarithm));
+    flatter_[cost] = static_cast<int>(std::lround(-0.3509 * logarithm));
+  }
+  for (int i = -kLimit; i <= kLimit; ++i)
+    likelihood_[i + kLimit] = static_cast<float>(1 / (1 + std::exp(-double(i) / kSteps)));
 }
 
-void finish_row(const Search& search, const Options& options, const ConfidenceTable& table,
+float ConfidenceModel::operator()(const Winner& winner) const {
+  const int logit = margin_[winner.rival - winner.cost] + cost_[winner.cost] +
+                    steeper_[std::max(winner.before, winner.after) - winner.cost] +
+                    flatter_[std::min(winner.before, winner.after) - winner.cost];
+  return likelihood_[std::clamp(logit, -kLimit, kLimit) + kLimit];
+}
+
+void finish_row(const Search& search, const Options& options, const ConfidenceModel& model,
                 const Winner* winners, RightView& right, float* disparity, float* confidence) {
   vote(search, winners, right);
   for (int x = 0; x < search.width; ++x) {
@@ -58,7 +75,7 @@ void finish_row(const Search& search, const Options& options, const ConfidenceTa
     disparity[x] = valid ? static_cast<float>(search.min_disparity + winner.index) +
                                (inside ? fraction(winner) : 0.0f)
                          : kHole;
-    confidence[x] = valid ? table(winner.rival - winner.cost, winner.cost) : 0.0f;
+    confidence[x] = valid ? model(winner) : 0.0f;
   }
 }
 

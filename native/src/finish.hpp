@@ -10,19 +10,18 @@ namespace stereo {
 // Below every disparity, so that the median treats a hole as the farthest background.
 constexpr float kHole = -1e6f;
 
-// The confidence of each (margin, cost), see finish.cpp.
-class ConfidenceTable {
+// How likely a winner is right within a pixel: a logistic regression on four logarithms of costs,
+// in fixed point, so that it gives the same bits everywhere. See finish.cpp.
+class ConfidenceModel {
  public:
-  ConfidenceTable();
-  float operator()(int margin, int cost) const {
-    margin = margin < kMargins ? margin : kMargins - 1;
-    cost = cost / kCostStep < kCosts ? cost / kCostStep : kCosts - 1;
-    return table_[margin * kCosts + cost];
-  }
+  ConfidenceModel();
+  float operator()(const Winner& winner) const;
 
  private:
-  static constexpr int kMargins = 128, kCosts = 32, kCostStep = 4;
-  float table_[kMargins * kCosts];
+  static constexpr int kSteps = 64;              // of the logit, per unit
+  static constexpr int kLimit = 8 * kSteps;      // beyond +-8 nothing changes
+  int margin_[256], cost_[256], steeper_[256], flatter_[256];
+  float likelihood_[2 * kLimit + 1];
 };
 
 struct RightView {  // of one row
@@ -30,7 +29,7 @@ struct RightView {  // of one row
   std::vector<int> index;
 };
 
-void finish_row(const Search& search, const Options& options, const ConfidenceTable& table,
+void finish_row(const Search& search, const Options& options, const ConfidenceModel& model,
                 const Winner* winners, RightView& right, float* disparity, float* confidence);
 
 // Turns islands of fewer than `size` pixels into holes; neighbours belong together when they differ

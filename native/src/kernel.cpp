@@ -21,6 +21,7 @@ void with_vectors(const Search& search, Body body) {
     case 1: return body(Constant<1>{});
     case 2: return body(Constant<2>{});
     case 4: return body(Constant<4>{});
+    case 8: return body(Constant<8>{});
     default: return body(Constant<0>{});
   }
 }

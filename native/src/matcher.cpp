@@ -188,7 +188,7 @@ struct Matcher::Workspace {
   Buffer<std::uint8_t> match, sum;              // two blocks of rows
   Buffer<float> raw;
   std::vector<Worker> workers;
-  ConfidenceTable confidence;
+  ConfidenceModel confidence;
 };
 
 // One call of match(): the stages in their order, on the workspace's memory.

@@ -16,7 +16,7 @@ struct Options {
   int paths = 4;                // 4: left, right, up, down. 3: without up, in one pass
   int p1 = 20, p2 = 84;         // surcharge of a step of one, and of a jump
   int p2_width = 16;            // a jump costs half where the image steps by this plus 4 levels
-  int gradient_cap = 20;        // larger differences of gradient are no more evidence
+  int gradient_cap = 10;        // larger differences of gradient are no more evidence
   int uniqueness_percent = 5;   // how far above the winner the best rival must be
   int left_right_max_px = 1;    // how far the right view's opinion may be off; negative: no check
   bool median = true;

@@ -26,7 +26,7 @@ constexpr int kBlockRows = 8;      // rows between checkpoints of the upward pat
 constexpr int kStripColumns = 64;  // columns that one task of the upward path takes
 constexpr int kStepColumns = 64;   // columns between two looks at the row above
 constexpr int kBorder = kCensusRadiusX;
-constexpr float kBorrowedConfidence = 0.3f;  // of a hole that the median closed
+constexpr float kBorrowedConfidence = 0.55f;  // of a hole that the median closed: measured
 
 // Aligned memory that is not initialised and only ever grows.
 template <class T>

@@ -1,5 +1,4 @@
-"""
-The native semi-global matcher: census and gradient cost, four paths, in C++ (``native/``).
+"""The native semi-global matcher: census and gradient cost, four paths, in C++ (``native/``).
 
 Hirschmueller, "Stereo processing by semiglobal matching and mutual information", PAMI 2008, with
 the over-counting of the matching cost removed as Drory et al. 2014 propose.
@@ -36,8 +35,7 @@ _COST_BUDGET = 255 - 31 - 1
 
 @dataclass(frozen=True, slots=True)
 class SgmParams:
-    """
-    What the matcher searches, and how smooth it wants the result.
+    """What the matcher searches, and how smooth it wants the result.
 
     Raises MatcherError for values it cannot run with.
     """
@@ -103,8 +101,7 @@ def is_available() -> bool:
 
 
 def simd_level() -> str:
-    """
-    Instruction set in use: "baseline", "avx2" or "avx512" (``STEREO_SIMD`` overrides).
+    """Instruction set in use: "baseline", "avx2" or "avx512" (``STEREO_SIMD`` overrides).
 
     Raises MissingLibraryError without the native matcher, MatcherError for an unknown override.
     """
@@ -112,8 +109,7 @@ def simd_level() -> str:
 
 
 def memory_bytes(width: int, height: int, params: SgmParams, *, bytes_per_pixel: int = 1) -> int:
-    """
-    Bytes that matching a pair of this size takes besides images and result.
+    """Bytes that matching a pair of this size takes besides images and result.
 
     Raises MissingLibraryError without the native matcher.
     """
@@ -130,8 +126,7 @@ class SgmMatcher:
         self._matcher = _call(_require_native().Matcher, _options(self.params))
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
-        """
-        Disparity of the left view and how far each pixel can be trusted.
+        """Disparity of the left view and how far each pixel can be trusted.
 
         Pixels outside ``valid_left``, or whose match lies outside ``valid_right``, are unknown.
         Raises MatcherError for images beyond 32767 pixels a side or of two different types.
@@ -144,8 +139,7 @@ class SgmMatcher:
         return DisparityMap(px, confidence)
 
     def match_right(self, pair: RectifiedPair) -> DisparityMap:
-        """
-        Disparity of the right view, ``x_left - x_right`` at each right pixel.
+        """Disparity of the right view, ``x_left - x_right`` at each right pixel.
 
         The mirrored pair is matched: in a mirror the right camera is the left one. Takes as long
         as ``match`` and is as good.

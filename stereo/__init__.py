@@ -1,0 +1,108 @@
+"""Turn a pair of cameras into a trustworthy depth sensor.
+
+    from calib import load_rig
+    from stereo import Rectification, StereoFrame, StereoPipeline, make_matcher, read_image
+
+    rect = Rectification.from_rig(load_rig("rig.yaml"))
+    pipeline = StereoPipeline(rect, make_matcher("sgbm", num_disparities=128))
+    result = pipeline.process(StereoFrame(read_image("left.png"), read_image("right.png")))
+    result.depth.depth_m, result.depth.sigma_m, result.cloud().points
+
+Names are loaded when first used, so that ``import stereo`` and ``stereo --help`` stay instant.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from stereo._version import __version__
+
+if TYPE_CHECKING:
+    from stereo.check import RowCheck, check_rows, check_swapped
+    from stereo.cloud import crop, point_cloud, remove_outliers, thin, with_normals
+    from stereo.depth import depth_sigma, depth_to_disparity, disparity_to_depth
+    from stereo.errors import StereoError
+    from stereo.evaluate import Metrics, evaluate
+    from stereo.frame import (
+        DepthFrame,
+        DisparityMap,
+        PointCloud,
+        RectifiedPair,
+        StereoFrame,
+        StereoGeometry,
+    )
+    from stereo.images import read_image
+    from stereo.matching import MATCHERS, Matcher, SgbmMatcher, SgbmParams, make_matcher
+    from stereo.pipeline import StereoPipeline, StereoResult
+    from stereo.rectify import Rectification
+    from stereo.refine import RefineParams, fill_holes, left_right_check, remove_speckles
+
+_HOME = {
+    "check": ("RowCheck", "check_rows", "check_swapped"),
+    "cloud": ("crop", "point_cloud", "remove_outliers", "thin", "with_normals"),
+    "depth": ("depth_sigma", "depth_to_disparity", "disparity_to_depth"),
+    "errors": ("StereoError",),
+    "evaluate": ("Metrics", "evaluate"),
+    "frame": (
+        "DepthFrame",
+        "DisparityMap",
+        "PointCloud",
+        "RectifiedPair",
+        "StereoFrame",
+        "StereoGeometry",
+    ),
+    "images": ("read_image",),
+    "matching": ("MATCHERS", "Matcher", "SgbmMatcher", "SgbmParams", "make_matcher"),
+    "pipeline": ("StereoPipeline", "StereoResult"),
+    "rectify": ("Rectification",),
+    "refine": ("RefineParams", "fill_holes", "left_right_check", "remove_speckles"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "MATCHERS",
+    "DepthFrame",
+    "DisparityMap",
+    "Matcher",
+    "Metrics",
+    "PointCloud",
+    "Rectification",
+    "RectifiedPair",
+    "RefineParams",
+    "RowCheck",
+    "SgbmMatcher",
+    "SgbmParams",
+    "StereoError",
+    "StereoFrame",
+    "StereoGeometry",
+    "StereoPipeline",
+    "StereoResult",
+    "__version__",
+    "check_rows",
+    "check_swapped",
+    "crop",
+    "depth_sigma",
+    "depth_to_disparity",
+    "disparity_to_depth",
+    "evaluate",
+    "fill_holes",
+    "left_right_check",
+    "make_matcher",
+    "point_cloud",
+    "read_image",
+    "remove_outliers",
+    "remove_speckles",
+    "thin",
+    "with_normals",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module 'stereo' has no attribute {name!r}")
+    return getattr(import_module(f"stereo.{_MODULE_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

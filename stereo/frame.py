@@ -38,9 +38,8 @@ def _check_image(name: str, image: NDArray[Any]) -> None:
         )
 
 
-def _check_pair(left: NDArray[Any], right: NDArray[Any]) -> None:
-    _check_image("left image", left)
-    _check_image("right image", right)
+def check_same_size(left: NDArray[Any], right: NDArray[Any]) -> None:
+    """Raise ImageError naming both sizes when they differ."""
     if left.shape[:2] != right.shape[:2]:
         raise ImageError(
             f"left image is {left.shape[1]}x{left.shape[0]} but right image is "
@@ -59,18 +58,20 @@ def _check_plane(name: str, plane: NDArray[Any], shape: tuple[int, ...] | None =
 class StereoFrame:
     """Two images as the cameras gave them.
 
-    Raises ImageError when one is not an image or the two differ in size.
+    The two may differ in size, as two unlike cameras do; a rectification checks both against the
+    calibration. Raises ImageError when one is not an image.
     """
 
     left: Image
     """(H, W) gray or (H, W, 3) RGB, uint8 or uint16."""
     right: Image
-    """Same size as ``left``."""
+    """(H, W) gray or (H, W, 3) RGB, uint8 or uint16."""
     time_s: float = 0.0
     """Time of capture, seconds; the zero is the source's own."""
 
     def __post_init__(self) -> None:
-        _check_pair(self.left, self.right)
+        _check_image("left image", self.left)
+        _check_image("right image", self.right)
         _freeze(self, "left", self.left)
         _freeze(self, "right", self.right)
 
@@ -95,7 +96,9 @@ class RectifiedPair:
     """Time of capture, seconds."""
 
     def __post_init__(self) -> None:
-        _check_pair(self.left, self.right)
+        _check_image("left image", self.left)
+        _check_image("right image", self.right)
+        check_same_size(self.left, self.right)
         _freeze(self, "left", self.left)
         _freeze(self, "right", self.right)
         for name in ("valid_left", "valid_right"):
@@ -163,7 +166,9 @@ class StereoGeometry:
                 )
         for name in ("cx_px", "cy_px", "doffs_px"):
             if not abs(getattr(self, name)) <= 1e6:
-                raise InputError(f"{name} must be a finite pixel position, got {getattr(self, name)}")
+                raise InputError(
+                    f"{name} must be a finite pixel position, got {getattr(self, name)}"
+                )
 
     @property
     def K(self) -> NDArray[np.float64]:  # noqa: N802

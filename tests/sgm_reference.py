@@ -135,3 +135,18 @@ def right_opinion(row: Ints, params: SgmParams) -> dict[int, tuple[int, int]]:
         if cost < 255 and (held is None or cost <= held[0]):
             best[column] = (cost, index)
     return best
+
+
+def random_pair(
+    seed: int, height: int, width: int, shift: int, dtype: type = np.uint8, smooth: int = 3
+) -> tuple[NDArray[np.generic], ...]:
+    """A noisy texture and itself moved by ``shift`` px, so that x_right = x_left - shift."""
+    rng = np.random.default_rng(seed)
+    top = np.iinfo(dtype).max
+    wide = rng.random((height, width + 2 * abs(shift) + smooth))
+    kernel = np.ones(smooth) / smooth
+    wide = np.apply_along_axis(lambda row: np.convolve(row, kernel, "valid"), 1, wide)
+    start = abs(shift)
+    left = wide[:, start : start + width]
+    right = wide[:, start + shift : start + shift + width] + rng.normal(0, 0.02, (height, width))
+    return tuple((np.clip(v, 0, 1) * top).astype(dtype) for v in (left, right))

@@ -7,12 +7,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from sgm_reference import random_pair
 
 from stereo.errors import InputError
 from stereo.frame import RectifiedPair, StereoGeometry
 from stereo.matching import search_range, sgm
 from stereo.matching.search_range import find_search_range, search_range_for_depths
-from tests.test_sgm import random_pair
 
 DATA = Path(__file__).parents[1] / "../shared/data"
 

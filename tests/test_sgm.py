@@ -8,31 +8,19 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import sgm_reference as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sgm_reference import random_pair
 
 from stereo.errors import ImageError, MatcherError
 from stereo.frame import RectifiedPair
 from stereo.matching import sgm
 from stereo.matching.sgm import SgmMatcher, SgmParams
-from tests import sgm_reference as reference
 
 pytestmark = pytest.mark.skipif(not sgm.is_available(), reason="native matcher not built")
 
 RAW = {"median": False, "speckle_size_px": 0, "threads": 1}
-
-
-def random_pair(seed, height, width, shift, dtype=np.uint8, smooth=3):
-    """A noisy texture and itself moved by ``shift`` px, so that x_right = x_left - shift."""
-    rng = np.random.default_rng(seed)
-    top = np.iinfo(dtype).max
-    wide = rng.random((height, width + 2 * abs(shift) + smooth))
-    kernel = np.ones(smooth) / smooth
-    wide = np.apply_along_axis(lambda row: np.convolve(row, kernel, "valid"), 1, wide)
-    start = abs(shift)
-    left = wide[:, start : start + width]
-    right = wide[:, start + shift : start + shift + width] + rng.normal(0, 0.02, (height, width))
-    return tuple((np.clip(v, 0, 1) * top).astype(dtype) for v in (left, right))
 
 
 @st.composite
@@ -178,18 +166,6 @@ def test_memory_layout_of_the_input_does_not_matter():
     ):
         pair = RectifiedPair(layout(left), layout(right))
         np.testing.assert_array_equal(matcher.match(pair).px, expected)
-
-
-def test_invalid_regions_stay_unknown():
-    left, right = random_pair(7, 40, 80, 5)
-    valid = np.ones(left.shape, bool)
-    valid[:10] = False
-    valid_right = np.ones(left.shape, bool)
-    valid_right[:, 30:40] = False
-    found = SgmMatcher(SgmParams(0, 32)).match(RectifiedPair(left, right, valid, valid_right))
-    assert np.isnan(found.px[:10]).all()
-    assert np.isnan(found.px[:, 37:43]).all()
-    assert np.isfinite(found.px[12:, 50:70]).mean() > 0.95
 
 
 def test_speckles_are_islands_smaller_than_asked():

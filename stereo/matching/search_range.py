@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError
 from stereo.frame import RectifiedPair, StereoGeometry
+from stereo.gray import gray8_pair, to_gray
 from stereo.matching import sgm
 
 Gray = NDArray[Any]
@@ -64,7 +65,7 @@ def find_search_range(pair: RectifiedPair, *, threads: int | None = None) -> Sea
     """
     width = pair.left.shape[1]
     scale = min(_LARGEST_SCALE, _COARSE_WIDTH_PX / width) if width > _SMALL_WIDTH_PX else 1.0
-    left, right = (_shrink(image, scale) for image in (pair.left, pair.right))
+    left, right = (_shrink(to_gray(image), scale) for image in (pair.left, pair.right))
     coarse_width = left.shape[1]
     low = -round(coarse_width * _NEGATIVE_SHARE)
     count = max(1, round(coarse_width * (_LARGEST_SHARE + _NEGATIVE_SHARE)))
@@ -131,12 +132,11 @@ def _rounded(low: float, high: float, width: int, support: float) -> SearchRange
 
 
 def _shrink(image: Gray, scale: float) -> Gray:
-    gray = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     if scale == 1:
-        return np.asarray(gray)
-    height, width = gray.shape
+        return image
+    height, width = image.shape
     size = (round(width * scale), max(1, round(height * scale)))
-    return np.asarray(cv2.resize(gray, size, interpolation=cv2.INTER_AREA))
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
 def _coarse_matcher(low: int, count: int, threads: int | None) -> Coarse:
@@ -170,16 +170,10 @@ def _opencv_matcher(low: int, count: int) -> Coarse:
         # Without a border OpenCV loses as many columns as the range is wide.
         pad = low + count
         bordered = [
-            cv2.copyMakeBorder(_to_8_bits(image), 0, 0, pad, -low, cv2.BORDER_REPLICATE)
-            for image in (left, right)
+            cv2.copyMakeBorder(image, 0, 0, pad, -low, cv2.BORDER_REPLICATE)
+            for image in gray8_pair(left, right)
         ]
         fixed = matcher.compute(*bordered)[:, pad : pad + left.shape[1]]
         return np.where(fixed < low * 16, np.nan, fixed / 16).astype(np.float32)
 
     return match
-
-
-def _to_8_bits(image: Gray) -> NDArray[np.uint8]:
-    if image.dtype == np.uint8:
-        return np.asarray(image, np.uint8)
-    return np.asarray(image.astype(np.float32) * (255 / max(1, int(image.max()))), np.uint8)

@@ -7,15 +7,15 @@ the over-counting of the matching cost removed as Drory et al. 2014 propose.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import MatcherError, MissingLibraryError
 from stereo.frame import DisparityMap, RectifiedPair
+from stereo.gray import to_gray
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -128,14 +128,9 @@ class SgmMatcher:
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Disparity of the left view and how far each pixel can be trusted.
 
-        Pixels outside ``valid_left``, or whose match lies outside ``valid_right``, are unknown.
         Raises MatcherError for images beyond 32767 pixels a side or of two different types.
         """
-        left, right = _gray(pair.left), _gray(pair.right)
-        px, confidence = self._match(left, right)
-        if pair.valid_left is not None or pair.valid_right is not None:
-            unseen = _unseen(px, pair)
-            px[unseen], confidence[unseen] = np.nan, 0
+        px, confidence = self._match(to_gray(pair.left), to_gray(pair.right))
         return DisparityMap(px, confidence)
 
     def match_right(self, pair: RectifiedPair) -> DisparityMap:
@@ -144,18 +139,11 @@ class SgmMatcher:
         The mirrored pair is matched: in a mirror the right camera is the left one. Takes as long
         as ``match`` and is as good.
         """
-        mirrored = RectifiedPair(
-            pair.right[:, ::-1],
-            pair.left[:, ::-1],
-            None if pair.valid_right is None else pair.valid_right[:, ::-1],
-            None if pair.valid_left is None else pair.valid_left[:, ::-1],
-            pair.time_s,
-        )
-        disparity = self.match(mirrored)
-        return replace(
-            disparity,
-            px=np.ascontiguousarray(disparity.px[:, ::-1]),
-            confidence=np.ascontiguousarray(disparity.confidence[:, ::-1]),
+        mirrored = RectifiedPair(to_gray(pair.right)[:, ::-1], to_gray(pair.left)[:, ::-1])
+        found = self.match(mirrored)
+        return DisparityMap(
+            np.ascontiguousarray(found.px[:, ::-1]),
+            np.ascontiguousarray(found.confidence[:, ::-1]),
         )
 
     def _match(
@@ -170,24 +158,6 @@ class SgmMatcher:
             raise MatcherError(f"left image is {left.dtype} but right image is {right.dtype}")
         px, confidence = self._matcher.match(left, right)
         return px, confidence
-
-
-def _gray(image: NDArray[Any]) -> NDArray[Any]:
-    if image.ndim == 2:
-        return image
-    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2GRAY))
-
-
-def _unseen(px: NDArray[np.float32], pair: RectifiedPair) -> NDArray[np.bool_]:
-    height, width = px.shape
-    unseen = np.zeros((height, width), np.bool_)
-    if pair.valid_left is not None:
-        unseen |= ~pair.valid_left
-    if pair.valid_right is not None:
-        columns = np.arange(width, dtype=np.float32) - np.nan_to_num(px)
-        nearest = np.clip(np.rint(columns), 0, width - 1).astype(np.intp)
-        unseen |= ~np.take_along_axis(pair.valid_right, nearest, axis=1)
-    return unseen
 
 
 def _require_native() -> ModuleType:

@@ -1,0 +1,38 @@
+# make demo: set up and run the main job    make test: set up and test
+# make check: linters and types             make bench: figures (needs ../shared/data)
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test check bench sample-data setup clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d; say make PYTHON=python3.12" % v)'
+	$(PYTHON) -m venv $(VENV) || { echo 'no venv: sudo apt-get install python3-venv'; exit 1; }
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
+	@$(BIN)/stereo doctor > $(VENV)/doctor.txt || { cat $(VENV)/doctor.txt; exit 1; }
+	@touch $@
+
+demo: $(STAMP)
+	$(BIN)/stereo demo -o demo_output
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n auto
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/stages.py
+
+sample-data: $(STAMP)
+	$(BIN)/python -m stereo.synthetic sample_data
+
+clean:
+	rm -rf $(VENV) demo_output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,127 @@
+"""What every reader of a calibration file needs: bounded text, safe YAML, length units.
+
+Calibration files come from strangers. Nothing here follows an alias, a tag or an entity, and a
+file that is too large or nested too deeply is refused before anything is built from it.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from calib.camera import Model, Size
+from calib.errors import RigFileError
+
+MAX_BYTES = 4_000_000  # a hundred views with all corners and residuals take 3 MB
+MAX_DEPTH = 32
+MAX_VALUES = 500_000  # 4 MB of single digits would take 8 s to build
+
+METRES_PER = {
+    "m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0,
+    "cm": 1e-2, "mm": 1e-3, "millimetre": 1e-3, "millimeter": 1e-3, "in": 0.0254, "inch": 0.0254,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What the caller states about a file that does not say it itself."""
+
+    size: Size | None = None
+    """(width, height) of the calibration images, pixels."""
+    unit: str | float | None = None
+    """Length unit of the file: a name in ``METRES_PER``, or metres per unit (a board square)."""
+    model: Model | None = None
+    """Lens model of both cameras."""
+
+
+def read_text(path: Path) -> str:
+    """Text of a file of at most ``MAX_BYTES``; RigFileError naming the file otherwise."""
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise RigFileError(f"{path}: cannot be read: {error.strerror}") from error
+    if len(raw) > MAX_BYTES:
+        raise RigFileError(
+            f"{path}: larger than {MAX_BYTES / 1e6:g} MB, which no calibration file needs"
+        )
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RigFileError(f"{path}: not text (UTF-8 expected, byte {error.start})") from error
+
+
+class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """PyYAML's safe loader that refuses a key given twice instead of taking the last."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Build one mapping."""
+        seen: set[str] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key.value!r} is given twice", key.start_mark
+                )
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep=deep)
+
+
+def load_yaml(text: str, path: Path, *, loader: Any = StrictLoader) -> Any:
+    """Plain data in a YAML text; RigFileError naming the file and line otherwise."""
+    try:
+        _check_events(text, path)
+        return yaml.load(text, Loader=loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        line = f"line {mark.line + 1}: " if mark else ""
+        raise RigFileError(f"{path}: not valid YAML: {line}{error.problem}") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        if isinstance(error, RigFileError):
+            raise
+        raise RigFileError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from error
+
+
+def _check_events(text: str, path: Path) -> None:
+    """Refuse deep nesting, aliases and floods while nothing but events exists."""
+    depth = 0
+    for count, event in enumerate(yaml.parse(text, Loader=StrictLoader)):
+        if isinstance(event, yaml.AliasEvent):
+            line = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
+            raise RigFileError(f"{path}: {line}YAML aliases (*) are not accepted")
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > MAX_DEPTH:
+            raise RigFileError(f"{path}: nested more than {MAX_DEPTH} levels deep")
+        if count > MAX_VALUES:
+            raise RigFileError(f"{path}: more than {MAX_VALUES} values")
+
+
+_NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
+
+
+def number(value: Any) -> float | None:
+    """Return a finite number, or None. YAML reads ``1e-5`` as text: it is a number here."""
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        value = float(value)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def metres_per_unit(unit: str | float, source: Path | str) -> float:
+    """Length of one unit, metres; RigFileError for an unknown one."""
+    metres = METRES_PER.get(unit.strip().lower()) if isinstance(unit, str) else number(unit)
+    if metres is None or not metres > 0:
+        raise RigFileError(
+            f"{source}: unknown length unit {unit!r}; expected m, cm, mm, in, or metres per unit"
+        )
+    return metres

@@ -1,0 +1,99 @@
+"""Is this a rectified pair, and the right way round? Answered from the images themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import SwappedPairError
+from stereo.frame import RectifiedPair, StereoFrame
+from stereo.gray import gray8_pair
+from stereo.pipeline import StereoPipeline, StereoResult
+
+ROW_TOLERANCE_PX = 1.5
+"""Rows that differ by more than this, in the median, cost a matcher most of its matches."""
+_FEWEST_MATCHES = 20
+_SUSPICIOUS_SHARE = 0.35
+"""Below this share of answered pixels a swap is worth a second look."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowCheck:
+    """How well the rows of a rectified pair correspond."""
+
+    offset_px: float
+    """Median of ``y_left - y_right`` over the matches, px; NaN when there are too few."""
+    typical_px: float
+    """Median of its absolute value, px; NaN when there are too few."""
+    matches: int
+    """Feature matches found."""
+
+    @property
+    def aligned(self) -> bool:
+        """Whether rows correspond, or too little was seen to say otherwise."""
+        return not self.typical_px > ROW_TOLERANCE_PX
+
+
+def check_rows(pair: RectifiedPair, *, max_width: int = 960) -> RowCheck:
+    """Measure the row offset of a pair from sparse features (ORB, cleaned by epipolar geometry).
+
+    Images wider than ``max_width`` are shrunk first; the result is in pixels of the original.
+    """
+    left, right = gray8_pair(pair.left, pair.right)
+    scale = min(1.0, max_width / left.shape[1])
+    if scale < 1:
+        left, right = (
+            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[misc]
+            for image in (left, right)
+        )
+    points_left, points_right = _feature_matches(left, right)
+    if len(points_left) < _FEWEST_MATCHES:
+        return RowCheck(float("nan"), float("nan"), len(points_left))
+    rows = (points_left[:, 1] - points_right[:, 1]) / scale
+    return RowCheck(float(np.median(rows)), float(np.median(np.abs(rows))), len(rows))
+
+
+def _feature_matches(
+    left: NDArray[np.uint8], right: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Matched positions, (N, 2) each, that obey one epipolar geometry."""
+    none = np.zeros((0, 2), np.float32)
+    if min(left.shape) < 64:  # ORB looks at 31x31 patches
+        return none, none
+    orb = cv2.ORB.create(1500, fastThreshold=10)
+    keys_left, features_left = orb.detectAndCompute(left, None)
+    keys_right, features_right = orb.detectAndCompute(right, None)
+    if features_left is None or features_right is None:
+        return none, none
+    found = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(features_left, features_right)
+    found = [match for match in found if match.distance < 50]
+    if len(found) < _FEWEST_MATCHES:
+        return none, none
+    points_left = np.array([keys_left[m.queryIdx].pt for m in found], np.float32)
+    points_right = np.array([keys_right[m.trainIdx].pt for m in found], np.float32)
+    # USAC, unlike FM_RANSAC, starts from its own fixed seed: same images, same answer
+    _, inlier = cv2.findFundamentalMat(points_left, points_right, cv2.USAC_DEFAULT, 1.5, 0.99)
+    if inlier is None:
+        return none, none
+    keep = inlier.ravel().astype(bool)
+    return points_left[keep], points_right[keep]
+
+
+def check_swapped(pipeline: StereoPipeline, frame: StereoFrame, result: StereoResult) -> None:
+    """Raise SwappedPairError when the pair matches far better with left and right exchanged.
+
+    Costs nothing on a pair that matched well.
+    """
+    share = result.disparity.valid_share
+    if share > _SUSPICIOUS_SHARE or frame.left.shape != frame.right.shape:
+        return
+    other = pipeline.process(StereoFrame(frame.right, frame.left)).disparity.valid_share
+    if other > 2 * share and other > 0.25:
+        raise SwappedPairError(
+            f"only {share:.1%} of the pixels match, but {other:.1%} do with left and right "
+            "exchanged: these images are swapped; give the right one as LEFT and the left one as "
+            "RIGHT (or use --swap)"
+        )

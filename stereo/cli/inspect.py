@@ -1,0 +1,139 @@
+"""``stereo inspect``: what a rig is, and how well it can measure."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from calib import RectifiedRig, StereoRig, load_rig
+from stereo.depth import depth_sigma
+from stereo.errors import InputError
+from stereo.frame import StereoGeometry
+from stereo.rectify import Rectification
+
+DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+
+
+@click.command()
+@click.argument("rig", type=click.Path())
+@click.option("--unit", help="Length unit of a calibration file that states none: mm, m.")
+@click.option("--size", metavar="WxH", help="Image size, for files that do not state it.")
+@click.option(
+    "--disparity-noise-px",
+    type=float,
+    default=0.25,
+    show_default=True,
+    help="One standard deviation of the disparity.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def inspect(
+    rig: str, unit: str | None, size: str | None, disparity_noise_px: float, as_json: bool
+) -> None:
+    """Tell what RIG is and what depth error to expect at which distance."""
+    if not 0 < disparity_noise_px < 100:
+        raise InputError(
+            f"--disparity-noise-px must be between 0 and 100, got {disparity_noise_px}"
+        )
+    calibration = load_rig(Path(rig), size=_parse_size(size), unit=unit)
+    rect = Rectification.from_calibration(calibration)
+    assert rect.geometry is not None  # a calibration always has one
+    facts = _describe(calibration, rect.geometry) | {
+        "disparity_noise_px": disparity_noise_px,
+        "depth_error": depth_errors(rect.geometry, disparity_noise_px),
+    }
+    if as_json:
+        click.echo(json.dumps({"rig": rig, **facts}))
+    else:
+        _show(rig, facts)
+
+
+def depth_errors(geometry: StereoGeometry, noise_px: float) -> list[dict[str, float]]:
+    """Return, for each of ``DISTANCES_M``, the disparity and one sigma of depth."""
+    z = np.array([DISTANCES_M], np.float32)
+    sigma = depth_sigma(z, geometry, noise_px)[0]
+    per_m = geometry.focal_px * geometry.baseline_m
+    return [
+        {
+            "distance_m": distance,
+            "disparity_px": round(per_m / distance - geometry.doffs_px, 2),
+            "error_mm": round(1000 * float(s), 2),
+            "error_percent": round(100 * float(s) / distance, 3),
+        }
+        for distance, s in zip(DISTANCES_M, sigma, strict=True)
+    ]
+
+
+def _parse_size(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    try:
+        width, height = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise InputError(f"--size wants WIDTHxHEIGHT, such as 1280x720, got {text!r}") from None
+    return width, height
+
+
+def _describe(calibration: StereoRig | RectifiedRig, geometry: StereoGeometry) -> dict[str, Any]:
+    common = {
+        "rectified_focal_px": round(geometry.focal_px, 3),
+        "baseline_m": round(geometry.baseline_m, 6),
+    }
+    if isinstance(calibration, RectifiedRig):
+        return common | {"kind": "rectified", "size": calibration.size, "cameras": {}}
+    rotation = np.degrees(math.acos(np.clip((np.trace(calibration.R_right_left) - 1) / 2, -1, 1)))
+    cameras = {}
+    for side in ("left", "right"):
+        camera = getattr(calibration, side)
+        fov = np.degrees(camera.field_of_view_rad)
+        cameras[side] = {
+            "model": camera.model,
+            "size": list(camera.size),
+            "focal_px": [round(float(camera.K[0, 0]), 3), round(float(camera.K[1, 1]), 3)],
+            "principal_point_px": [
+                round(float(camera.K[0, 2]), 3),
+                round(float(camera.K[1, 2]), 3),
+            ],
+            "distortion": [float(value) for value in camera.distortion],
+            "field_of_view_deg": [round(float(fov[0]), 2), round(float(fov[1]), 2)],
+        }
+    return common | {
+        "kind": "raw",
+        "size": list(calibration.left.size),
+        "rotation_deg": round(float(rotation), 4),
+        "translation_m": [round(float(value), 6) for value in calibration.t_right_left],
+        "reprojection_rms_px": calibration.reprojection_rms_px,
+        "row_error_px": calibration.row_error_px,
+        "cameras": cameras,
+    }
+
+
+def _show(rig: str, facts: dict[str, Any]) -> None:
+    size = "unknown size" if facts["size"] is None else "{}x{}".format(*facts["size"])
+    click.echo(f"{rig}: {facts['kind']} stereo rig, {size}")
+    click.echo(
+        f"baseline {facts['baseline_m']:.4f} m, "
+        f"focal length after rectification {facts['rectified_focal_px']:.1f} px"
+    )
+    for side, camera in facts["cameras"].items():
+        click.echo(
+            f"{side:>5}: {camera['model']} with {len(camera['distortion'])} coefficients, "
+            f"focal {camera['focal_px'][0]:.1f} x {camera['focal_px'][1]:.1f} px, "
+            f"field of view {camera['field_of_view_deg'][0]:.1f} x "
+            f"{camera['field_of_view_deg'][1]:.1f} degrees"
+        )
+    if facts.get("reprojection_rms_px") is not None:
+        click.echo(f"reprojection rms {facts['reprojection_rms_px']:.3f} px")
+    if facts.get("row_error_px") is not None:
+        click.echo(f"row error on held-out corners {facts['row_error_px']:.3f} px")
+    click.echo(f"\nDepth error (one sigma) for {facts['disparity_noise_px']:g} px disparity noise:")
+    click.echo(" distance   disparity      error")
+    for row in facts["depth_error"]:
+        click.echo(
+            f"{row['distance_m']:7.1f} m {row['disparity_px']:8.1f} px "
+            f"{row['error_mm']:8.1f} mm {row['error_percent']:7.2f} %"
+        )

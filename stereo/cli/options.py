@@ -1,0 +1,205 @@
+"""Options that several commands share, and what they build."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from calib import RectifiedRig, StereoRig, load_rig
+from stereo.errors import InputError
+from stereo.frame import StereoGeometry
+from stereo.matching import MATCHERS
+from stereo.rectify import Rectification, Size
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "fast": {"matcher": "sgbm", "outputs": "depth,preview"},
+    "accurate": {"matcher": "sgbm-hh4"},
+    "dense": {"matcher": "sgbm-hh4", "fill": True, "matcher_params": {"uniqueness_ratio": 5}},
+}
+"""Named sets of options; a configuration file and flags override them."""
+
+
+def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
+    def decorate(command: F) -> F:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def rig_options(command: F) -> F:
+    """``--calib``, or ``--rectified`` with the numbers, and how to rectify."""
+    return _stack(
+        click.option("--calib", type=click.Path(), help="Rig file: our YAML, OpenCV, Middlebury."),
+        click.option("--unit", help="Length unit of a calibration file that states none: mm, m."),
+        click.option("--rectified", is_flag=True, help="The images are rectified already."),
+        click.option("--focal-px", type=float, help="Focal length of rectified images, pixels."),
+        click.option("--baseline-m", type=float, help="Distance between the cameras, metres."),
+        click.option("--doffs-px", type=float, default=0.0, help="cx_right - cx_left, pixels."),
+        click.option(
+            "--alpha",
+            type=float,
+            default=0.0,
+            show_default=True,
+            help="0: only what both cameras see; 1: everything.",
+        ),
+        click.option("--rescale", is_flag=True, help="Scale the calibration to the images' size."),
+        click.option("--swap", is_flag=True, help="Exchange left and right images."),
+    )(command)
+
+
+def config_options(command: F) -> F:
+    """``--config FILE.toml`` and ``--preset``: flags beat the file, the file beats the preset."""
+    return _stack(
+        click.option(
+            "--config",
+            type=click.Path(dir_okay=False),
+            is_eager=True,
+            expose_value=False,
+            callback=_use_config,
+            help="TOML file with these options; [matcher_params] sets the matcher's own.",
+        ),
+        click.option(
+            "--preset",
+            type=click.Choice(list(PRESETS)),
+            is_eager=True,
+            expose_value=False,
+            callback=_use_preset,
+            help="Named set of options.",
+        ),
+        click.option(
+            "--matcher-param",
+            "matcher_params",
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="A parameter of the matcher itself, such as block_size=5; repeatable.",
+        ),
+    )(command)
+
+
+def _use_preset(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value:
+        _layer(ctx, "preset", PRESETS[value])
+
+
+def _use_config(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if not value:
+        return
+    options = _read_config(Path(value))
+    preset = options.pop("preset", None)
+    if preset is not None:
+        if preset not in PRESETS:
+            raise InputError(f"{value}: preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+        ctx.meta.setdefault("layers", {}).setdefault("preset", PRESETS[preset])
+    known = {param.name for param in ctx.command.params if isinstance(param, click.Option)}
+    for key in options:
+        if key not in known:
+            raise InputError(
+                f"{value}: unknown key {key!r}; known are {', '.join(sorted(k for k in known if k))}"
+            )
+    _layer(ctx, "config", options)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a readable TOML file: {error}") from error
+    return {key.replace("-", "_"): value for key, value in raw.items()}
+
+
+def _layer(ctx: click.Context, name: str, options: dict[str, Any]) -> None:
+    """Set the defaults from all layers seen so far, the configuration file above the preset."""
+    layers = ctx.meta.setdefault("layers", {})
+    layers[name] = options
+    merged: dict[str, Any] = {}
+    for layer in ("preset", "config"):
+        for key, value in layers.get(layer, {}).items():
+            merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    ctx.meta["matcher_params"] = merged.pop("matcher_params", {})
+    if "outputs" in merged and isinstance(merged["outputs"], list):
+        merged["outputs"] = ",".join(merged["outputs"])
+    ctx.default_map = merged
+
+
+def matcher_params(ctx: click.Context, flags: tuple[str, ...]) -> dict[str, Any]:
+    """Return the matcher's own parameters: from the configuration, overridden by flags."""
+    params = dict(ctx.meta.get("matcher_params", {}))
+    for flag in flags:
+        name, equals, value = flag.partition("=")
+        if not equals or not name:
+            raise InputError(
+                f"--matcher-param wants NAME=VALUE, such as block_size=5, got {flag!r}"
+            )
+        params[name.strip().replace("-", "_")] = _number_or_text(value.strip())
+    return params
+
+
+def _number_or_text(value: str) -> Any:
+    for convert in (int, float):
+        try:
+            return convert(value)
+        except ValueError:
+            continue
+    return {"true": True, "false": False, "none": None}.get(value.lower(), value)
+
+
+matcher_option = click.option(
+    "--matcher",
+    type=click.Choice(list(MATCHERS)),
+    default="sgbm",
+    show_default=True,
+    help="Which matcher computes disparity.",
+)
+
+
+def load_calibration(
+    *,
+    calib: str | None,
+    unit: str | None,
+    rectified: bool,
+    focal_px: float | None,
+    baseline_m: float | None,
+    doffs_px: float,
+    size: Size | None,
+) -> StereoRig | RectifiedRig | None:
+    """Return the calibration the options describe; None when they say nothing.
+
+    Raises InputError for contradicting options and what ``calib.load_rig`` raises.
+    """
+    if calib is not None:
+        if focal_px is not None or baseline_m is not None:
+            raise InputError("give either --calib or --focal-px with --baseline-m, not both")
+        loaded = load_rig(Path(calib), size=size, unit=unit)
+        if rectified and isinstance(loaded, StereoRig):
+            raise InputError(
+                f"{calib} describes raw cameras, so --rectified contradicts it; drop --rectified, "
+                "or give --focal-px and --baseline-m of the rectified images"
+            )
+        return loaded
+    if (focal_px is None) != (baseline_m is None):
+        missing = "--baseline-m" if baseline_m is None else "--focal-px"
+        raise InputError(
+            f"metric depth needs both --focal-px and --baseline-m; {missing} is missing"
+        )
+    if focal_px is None or baseline_m is None or size is None:
+        return None
+    cx, cy = (size[0] - 1) / 2, (size[1] - 1) / 2
+    StereoGeometry(focal_px, baseline_m, cx, cy, doffs_px)  # says what is wrong in these terms
+    return RectifiedRig(size, focal_px, baseline_m, cx, cx + doffs_px, cy)
+
+
+def rectification(
+    calibration: StereoRig | RectifiedRig | None, *, alpha: float, rescale: bool, size: Size
+) -> Rectification:
+    """Return the rectification for images of ``size``; pass-through without a calibration."""
+    if calibration is None:
+        return Rectification.already_rectified()
+    return Rectification.from_calibration(calibration, alpha=alpha, size=size, rescale=rescale)

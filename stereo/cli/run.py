@@ -1,0 +1,208 @@
+"""``stereo run``: images in; disparity, metric depth and a point cloud out."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from calib import RectifiedRig, StereoRig
+from stereo.batch import (
+    DEFAULT_OUTPUTS,
+    OUTPUTS,
+    BatchSettings,
+    CloudOptions,
+    PairFiles,
+    PairReport,
+    run_batch,
+)
+from stereo.cli.options import (
+    config_options,
+    load_calibration,
+    matcher_option,
+    matcher_params,
+    rectification,
+    rig_options,
+)
+from stereo.errors import InputError
+from stereo.images import find_images, find_pairs, image_size
+from stereo.matching import Matcher, make_matcher
+from stereo.pipeline import StereoPipeline
+from stereo.rectify import Rectification, Size
+from stereo.refine import RefineParams
+
+DEFAULT_NUM_DISPARITIES = 128
+
+
+@click.command()
+@click.argument("left")
+@click.argument("right", required=False)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Result folder.")
+@click.option("--side-by-side", is_flag=True, help="LEFT holds both images side by side.")
+@rig_options
+@config_options
+@matcher_option
+@click.option("--num-disparities", type=int, help="How many disparities to search, pixels.")
+@click.option("--min-disparity", type=int, default=0, show_default=True, help="Smallest, pixels.")
+@click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
+@click.option("--max-depth-m", type=float, default=math.inf, help="Farther is dropped.")
+@click.option("--fill", is_flag=True, help="Fill holes from their surroundings.")
+@click.option(
+    "--outputs",
+    default=",".join(DEFAULT_OUTPUTS),
+    show_default=True,
+    help=f"Comma separated: {', '.join(OUTPUTS)}.",
+)
+@click.option("--voxel-m", type=float, help="Thin the cloud to one point per cube of this side.")
+@click.option("--remove-outliers", is_flag=True, help="Remove lonely points from the cloud.")
+@click.option("--normals", is_flag=True, help="Add normals to the cloud.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.pass_context
+def run(ctx: click.Context, left: str, right: str | None, out: Path, **options: Any) -> int:
+    """Compute depth of the pair LEFT RIGHT: two images, two folders or two globs.
+
+    With --side-by-side LEFT alone is an image, folder or glob. Several pairs are matched by name
+    and go into a folder each; a rerun continues where an earlier one stopped.
+    """
+    pairs = _pairs(left, right, side_by_side=options["side_by_side"])
+    size = _pair_size(pairs[0])
+    calibration, rect = _calibrate(options, size)
+    matcher = _matcher(ctx, options, calibration, rect)
+    pipeline = StereoPipeline(
+        rect,
+        matcher,
+        refine=RefineParams(fill=options["fill"]),
+        min_depth_m=options["min_depth_m"],
+        max_depth_m=options["max_depth_m"],
+    )
+    settings = _settings(out, options, matcher, rect)
+    reports = list(_with_progress(run_batch(pairs, pipeline, settings), len(pairs)))
+    _show(reports, settings, as_json=options["as_json"])
+    return 0 if all(report.trusted for report in reports) else 3
+
+
+def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFiles]:
+    if side_by_side:
+        if right is not None:
+            raise InputError("--side-by-side takes one image, folder or glob; RIGHT is too much")
+        return [PairFiles(path.stem, path, None) for path in find_images(left)]
+    if right is None:
+        raise InputError("RIGHT is missing; or is LEFT one image of both views? (--side-by-side)")
+    listing = find_pairs(left, right)
+    for side, lonely in (("left", listing.unmatched_left), ("right", listing.unmatched_right)):
+        for path in lonely:
+            click.echo(f"warning: {path} has no partner among the {_other(side)} images", err=True)
+    return [PairFiles(*pair) for pair in listing.pairs]
+
+
+def _other(side: str) -> str:
+    return "right" if side == "left" else "left"
+
+
+def _pair_size(pair: PairFiles) -> Size:
+    """(width, height) of one view, from the file's header."""
+    width, height = image_size(pair.left)
+    return (width // 2, height) if pair.right is None else (width, height)
+
+
+def _calibrate(
+    options: dict[str, Any], size: Size
+) -> tuple[StereoRig | RectifiedRig | None, Rectification]:
+    names = ("calib", "unit", "rectified", "focal_px", "baseline_m", "doffs_px")
+    calibration = load_calibration(**{name: options[name] for name in names}, size=size)
+    rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
+    return calibration, rect
+
+
+def _matcher(
+    ctx: click.Context,
+    options: dict[str, Any],
+    calibration: StereoRig | RectifiedRig | None,
+    rect: Rectification,
+) -> Matcher:
+    params = matcher_params(ctx, options["matcher_params"])
+    params.setdefault("min_disparity", options["min_disparity"])
+    params.setdefault("num_disparities", _num_disparities(options, calibration, rect))
+    return make_matcher(options["matcher"], **params)
+
+
+def _num_disparities(
+    options: dict[str, Any], calibration: StereoRig | RectifiedRig | None, rect: Rectification
+) -> int:
+    """As told; else to reach ``--min-depth-m``; else as the calibration file says; else 128."""
+    if options["num_disparities"] is not None:
+        return int(options["num_disparities"])
+    if options["min_depth_m"] > 0 and rect.geometry is not None:
+        g = rect.geometry
+        nearest = g.focal_px * g.baseline_m / options["min_depth_m"] - g.doffs_px
+        return max(16, math.ceil(nearest) + 1 - options["min_disparity"])
+    if isinstance(calibration, RectifiedRig) and calibration.num_disparities:
+        return calibration.num_disparities
+    return DEFAULT_NUM_DISPARITIES
+
+
+def _settings(
+    out: Path, options: dict[str, Any], matcher: Matcher, rect: Rectification
+) -> BatchSettings:
+    decides = ("calib", "alpha", "rescale", "fill", "min_depth_m", "max_depth_m")
+    described = [matcher, getattr(matcher, "params", None), rect.geometry, rect.R_rect_left]
+    return BatchSettings(
+        out,
+        tuple(name.strip() for name in options["outputs"].split(",") if name.strip()),
+        CloudOptions(options["voxel_m"], options["remove_outliers"], options["normals"]),
+        options["swap"],
+        repr([options[name] for name in decides] + [repr(d) for d in described[1:]]),
+    )
+
+
+def _with_progress(reports: Iterator[PairReport], total: int) -> Iterator[PairReport]:
+    """A bar on a terminal, a line a pair elsewhere, nothing for a single pair."""
+    if total == 1:
+        yield from reports
+    elif sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import track
+
+        yield from track(reports, "matching", total=total, console=Console(stderr=True))
+    else:
+        for number, report in enumerate(reports, 1):
+            note = " (done before)" if report.skipped else ""
+            click.echo(f"{number}/{total} {report.name}{note}", err=True)
+            yield report
+
+
+def _show(reports: Sequence[PairReport], settings: BatchSettings, *, as_json: bool) -> None:
+    for report in reports:
+        for warning in report.summary["warnings"]:
+            click.echo(f"warning: {report.name}: {warning}", err=True)
+    if as_json:
+        summaries = [{**r.summary, "folder": str(r.folder), "skipped": r.skipped} for r in reports]
+        click.echo(json.dumps(summaries[0] if len(summaries) == 1 else {"pairs": summaries}))
+    elif len(reports) == 1:
+        _show_one(reports[0], settings)
+    else:
+        done = sum(not report.skipped for report in reports)
+        click.echo(f"{done} pairs done, {len(reports) - done} done before -> {settings.out}")
+
+
+def _show_one(report: PairReport, settings: BatchSettings) -> None:
+    s = report.summary
+    click.echo(f"{s['valid_share']:.1%} of {s['size'][0]}x{s['size'][1]} pixels have a disparity")
+    if s["depth_m"]:
+        d, sigma = s["depth_m"], s["sigma_m"]
+        click.echo(
+            f"depth {d['p5']:.3g} to {d['p95']:.3g} m, median {d['median']:.3g} m "
+            f"with an error bar of {1000 * sigma['median']:.3g} mm"
+        )
+    elif "why_no_depth" in s:
+        click.echo(f"no metric depth: {s['why_no_depth']}")
+        skipped = [name for name in settings.outputs if OUTPUTS[name].needs_depth]
+        if skipped:
+            click.echo(f"not written: {', '.join(skipped)}")
+    for file in [*s["files"].values(), "summary.json"]:
+        click.echo(f"  {report.folder / file}")

@@ -1,0 +1,80 @@
+"""Disparity to metres and back, with the error bar that follows.
+
+``Z = f B / (d + doffs)``; a disparity error ``sigma_d`` becomes ``sigma_Z = Z^2 / (f B) sigma_d``
+(first order; e.g. Gallup et al., "Variable Baseline/Resolution Stereo", CVPR 2008, eq. 3).
+Arrays are float32 (H, W), NaN where unknown, and NaN passes through.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from stereo.errors import InputError
+from stereo.frame import DepthFrame, DisparityMap, Float, Image, StereoGeometry
+
+SIGMA_OF_DOUBT_PX = (0.15, 2.5, 33.0)
+"""Disparity error, one sigma in px, as a polynomial of the doubt ``1 - confidence``: constant,
+linear, square. Half the error that nine in ten pixels stay below (benchmarks/confidence.py)."""
+
+
+def disparity_to_depth(disparity: Float, geometry: StereoGeometry) -> Float:
+    """Return depth in metres; NaN where the disparity says "behind infinity" (d + doffs <= 0)."""
+    shifted = disparity + np.float32(geometry.doffs_px)
+    scale = np.float32(geometry.focal_px * geometry.baseline_m)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        depth = scale / shifted
+        depth[~(shifted > 0)] = np.nan
+    return depth
+
+
+def depth_to_disparity(depth_m: Float, geometry: StereoGeometry) -> Float:
+    """Return the disparity in px of a depth; the inverse of ``disparity_to_depth``."""
+    scale = np.float32(geometry.focal_px * geometry.baseline_m)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        disparity = scale / depth_m - np.float32(geometry.doffs_px)
+        disparity[~(depth_m > 0)] = np.nan
+    return disparity
+
+
+def disparity_sigma(confidence: Float) -> Float:
+    """Return the expected disparity error in px, one sigma, for a confidence in [0, 1].
+
+    A confidence is the probability of an error of at most 1 px. Errors have heavy tails (a wrong
+    match is wrong by any amount), so the bar is fitted for two sigma to hold nine in ten pixels.
+    """
+    doubt = 1 - confidence
+    constant, linear, square = (np.float32(c) for c in SIGMA_OF_DOUBT_PX)
+    return constant + doubt * (linear + square * doubt)
+
+
+def depth_sigma(depth_m: Float, geometry: StereoGeometry, sigma_px: Float | float) -> Float:
+    """Return one standard deviation of depth in metres: ``Z^2 / (f B)`` times ``sigma_px``."""
+    per_px = np.float32(1.0 / (geometry.focal_px * geometry.baseline_m))
+    return (depth_m * depth_m * per_px * np.asarray(sigma_px, np.float32)).astype(
+        np.float32, copy=False
+    )
+
+
+def depth_frame(
+    disparity: DisparityMap,
+    geometry: StereoGeometry,
+    color: Image,
+    *,
+    min_depth_m: float = 0.0,
+    max_depth_m: float = np.inf,
+    time_s: float = 0.0,
+) -> DepthFrame:
+    """Return metric depth with its error bar; depths outside the limits become NaN.
+
+    ``color`` is the rectified left image. Raises InputError when the limits are no range.
+    """
+    if not 0 <= min_depth_m < max_depth_m:
+        raise InputError(
+            f"depth limits must satisfy 0 <= min < max, got {min_depth_m:g} and {max_depth_m:g} m"
+        )
+    depth = disparity_to_depth(disparity.px, geometry)
+    if min_depth_m > 0 or np.isfinite(max_depth_m):
+        with np.errstate(invalid="ignore"):
+            depth[(depth < min_depth_m) | (depth > max_depth_m)] = np.nan
+    sigma = depth_sigma(depth, geometry, disparity_sigma(disparity.confidence))
+    return DepthFrame(depth, sigma, color, geometry, time_s)

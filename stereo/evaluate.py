@@ -1,0 +1,112 @@
+"""How right is a disparity map? The field's metrics against ground truth.
+
+Definitions are those of Middlebury (bad-t) and KITTI 2015 (D1); percentages are of visible
+(non-occluded) pixels unless a name says "all".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import InputError
+from stereo.frame import Float, Mask
+from stereo.refine import left_right_check
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """Errors of one disparity map, percent unless the name says px."""
+
+    density: float
+    """Visible pixels that have a disparity."""
+    sparse_1: float
+    """Of the visible pixels with a disparity, those off by more than 1 px."""
+    sparse_2: float
+    """The same for 2 px."""
+    dense_1: float
+    """Of the visible pixels, those off by more than 1 px after filling."""
+    dense_2: float
+    """The same for 2 px."""
+    dense_mae_px: float
+    """Mean absolute error of the visible pixels after filling, px."""
+    all_2: float
+    """Of all known pixels, those off by more than 2 px after filling."""
+    d1_all: float
+    """Of all known pixels, those off by more than 3 px and more than 5 % after filling."""
+
+
+def fill_rows(px: Float) -> Float:
+    """Fill each hole with the smaller of the nearest valid values on its row, 0 on an empty row.
+
+    The benchmark's own filling, deliberately simple, so that maps with holes can be compared.
+    """
+    holes = ~np.isfinite(px)
+    columns = np.arange(px.shape[1])
+    left = np.maximum.accumulate(np.where(holes, -1, columns), axis=1)
+    right = np.minimum.accumulate(np.where(holes, px.shape[1], columns)[:, ::-1], axis=1)[:, ::-1]
+    rows = np.arange(px.shape[0])[:, None]
+    padded = np.pad(px, ((0, 0), (1, 1)), constant_values=np.inf)  # beyond the row: never smaller
+    filled = np.minimum(padded[rows, left + 1], padded[rows, right + 1])
+    filled[np.isinf(filled)] = 0
+    return np.where(holes, filled, px)
+
+
+def evaluate(px: Float, truth: Float, *, visible: Mask, dense: Float | None = None) -> Metrics:
+    """Compare ``px`` (NaN: no answer) with ``truth`` (NaN: unknown), both (H, W) px.
+
+    ``visible`` marks the non-occluded pixels. ``dense`` is the map to score where holes are not
+    allowed; without it ``px`` with its holes filled by ``fill_rows``. Raises InputError when
+    shapes differ or nothing is known.
+    """
+    for name, array in (("truth", truth), ("visible mask", visible), ("dense map", dense)):
+        if array is not None and array.shape != px.shape:
+            raise InputError(f"{name}: expected shape {px.shape}, got {array.shape}")
+    known = np.isfinite(truth)
+    visible = visible & known
+    if not visible.any():
+        raise InputError("ground truth knows no visible pixel; nothing to compare with")
+    answered = visible & np.isfinite(px)
+    sparse_error = np.abs(px[answered] - truth[answered])
+    filled = fill_rows(px if dense is None else dense)
+    error = np.abs(filled - truth)
+    off_3 = (error[known] > 3) & (error[known] > 0.05 * np.abs(truth[known]))
+    return Metrics(
+        density=_percent(answered[visible]),
+        sparse_1=_percent(sparse_error > 1),
+        sparse_2=_percent(sparse_error > 2),
+        dense_1=_percent(error[visible] > 1),
+        dense_2=_percent(error[visible] > 2),
+        dense_mae_px=float(error[visible].mean()),
+        all_2=_percent(error[known] > 2),
+        d1_all=_percent(off_3),
+    )
+
+
+def visible_from_truths(left: Float, right: Float) -> Mask:
+    """Return the pixels that both cameras see: where the two ground truths agree within 1 px."""
+    return left_right_check(left, right, max_difference_px=1.0)
+
+
+def sparsification_area(error_px: NDArray[np.floating], confidence: NDArray[np.floating]) -> float:
+    """Area between the sparsification curve by ``confidence`` and the ideal one, px; lower is better.
+
+    The curve is the mean absolute error of the pixels left when the least confident are dropped
+    first (Ilg et al., ECCV 2018, "AUSE"); ideal drops by the error itself.
+    """
+    if error_px.size == 0:
+        return float("nan")
+
+    def curve(order: NDArray[np.intp]) -> NDArray[np.floating]:
+        kept = np.arange(1, error_px.size + 1)
+        return np.cumsum(error_px[order]) / kept
+
+    by_confidence = curve(np.argsort(-confidence, kind="stable"))
+    ideal = curve(np.argsort(error_px, kind="stable"))
+    return float(np.mean(by_confidence - ideal))
+
+
+def _percent(flags: NDArray[np.bool_]) -> float:
+    return 100.0 * float(np.mean(flags)) if flags.size else 0.0

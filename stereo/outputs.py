@@ -1,0 +1,354 @@
+"""The only code that writes results, and that reads disparity, depth and cloud files back.
+
+Units and invalid values are those of ``docs/conventions.md``: PFM holds px with inf for unknown
+(Middlebury), 16-bit PNG holds px x 256 (KITTI) or millimetres with 0 for unknown, npy and TIFF
+hold metres with NaN. Everything is encoded in memory and written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.atomic import make_folder, write_whole
+from stereo.errors import ImageError, OutputError
+from stereo.frame import Float, Image, PointCloud, StereoGeometry
+
+__all__ = [
+    "jsonable",
+    "make_folder",
+    "read_map",
+    "read_pcd",
+    "read_pfm",
+    "read_ply",
+    "write_confidence_png",
+    "write_depth_png_mm",
+    "write_disparity_pfm",
+    "write_disparity_png16",
+    "write_image_png",
+    "write_json",
+    "write_middlebury_calib",
+    "write_npy",
+    "write_pcd",
+    "write_ply",
+    "write_tiff",
+]
+
+KITTI_DIVISOR = 256.0
+DEPTH_DIVISOR = 1000.0
+_LARGEST = 65535
+_FRAME = "rectified left camera, x right, y down, z forward"
+
+
+# --- maps ---------------------------------------------------------------------------------------
+
+
+def write_disparity_pfm(path: str | Path, px: Float) -> None:
+    """Write px as PFM, inf where unknown: exact. Raises OutputError."""
+    height, width = px.shape
+    rows = np.where(np.isnan(px), np.float32(np.inf), px)[::-1].astype("<f4")
+    write_whole(path, f"Pf\n{width} {height}\n-1.0\n".encode() + rows.tobytes())
+
+
+def write_disparity_png16(path: str | Path, px: Float) -> None:
+    """Write ``round(px * 256)`` as 16-bit PNG, 0 where unknown (KITTI).
+
+    Disparities that do not fit (negative, or 256 px and more) become unknown; the smallest ones
+    become 1/256 px, since 0 means unknown. Raises OutputError.
+    """
+    write_whole(path, _encode_png(_to_uint16(px, KITTI_DIVISOR)))
+
+
+def write_depth_png_mm(path: str | Path, depth_m: Float) -> None:
+    """Write millimetres as 16-bit PNG, 0 where unknown or beyond 65.535 m. Raises OutputError."""
+    write_whole(path, _encode_png(_to_uint16(depth_m, DEPTH_DIVISOR)))
+
+
+def write_confidence_png(path: str | Path, confidence: Float) -> None:
+    """Write confidence as 8-bit PNG, 255 for 1. Raises OutputError."""
+    write_whole(path, _encode_png(np.rint(np.clip(confidence, 0, 1) * 255).astype(np.uint8)))
+
+
+def write_tiff(path: str | Path, values: Float) -> None:
+    """Write float32 TIFF, NaN where unknown: exact. Raises OutputError."""
+    write_whole(path, _encode(".tiff", values))
+
+
+def write_npy(path: str | Path, values: Float) -> None:
+    """Write a float32 npy file, NaN where unknown: exact. Raises OutputError."""
+    buffer = io.BytesIO()
+    np.save(buffer, np.asarray(values, np.float32), allow_pickle=False)
+    write_whole(path, buffer.getvalue())
+
+
+def write_image_png(path: str | Path, image: Image) -> None:
+    """Write a gray or RGB image, 8 or 16 bit. Raises OutputError."""
+    write_whole(path, _encode_png(image))
+
+
+def _to_uint16(values: Float, divisor: float) -> NDArray[np.uint16]:
+    with np.errstate(invalid="ignore"):
+        scaled = np.rint(values.astype(np.float64) * divisor)
+        fits = np.isfinite(values) & (values >= 0) & (scaled <= _LARGEST)
+        return np.where(fits, np.maximum(scaled, 1), 0).astype(np.uint16)
+
+
+def _encode_png(image: NDArray[Any]) -> bytes:
+    if image.dtype not in (np.uint8, np.uint16):
+        raise OutputError(f"PNG holds 8 or 16 bit only, got {image.dtype}")  # cv2 would cut it
+    if image.ndim == 3:
+        image = np.ascontiguousarray(image[..., ::-1])
+    return _encode(".png", image)
+
+
+def _encode(suffix: str, image: NDArray[Any]) -> bytes:
+    done, data = cv2.imencode(suffix, image)
+    if not done:
+        raise OutputError(f"cv2 could not encode {suffix} from {image.dtype} {image.shape}")
+    return data.tobytes()
+
+
+def read_map(path: str | Path, *, png_divisor: float = KITTI_DIVISOR) -> Float:
+    """Return a disparity or depth map, (H, W) float32 with NaN where unknown, from its file.
+
+    By the ending: .pfm, .npy, .tiff, or .png with 16 bit (or 8), whose values are divided by
+    ``png_divisor`` (256: KITTI disparity; 1000: millimetres to metres). Raises ImageError.
+    """
+    path = Path(path)
+    readers = {".pfm": read_pfm, ".npy": _read_npy, ".tiff": _read_tiff, ".tif": _read_tiff}
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        return _read_png(path, png_divisor)
+    if suffix not in readers:
+        raise ImageError(f"{path}: a map ends in .pfm, .png, .npy or .tiff")
+    return readers[suffix](path)
+
+
+def read_pfm(path: str | Path) -> Float:
+    """Return a one-channel PFM as (H, W) float32, NaN where the file says inf or NaN.
+
+    The first channel of a three-channel one. Raises ImageError naming the file.
+    """
+    path = Path(path)
+    data = _bytes(path)
+    # SceneFlow writes spaces before its line breaks, so any white space may separate
+    header = re.match(rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s", data[:200])
+    if header is None:
+        raise ImageError(f"{path}: is no PFM file (expected Pf, width height, scale)")
+    width, height, channels = int(header[2]), int(header[3]), 3 if header[1] == b"PF" else 1
+    need = width * height * channels * 4
+    if need == 0 or len(data) - header.end() < need:
+        raise ImageError(
+            f"{path}: {width}x{height} PFM needs {need} bytes of pixels, "
+            f"the file holds {len(data) - header.end()}"
+        )
+    kind = "<f4" if float(header[4]) < 0 else ">f4"
+    values = np.frombuffer(data, kind, need // 4, header.end()).reshape(height, width, channels)
+    plane = values[::-1, :, 0].astype(np.float32)
+    plane[np.isinf(plane)] = np.nan
+    return plane
+
+
+def _read_png(path: Path, divisor: float) -> Float:
+    raw = _decode(path)
+    if raw.ndim == 3 and np.all(raw[..., :3] == raw[..., :1]):
+        raw = raw[..., 0]  # gray, stored as colour
+    if raw.ndim != 2 or raw.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"{path}: a map is a gray PNG, this one is {raw.dtype} {raw.shape}")
+    return np.where(raw == 0, np.float32(np.nan), (raw / divisor).astype(np.float32))
+
+
+def _read_tiff(path: Path) -> Float:
+    values = _decode(path)
+    if values.ndim != 2 or values.dtype not in (np.float32, np.float64):
+        raise ImageError(f"{path}: expected a float32 (H, W) TIFF, got {values.dtype} {values.shape}")
+    return values.astype(np.float32)
+
+
+def _read_npy(path: Path) -> Float:
+    try:
+        values = np.load(io.BytesIO(_bytes(path)), allow_pickle=False)
+    except (ValueError, EOFError, OSError) as error:
+        raise ImageError(f"{path}: is no whole npy file of numbers: {error}") from error
+    if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
+        raise ImageError(f"{path}: expected an (H, W) array of numbers")
+    return values.astype(np.float32)
+
+
+def _decode(path: Path) -> NDArray[Any]:
+    from stereo.images import image_size  # checks the header, so that nothing huge is decoded
+
+    width, height = image_size(path)
+    if width * height > 200_000_000:
+        raise ImageError(f"{path}: {width}x{height} pixels are more than a map can have")
+    image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ImageError(f"{path}: cannot be decoded; the file is damaged")
+    return image
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: is empty (0 bytes)")
+    return data
+
+
+# --- clouds -------------------------------------------------------------------------------------
+
+
+def _vertex_type(has_normals: bool) -> np.dtype[np.void]:
+    normals = [("normal", "<f4", 3)] if has_normals else []
+    return np.dtype([("xyz", "<f4", 3), *normals, ("rgb", "u1", 3)])
+
+
+def write_ply(path: str | Path, cloud: PointCloud) -> None:
+    """Write a binary little-endian PLY in metres, with colour, and normals if there are any.
+
+    Raises OutputError.
+    """
+    properties = ["float x", "float y", "float z"]
+    if cloud.normals is not None:
+        properties += ["float nx", "float ny", "float nz"]
+    properties += ["uchar red", "uchar green", "uchar blue"]
+    header = [
+        "ply",
+        "format binary_little_endian 1.0",
+        "comment unit: metre",
+        f"comment frame: {_FRAME}",
+        "comment made by stereo-depth",
+        f"element vertex {len(cloud)}",
+        *(f"property {name}" for name in properties),
+        "end_header",
+    ]
+    vertices = np.empty(len(cloud), _vertex_type(cloud.normals is not None))
+    vertices["xyz"], vertices["rgb"] = cloud.points, cloud.colors
+    if cloud.normals is not None:
+        vertices["normal"] = cloud.normals
+    write_whole(path, ("\n".join(header) + "\n").encode() + vertices.tobytes())
+
+
+def read_ply(path: str | Path) -> PointCloud:
+    """Read a PLY as ``write_ply`` writes it. Raises ImageError naming the file."""
+    path = Path(path)
+    header, body = _split_header(path, _bytes(path), b"ply", b"end_header\n")
+    count = re.search(r"element vertex (\d+)", header)
+    names = tuple(re.findall(r"property \w+ (\w+)", header))
+    plain = ("x", "y", "z", "red", "green", "blue")
+    with_normals = (*plain[:3], "nx", "ny", "nz", *plain[3:])
+    known = {plain: False, with_normals: True}
+    if "binary_little_endian" not in header or count is None or names not in known:
+        raise ImageError(f"{path}: only binary PLY files as stereo writes them can be read")
+    vertices = _vertices(path, body, _vertex_type(known[names]), int(count[1]))
+    normals = vertices["normal"].copy() if known[names] else None
+    return PointCloud(vertices["xyz"].copy(), vertices["rgb"].copy(), normals)
+
+
+def write_pcd(path: str | Path, cloud: PointCloud) -> None:
+    """Write a binary PCD (PCL) in metres, with colour, and normals if any. Raises OutputError."""
+    fields = ["x", "y", "z"] + (["normal_x", "normal_y", "normal_z"] if cloud.normals is not None else [])
+    header = [
+        "# .PCD v0.7 - Point Cloud Data file format",
+        f"# unit: metre; frame: {_FRAME}; made by stereo-depth",
+        "VERSION 0.7",
+        f"FIELDS {' '.join(fields)} rgb",
+        "SIZE" + " 4" * (len(fields) + 1),
+        "TYPE" + " F" * len(fields) + " U",
+        "COUNT" + " 1" * (len(fields) + 1),
+        f"WIDTH {len(cloud)}",
+        "HEIGHT 1",
+        "VIEWPOINT 0 0 0 1 0 0 0",
+        f"POINTS {len(cloud)}",
+        "DATA binary",
+    ]
+    points = np.empty(len(cloud), np.dtype([("f", "<f4", len(fields)), ("rgb", "<u4")]))
+    points["f"][:, :3] = cloud.points
+    if cloud.normals is not None:
+        points["f"][:, 3:] = cloud.normals
+    red, green, blue = cloud.colors.astype(np.uint32).T
+    points["rgb"] = red << 16 | green << 8 | blue
+    write_whole(path, ("\n".join(header) + "\n").encode() + points.tobytes())
+
+
+def read_pcd(path: str | Path) -> PointCloud:
+    """Read a PCD as ``write_pcd`` writes it. Raises ImageError naming the file."""
+    path = Path(path)
+    header, body = _split_header(path, _bytes(path), b"# .PCD", b"DATA binary\n")
+    count = re.search(r"^POINTS (\d+)", header, re.MULTILINE)
+    fields = re.search(r"^FIELDS x y z( normal_x normal_y normal_z)? rgb$", header, re.MULTILINE)
+    if count is None or fields is None:
+        raise ImageError(f"{path}: only binary PCD files as stereo writes them can be read")
+    floats = 6 if fields[1] else 3
+    points = _vertices(path, body, np.dtype([("f", "<f4", floats), ("rgb", "<u4")]), int(count[1]))
+    packed = points["rgb"]
+    colors = np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=1)
+    normals = points["f"][:, 3:].copy() if fields[1] else None
+    return PointCloud(points["f"][:, :3].copy(), colors.astype(np.uint8), normals)
+
+
+def _split_header(path: Path, data: bytes, magic: bytes, end: bytes) -> tuple[str, bytes]:
+    stop = data.find(end, 0, 10_000)
+    if not data.startswith(magic) or stop < 0:
+        raise ImageError(f"{path}: is no {path.suffix[1:].upper()} file that stereo can read")
+    return data[:stop].decode("ascii", "replace"), data[stop + len(end) :]
+
+
+def _vertices(path: Path, body: bytes, kind: np.dtype[np.void], count: int) -> NDArray[Any]:
+    if len(body) != count * kind.itemsize:
+        raise ImageError(
+            f"{path}: {count} points need {count * kind.itemsize} bytes, the file holds {len(body)}"
+        )
+    return np.frombuffer(body, kind)
+
+
+# --- facts --------------------------------------------------------------------------------------
+
+
+def jsonable(value: Any) -> Any:
+    """Return plain JSON data: numpy numbers as Python's, tuples as lists, not-finite as null."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [jsonable(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write indented JSON; see ``jsonable``. Raises OutputError."""
+    write_whole(path, (json.dumps(jsonable(value), indent=2) + "\n").encode())
+
+
+def write_middlebury_calib(
+    path: str | Path, geometry: StereoGeometry, size: tuple[int, int]
+) -> None:
+    """Write the geometry of a rectified pair as Middlebury calib.txt. Raises OutputError."""
+    g = geometry
+
+    def camera(cx: float) -> str:
+        return f"[{float(g.focal_px)!r} 0 {float(cx)!r}; 0 {float(g.focal_px)!r} {float(g.cy_px)!r}; 0 0 1]"
+
+    lines = [
+        f"cam0={camera(g.cx_px)}",
+        f"cam1={camera(g.cx_px + g.doffs_px)}",
+        f"doffs={float(g.doffs_px)!r}",
+        f"baseline={float(g.baseline_m) * 1000!r}",
+        f"width={size[0]}",
+        f"height={size[1]}",
+    ]
+    write_whole(path, ("\n".join(lines) + "\n").encode())

@@ -1,0 +1,152 @@
+"""Pictures for people: colour-mapped depth and disparity with a scale, rectified pairs with lines.
+
+Pure functions from arrays to RGB images; only numpy and cv2.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.frame import Float, Image
+
+RGB = NDArray[np.uint8]
+
+_UNKNOWN = (38, 38, 42)
+_PAPER = (250, 250, 250)
+_INK = (30, 30, 30)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+
+
+def depth_preview(depth_m: Float) -> RGB:
+    """Return depth colour-mapped, near warm and far cold, with a scale in metres.
+
+    The colours are linear in 1/depth, as the evidence is, so that near things keep contrast.
+    """
+    with np.errstate(divide="ignore"):
+        nearness = 1 / depth_m
+    low, high = _limits(nearness)
+    picture = _colorize(nearness, low, high)
+    if not high > low:
+        return picture
+    ticks = _depth_ticks(1 / high, 1 / low)
+    marks = [((1 / tick - low) / (high - low), f"{tick:g}") for tick in ticks]
+    return _with_scale(picture, marks, "depth, m")
+
+
+def disparity_preview(px: Float) -> RGB:
+    """Return disparity colour-mapped, near (large) warm, with a scale in pixels."""
+    low, high = _limits(px)
+    picture = _colorize(px, low, high)
+    if not high > low:
+        return picture
+    marks = [((tick - low) / (high - low), f"{tick:g}") for tick in _round_ticks(low, high)]
+    return _with_scale(picture, marks, "disparity, px")
+
+
+def confidence_preview(confidence: Float) -> RGB:
+    """Return confidence from 0 (cold) to 1 (warm) with a scale."""
+    marks = [(tick, f"{tick:g}") for tick in (0, 0.25, 0.5, 0.75, 1)]
+    return _with_scale(_colorize(confidence, 0, 1), marks, "confidence")
+
+
+def lines_preview(left: Image, right: Image, *, lines: int = 16) -> RGB:
+    """Return a rectified pair side by side with horizontal lines across both.
+
+    A scene point must touch the same line in both halves.
+    """
+    picture = np.hstack([_rgb8(left), _rgb8(right)])
+    height, width = picture.shape[:2]
+    colors = ((255, 80, 60), (60, 220, 90), (70, 150, 255))
+    thickness = max(1, height // 700)
+    for number in range(lines):
+        y = round((number + 0.5) * height / lines)
+        cv2.line(picture, (0, y), (width, y), colors[number % 3], thickness, cv2.LINE_AA)
+    cv2.line(picture, (width // 2, 0), (width // 2, height), _PAPER, 2)
+    return picture
+
+
+def _rgb8(image: Image) -> RGB:
+    if image.dtype == np.uint16:
+        scale = 255 / max(float(np.percentile(image, 99.9)), 1.0)
+        image = np.clip(image * scale, 0, 255).astype(np.uint8)
+    if image.ndim == 2:
+        return np.repeat(image[..., None], 3, axis=2)  # type: ignore[return-value]
+    return image.copy()  # type: ignore[return-value]
+
+
+def _limits(values: Float) -> tuple[float, float]:
+    """The range without the outermost percent at either end; (0, 0) when nothing is known."""
+    known = values[np.isfinite(values)]
+    if known.size == 0:
+        return 0.0, 0.0
+    low, high = np.percentile(known, [1, 99])
+    if high - low < 1e-6 * max(abs(high), 1e-6):  # one single value: give it some room
+        return float(low) * 0.9 - 1e-6, float(high) * 1.1 + 1e-6
+    return float(low), float(high)
+
+
+def _colorize(values: Float, low: float, high: float) -> RGB:
+    known = np.isfinite(values)
+    span = high - low if high > low else 1.0
+    share = np.clip((np.where(known, values, low) - low) / span, 0, 1)
+    picture = cv2.cvtColor(_colormap((share * 255).astype(np.uint8)), cv2.COLOR_BGR2RGB)
+    picture[~known] = _UNKNOWN
+    return picture  # type: ignore[return-value]
+
+
+def _colormap(levels: NDArray[np.uint8]) -> RGB:
+    return cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)  # type: ignore[return-value]
+
+
+def _round_ticks(low: float, high: float, count: int = 6) -> list[float]:
+    """Round numbers (1, 2, 5 times a power of ten) inside the range."""
+    step = 10 ** np.floor(np.log10((high - low) / count))
+    step *= next((m for m in (1, 2, 5, 10) if (high - low) / (step * m) <= count), 10)
+    return [float(t) for t in np.arange(np.ceil(low / step), np.floor(high / step) + 1) * step]
+
+
+def _depth_ticks(near: float, far: float) -> list[float]:
+    """Round depths that stand well apart on a scale linear in 1/depth."""
+    digits = (1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 5, 6, 7, 8)
+    lowest, highest = int(np.floor(np.log10(near))), int(np.ceil(np.log10(far)))
+    candidates = [d * 10.0**e for e in range(lowest, highest + 1) for d in digits]
+    kept: list[float] = []
+    gap = (1 / near - 1 / far) / 9
+    for tick in (t for t in sorted(candidates) if near <= t <= far):
+        if not kept or 1 / kept[-1] - 1 / tick >= gap:
+            kept.append(round(tick, 9))
+    return kept
+
+
+def _with_scale(picture: RGB, marks: list[tuple[float, str]], title: str) -> RGB:
+    """Put a colour scale below the picture; marks are (share of the range, label)."""
+    height, width = picture.shape[:2]
+    scale = float(np.clip(width / 1000, 0.35, 2.0))
+    unit = max(round(10 * scale), 4)
+    footer = np.full((6 * unit, width, 3), _PAPER, np.uint8)
+    left, right = 3 * unit, width - 3 * unit
+    if right - left < 8 * unit:  # too narrow for a readable scale
+        return picture
+    levels = np.linspace(0, 255, right - left).astype(np.uint8)[None]
+    bar = cv2.cvtColor(_colormap(levels), cv2.COLOR_BGR2RGB)
+    footer[unit : 5 * unit // 2, left:right] = bar
+    thickness = max(1, round(1.4 * scale))
+    free_from = 0
+    for share, label in sorted(marks):
+        x = left + round(share * (right - left - 1))
+        text_width = cv2.getTextSize(label, _FONT, 0.55 * scale, thickness)[0][0]
+        start = x - text_width // 2
+        if start < free_from or start + text_width > width:
+            continue  # labels must not run into each other
+        cv2.line(footer, (x, 5 * unit // 2), (x, 3 * unit), _INK, thickness)
+        _write(footer, label, (start, 9 * unit // 2), scale, thickness)
+        free_from = start + text_width + unit
+    title_width = cv2.getTextSize(title, _FONT, 0.55 * scale, thickness)[0][0]
+    _write(footer, title, ((width - title_width) // 2, 6 * unit - unit // 3), scale, thickness)
+    return np.vstack([picture, footer])
+
+
+def _write(image: RGB, text: str, at: tuple[int, int], scale: float, thickness: int) -> None:
+    cv2.putText(image, text, at, _FONT, 0.55 * scale, _INK, thickness, cv2.LINE_AA)

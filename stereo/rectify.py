@@ -1,0 +1,333 @@
+"""Turn both images so that every scene point lies on the same row in both.
+
+The two cameras are turned half-way towards each other and then together until the baseline runs
+along the rows (J.-Y. Bouguet's method, as in his calibration toolbox and OpenCV). Both then share
+one pinhole: the focal length and principal point are ours to choose, and ``alpha`` chooses between
+"only pixels that both cameras see" (0) and "every pixel that either camera sees" (1). The same
+code serves pinhole and fisheye lenses: it asks the cameras only to ``project`` and ``unproject``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from calib import Camera, RectifiedRig, StereoRig
+from stereo.depth import depth_frame
+from stereo.errors import InputError, RectificationError
+from stereo.frame import (
+    DepthFrame,
+    DisparityMap,
+    Image,
+    Mask,
+    RectifiedPair,
+    StereoFrame,
+    StereoGeometry,
+    check_same_size,
+)
+
+Matrix = NDArray[np.float64]
+Maps = tuple[NDArray[np.int16], NDArray[np.uint16]]
+Size = tuple[int, int]
+
+_COMMON_RAY_RAD = np.deg2rad(60.0)
+"""With alpha 0, rays farther from the axis are left out: a flat image stretches what a fisheye
+sees there by more than 4 and would shrink its middle to pay for it."""
+_FARTHEST_RAY_RAD = np.deg2rad(75.0)
+"""The same with alpha 1: at 75 degrees the stretch is 15, and there is no end to it."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Rectification:
+    """Computed once for a rig, applied to every frame.
+
+    Build it with ``from_rig`` for a calibrated rig, or with ``already_rectified`` for images that
+    come rectified, with or without known geometry.
+    """
+
+    geometry: StereoGeometry | None
+    """Focal length, baseline and principal point of the rectified images; None: unknown."""
+    size: Size | None
+    """(width, height) of the rectified images; None: any."""
+    input_sizes: tuple[Size, Size] | None = None
+    """(width, height) of the left and right images that ``apply`` takes; None: as ``size``."""
+    R_rect_left: Matrix | None = None
+    """(3, 3) turns the left camera's axes into the rectified ones; None: nothing to turn."""
+    R_rect_right: Matrix | None = None
+    """(3, 3) the same for the right camera."""
+    maps_left: Maps | None = None
+    """cv2's fixed-point maps of the left image; None: passed through untouched."""
+    maps_right: Maps | None = None
+    """The same for the right image."""
+    valid_left: Mask | None = None
+    """(H, W) True where the left camera saw something; None: everywhere."""
+    valid_right: Mask | None = None
+    """(H, W) True where the right camera saw something; None: everywhere."""
+
+    @classmethod
+    def from_rig(
+        cls,
+        rig: StereoRig,
+        *,
+        alpha: float = 0.0,
+        size: Size | None = None,
+        rescale: bool = False,
+    ) -> Rectification:
+        """Compute the rectification of ``rig``.
+
+        ``alpha`` in [0, 1]: 0 keeps only what both cameras see, 1 keeps everything. ``size`` is
+        the (width, height) of the images you have; another size than the calibration's is
+        refused unless ``rescale``, which scales the calibration by the half-pixel rule.
+
+        Raises RectificationError for a vertical rig, swapped cameras or another image size, and
+        InputError for a senseless ``alpha``.
+        """
+        if not 0 <= alpha <= 1:
+            raise InputError(f"alpha must lie between 0 and 1, got {alpha}")
+        if size is not None:
+            rig = _rig_for_size(rig, size, rescale=rescale)
+        R_left, R_right = _rectifying_rotations(rig)
+        out = rig.left.size
+        K = _common_intrinsics(((rig.left, R_left), (rig.right, R_right)), out, alpha)
+        maps_left, valid_left = _maps(rig.left, R_left, K, out)
+        maps_right, valid_right = _maps(rig.right, R_right, K, out)
+        geometry = StereoGeometry(K[0, 0], rig.baseline_m, K[0, 2], K[1, 2])
+        return cls(
+            geometry,
+            out,
+            (rig.left.size, rig.right.size),
+            R_left,
+            R_right,
+            maps_left,
+            maps_right,
+            None if valid_left.all() else valid_left,
+            None if valid_right.all() else valid_right,
+        )
+
+    @classmethod
+    def from_calibration(
+        cls,
+        calibration: StereoRig | RectifiedRig,
+        *,
+        alpha: float = 0.0,
+        size: Size | None = None,
+        rescale: bool = False,
+    ) -> Rectification:
+        """Compute it from whatever ``calib.load_rig`` returned.
+
+        As ``from_rig`` for a rig; images of a calibration that is rectified already pass through
+        untouched. Raises what ``from_rig`` raises.
+        """
+        if isinstance(calibration, StereoRig):
+            return cls.from_rig(calibration, alpha=alpha, size=size, rescale=rescale)
+        if size is not None and calibration.size is not None and size != calibration.size:
+            if not rescale:
+                _check_size("left", np.zeros(size[::-1], np.uint8), calibration.size)
+            calibration = calibration.scaled(size)
+        geometry = StereoGeometry(
+            calibration.focal_px,
+            calibration.baseline_m,
+            calibration.cx_left_px,
+            calibration.cy_px,
+            calibration.cx_right_px - calibration.cx_left_px,
+        )
+        return cls.already_rectified(geometry, size=calibration.size)
+
+    @classmethod
+    def already_rectified(
+        cls, geometry: StereoGeometry | None = None, *, size: Size | None = None
+    ) -> Rectification:
+        """Pass images through untouched; depth needs ``geometry``."""
+        return cls(geometry, size)
+
+    def apply(self, frame: StereoFrame) -> RectifiedPair:
+        """Return the rectified pair; where a camera saw nothing it is black and masked.
+
+        Raises RectificationError when the images are not of the calibration's size and ImageError
+        when rectified images differ in size.
+        """
+        left_size, right_size = self.input_sizes or (self.size, self.size)
+        _check_size("left", frame.left, left_size)
+        _check_size("right", frame.right, right_size)
+        if self.maps_left is None or self.maps_right is None:
+            check_same_size(frame.left, frame.right)
+            return RectifiedPair(frame.left, frame.right, time_s=frame.time_s)
+        return RectifiedPair(
+            _remap(frame.left, self.maps_left),
+            _remap(frame.right, self.maps_right),
+            self.valid_left,
+            self.valid_right,
+            frame.time_s,
+        )
+
+    def depth(
+        self,
+        disparity: DisparityMap,
+        pair: RectifiedPair,
+        *,
+        min_depth_m: float = 0.0,
+        max_depth_m: float = np.inf,
+    ) -> DepthFrame:
+        """Return metric depth of ``pair``'s left image with its error bar.
+
+        Raises RectificationError when focal length and baseline are unknown.
+        """
+        if self.geometry is None:
+            raise RectificationError(
+                "no metric depth without focal length and baseline; give a calibration"
+            )
+        return depth_frame(
+            disparity,
+            self.geometry,
+            pair.left,
+            min_depth_m=min_depth_m,
+            max_depth_m=max_depth_m,
+            time_s=pair.time_s,
+        )
+
+
+def _remap(image: Image, maps: Maps) -> Image:
+    return cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR)  # type: ignore[return-value]
+
+
+def _check_size(side: str, image: Image, size: Size | None) -> None:
+    height, width = image.shape[:2]
+    if size is None or (width, height) == tuple(size):
+        return
+    if (width, height) == tuple(2 * s for s in size) or (width, height) == (2 * size[0], size[1]):
+        hint = "; is this a side-by-side image? (--side-by-side)"
+    else:
+        hint = "; use images as calibrated, or rescale the calibration (--rescale)"
+    raise RectificationError(
+        f"{side} image is {width}x{height} but the calibration is for {size[0]}x{size[1]}{hint}"
+    )
+
+
+def _rig_for_size(rig: StereoRig, size: Size, *, rescale: bool) -> StereoRig:
+    width, height = size
+    if (rig.left.size == size and rig.right.size == size) or not rescale:
+        blank = np.zeros((height, width), np.uint8)
+        _check_size("left", blank, rig.left.size)
+        _check_size("right", blank, rig.right.size)
+        return rig
+    for camera in (rig.left, rig.right):
+        if abs(width / camera.size[0] / (height / camera.size[1]) - 1) > 0.01:
+            raise RectificationError(
+                f"images of {width}x{height} are no scaled version of the calibration's "
+                f"{camera.size[0]}x{camera.size[1]}: the aspect ratio differs (a cropped sensor "
+                "mode?); calibrate at this size"
+            )
+    return rig.scaled(size)
+
+
+def _rectifying_rotations(rig: StereoRig) -> tuple[Matrix, Matrix]:
+    """The rotations of left and right axes into the common rectified ones."""
+    half = Rotation.from_rotvec(0.5 * Rotation.from_matrix(rig.R_right_left).as_rotvec())
+    # right centre seen from the left one, in axes half-way between the two
+    baseline = -half.inv().as_matrix() @ rig.t_right_left
+    direction = baseline / np.linalg.norm(baseline)
+    if abs(direction[0]) < np.cos(np.pi / 4):
+        if abs(direction[1]) > abs(direction[2]):
+            raise RectificationError(
+                "this is a vertical rig (one camera above the other, baseline "
+                f"x {baseline[0]:.3f} y {baseline[1]:.3f} z {baseline[2]:.3f} m); only horizontal "
+                "rigs are supported: turn both images by 90 degrees and calibrate again"
+            )
+        raise RectificationError(
+            "one camera stands in front of the other (baseline "
+            f"x {baseline[0]:.3f} y {baseline[1]:.3f} z {baseline[2]:.3f} m); no row alignment exists"
+        )
+    if direction[0] < 0:
+        raise RectificationError(
+            "left and right are swapped: the calibration places the right camera "
+            f"{-baseline[0]:.3f} m to the left of the left one; exchange the two"
+        )
+    angle = np.arccos(np.clip(direction[0], -1, 1))
+    axis = np.cross(direction, [1.0, 0.0, 0.0])
+    norm = np.linalg.norm(axis)
+    align = Rotation.from_rotvec(axis / norm * angle if norm > 1e-12 else np.zeros(3))
+    return (align * half).as_matrix(), (align * half.inv()).as_matrix()
+
+
+def _common_intrinsics(
+    views: tuple[tuple[Camera, Matrix], tuple[Camera, Matrix]], out: Size, alpha: float
+) -> Matrix:
+    """Focal length and principal point shared by both rectified images."""
+    inner = _inner_box([_border(camera, R, _COMMON_RAY_RAD) for camera, R in views])
+    outer = _outer_box([_border(camera, R, _FARTHEST_RAY_RAD) for camera, R in views])
+    if np.any(inner[1] <= inner[0]):
+        raise RectificationError(
+            "the two cameras have no common field of view after rectification; check the "
+            "calibration's rotation"
+        )
+    pixels = np.array(out, float) - 1  # from the first pixel's centre to the last one's
+    f_inner = np.max(pixels / (inner[1] - inner[0]))
+    f_outer = np.min(pixels / (outer[1] - outer[0]))
+    focal = (1 - alpha) * f_inner + alpha * f_outer
+    middle = (1 - alpha) * inner.mean(axis=0) + alpha * outer.mean(axis=0)
+    center = pixels / 2 - focal * middle
+    return np.array([[focal, 0, center[0]], [0, focal, center[1]], [0, 0, 1]])
+
+
+def _border(
+    camera: Camera, R: Matrix, farthest_rad: float, *, samples: int = 33
+) -> NDArray[np.float64]:
+    """(4, samples, 2) tangents of the rectified rays along the left, right, top, bottom border.
+
+    Where the lens does not reach the border (a fisheye's circle), or the ray lies more than
+    ``farthest_rad`` off the axis, the nearest one inside counts.
+    """
+    width, height = camera.size
+    xs, ys = np.linspace(0, width - 1, samples), np.linspace(0, height - 1, samples)
+    zeros = np.zeros(samples)
+    edges = np.stack(
+        [
+            np.column_stack([zeros, ys]),
+            np.column_stack([zeros + width - 1, ys]),
+            np.column_stack([xs, zeros]),
+            np.column_stack([xs, zeros + height - 1]),
+        ]
+    ).reshape(-1, 2)
+    center = camera.K[:2, 2]
+    tangents = np.full(edges.shape, np.nan)
+    for shrink in np.linspace(1.0, 0.05, 96):
+        missing = np.isnan(tangents[:, 0])
+        if not missing.any():
+            break
+        rays = camera.unproject(center + shrink * (edges[missing] - center)) @ R.T
+        inside = rays[:, 2] > np.cos(farthest_rad) * np.linalg.norm(rays, axis=1)
+        tangents[missing] = np.where(inside[:, None], rays[:, :2] / rays[:, 2:], np.nan)
+    return tangents.reshape(4, samples, 2)
+
+
+def _inner_box(borders: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """((x, y) low, (x, y) high) of a box that lies inside all images."""
+    low = np.max([[np.nanmax(b[0, :, 0]), np.nanmax(b[2, :, 1])] for b in borders], axis=0)
+    high = np.min([[np.nanmin(b[1, :, 0]), np.nanmin(b[3, :, 1])] for b in borders], axis=0)
+    return np.stack([low, high])
+
+
+def _outer_box(borders: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """((x, y) low, (x, y) high) of the box around all images."""
+    every = np.concatenate([b.reshape(-1, 2) for b in borders])
+    return np.stack([np.nanmin(every, axis=0), np.nanmax(every, axis=0)])
+
+
+def _maps(camera: Camera, R: Matrix, K: Matrix, out: Size) -> tuple[Maps, Mask]:
+    """Where each rectified pixel comes from, in cv2's fixed-point form, and whether it exists."""
+    columns, rows = np.meshgrid(np.arange(out[0], dtype=float), np.arange(out[1], dtype=float))
+    tangents = np.stack(
+        [(columns - K[0, 2]) / K[0, 0], (rows - K[1, 2]) / K[1, 1], np.ones_like(columns)], axis=-1
+    )
+    rays = tangents.reshape(-1, 3) @ R  # rows of R.T: from the rectified axes to the camera's
+    source = camera.project(rays).reshape(out[1], out[0], 2)
+    width, height = camera.size
+    with np.errstate(invalid="ignore"):
+        valid = np.all((source > -0.5) & (source < np.array([width, height]) - 0.5), axis=-1)
+    source = np.where(valid[..., None], source, -1e4).astype(np.float32)
+    fixed = cv2.convertMaps(source, None, cv2.CV_16SC2)
+    return (fixed[0], fixed[1]), valid  # type: ignore[return-value]

@@ -1,0 +1,126 @@
+"""Clean a disparity map: left-right check, speckles, holes. Pure functions on arrays.
+
+Disparities are float32 (H, W) px with NaN where unknown, and stay so.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import InputError
+from stereo.frame import DisparityMap, Float, RectifiedPair
+
+FILLED_CONFIDENCE = 0.2
+"""Confidence given to a filled hole: a guess from its surroundings, see benchmarks/accuracy.py."""
+
+
+@dataclass(frozen=True, slots=True)
+class RefineParams:
+    """What is done to a matcher's result. Raises InputError for negative values."""
+
+    speckle_max_size: int = 100
+    """Connected regions of up to this many pixels are removed; 0: none."""
+    speckle_step_px: float = 2.0
+    """Neighbours that differ by at most this much are connected, px."""
+    fill: bool = False
+    """Fill holes, at a low confidence."""
+
+    def __post_init__(self) -> None:
+        if self.speckle_max_size < 0 or not self.speckle_step_px >= 0:
+            raise InputError(
+                "speckle_max_size and speckle_step_px must not be negative, got "
+                f"{self.speckle_max_size} and {self.speckle_step_px}"
+            )
+
+
+def refine(disparity: DisparityMap, params: RefineParams) -> DisparityMap:
+    """Return ``disparity`` without speckles and, if asked, without holes."""
+    px = disparity.px
+    if params.speckle_max_size:
+        px = remove_speckles(px, max_size=params.speckle_max_size, step_px=params.speckle_step_px)
+    known = np.isfinite(px)
+    confidence = np.where(known, disparity.confidence, np.float32(0))
+    if params.fill:
+        px = fill_holes(px)
+        confidence[~known & np.isfinite(px)] = FILLED_CONFIDENCE
+    return replace(disparity, px=px, confidence=confidence)
+
+
+def drop_unseen(disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
+    """Return ``disparity`` without pixels, or matches, where a camera saw nothing."""
+    if pair.valid_left is None and pair.valid_right is None:
+        return disparity
+    keep = np.isfinite(disparity.px)
+    if pair.valid_left is not None:
+        keep &= pair.valid_left
+    if pair.valid_right is not None:
+        rows, columns = np.nonzero(keep)
+        target = np.rint(columns - disparity.px[rows, columns]).astype(np.intp)
+        inside = np.clip(target, 0, keep.shape[1] - 1)
+        keep[rows, columns] = pair.valid_right[rows, inside]
+    px = np.where(keep, disparity.px, np.float32(np.nan))
+    return DisparityMap(px, np.where(keep, disparity.confidence, np.float32(0)))
+
+
+def left_right_check(
+    left: Float, right: Float, *, max_difference_px: float = 1.0
+) -> NDArray[np.bool_]:
+    """Return where the two views agree.
+
+    ``right`` is the right view's disparity map, with the same sign (positive: nearer). True where
+    the left pixel's match, rounded to the nearest column, lies in the right image and points back
+    within ``max_difference_px``. Raises InputError when the shapes differ.
+    """
+    if left.shape != right.shape:
+        raise InputError(f"left map is {left.shape} but right map is {right.shape}")
+    rows, columns = np.nonzero(np.isfinite(left))
+    d = left[rows, columns]
+    target = np.rint(columns - d).astype(np.int64)
+    inside = (target >= 0) & (target < left.shape[1])
+    back = right[rows, np.where(inside, target, 0)]
+    agree = np.zeros(left.shape, np.bool_)
+    with np.errstate(invalid="ignore"):
+        agree[rows, columns] = inside & (np.abs(back - d) <= max_difference_px)
+    return agree
+
+
+def remove_speckles(px: Float, *, max_size: int = 100, step_px: float = 2.0) -> Float:
+    """Return ``px`` with connected regions of up to ``max_size`` pixels made unknown.
+
+    Two neighbours (of four) are connected when they differ by at most ``step_px``.
+    """
+    largest = float(np.nanmax(np.abs(px), initial=0.0))
+    scale = 16.0 if largest < 2000 else 2000.0 * 16.0 / largest  # int16 holds the map
+    hole = -32768
+    known = np.isfinite(px)
+    fixed = np.where(known, px * np.float32(scale), np.float32(hole)).astype(np.int16)
+    cv2.filterSpeckles(fixed, hole, max_size, round(step_px * scale))
+    return np.where(fixed == hole, np.float32(np.nan), px)
+
+
+def fill_holes(px: Float) -> Float:
+    """Return ``px`` with every hole filled from the background beside it.
+
+    A hole is mostly what only one camera sees, so it belongs to the farther of its two
+    neighbours on the row (the smaller disparity); a row without any value takes the nearest row's.
+    A map that knows nothing stays as it is.
+    """
+    known = np.isfinite(px)
+    filled = np.fmin(_last_known(px, known), _last_known(px[:, ::-1], known[:, ::-1])[:, ::-1])
+    filled = np.where(known, px, filled)
+    rows = np.flatnonzero(np.isfinite(filled[:, 0]))
+    if len(rows) in (0, len(px)):
+        return filled
+    nearest = rows[np.abs(np.arange(len(px))[:, None] - rows).argmin(axis=1)]
+    return np.ascontiguousarray(filled[nearest])
+
+
+def _last_known(px: Float, known: NDArray[np.bool_]) -> Float:
+    """For each pixel the nearest known value at or left of it on its row, NaN if none."""
+    columns = np.where(known, np.arange(px.shape[1], dtype=np.int32), 0)
+    np.maximum.accumulate(columns, axis=1, out=columns)
+    return np.take_along_axis(px, columns, axis=1)

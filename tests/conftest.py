@@ -1,0 +1,27 @@
+"""What many tests need: where the real and the sample data lie, and how hypothesis searches."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+REPO = Path(__file__).resolve().parents[1]
+SHARED = REPO.parent / "shared" / "data"
+
+settings.register_profile("ci", deadline=None, max_examples=40, derandomize=True)
+settings.load_profile("ci")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The real data, which lives outside the project."""
+    if not SHARED.is_dir():
+        pytest.skip("real data (../shared/data) is not on this machine")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def sample_data() -> Path:
+    return REPO / "sample_data"

@@ -1,0 +1,185 @@
+"""Reading images: what a user may hand us, and what we say to the rest."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stereo.errors import ImageError
+from stereo.images import find_images, find_pairs, image_size, read_image, split_side_by_side
+
+RGB = np.random.default_rng(0).integers(0, 255, (12, 20, 3)).astype(np.uint8)
+
+
+def write(path: Path, image: np.ndarray) -> Path:
+    assert cv2.imwrite(str(path), image)
+    return path
+
+
+def bomb(path: Path, width: int = 30000, height: int = 30000) -> Path:
+    """A PNG of some bytes whose header asks for gigabytes."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress(b"\0" * 1000)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".ppm"])
+def test_color_comes_back_as_rgb(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"a{suffix}", RGB[..., ::-1])
+    np.testing.assert_array_equal(read_image(path), RGB)
+    assert image_size(path) == (20, 12)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tiff", ".pgm"])
+def test_16_bit_gray_is_kept(tmp_path: Path, suffix: str) -> None:
+    deep = RGB[..., 0].astype(np.uint16) * 257
+    np.testing.assert_array_equal(read_image(write(tmp_path / f"a{suffix}", deep)), deep)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_lossy_images_have_the_size_their_header_states(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path / f"a{suffix}", RGB)
+    assert read_image(path).shape == RGB.shape
+    assert image_size(path) == (20, 12)
+
+
+def test_alpha_is_dropped(tmp_path: Path) -> None:
+    rgba = np.dstack([RGB, np.full(RGB.shape[:2], 9, np.uint8)])
+    path = write(tmp_path / "a.png", cv2.cvtColor(rgba, cv2.COLOR_RGBA2BGRA))
+    np.testing.assert_array_equal(read_image(path), RGB)
+
+
+def test_missing_empty_text_and_folder_are_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "text.png").write_text("hello")
+    for name, says in (
+        ("none.png", "No such file"),
+        ("empty.png", "empty"),
+        ("text.png", "not an image"),
+        (".", "folder"),
+    ):
+        with pytest.raises(ImageError, match=says):
+            read_image(tmp_path / name)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp"])
+def test_truncated_image_is_refused(tmp_path: Path, suffix: str) -> None:
+    big = np.random.default_rng(0).integers(0, 255, (200, 300, 3)).astype(np.uint8)
+    path = write(tmp_path / f"a{suffix}", big)
+    path.write_bytes(path.read_bytes()[:-30000])
+    with pytest.raises(ImageError, match="ends too early"):
+        read_image(path)
+
+
+@given(
+    st.binary(max_size=60), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"BM", b"II*\0"])
+)
+def test_garbage_after_a_magic_number_is_an_image_error(
+    tmp_path_factory: pytest.TempPathFactory, tail: bytes, magic: bytes
+) -> None:
+    path = tmp_path_factory.mktemp("garbage") / "a.png"
+    path.write_bytes(magic + tail)
+    with pytest.raises(ImageError, match=r"a\.png"):
+        read_image(path)
+
+
+def test_decompression_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
+    with pytest.raises(ImageError, match="30000x30000 pixels are more than the 200 million"):
+        read_image(bomb(tmp_path / "bomb.png"))
+
+
+def test_float_image_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tiff", np.zeros((4, 4), np.float32))
+    with pytest.raises(ImageError, match="float32 image"):
+        read_image(path)
+
+
+def test_side_by_side_splits_in_the_middle() -> None:
+    left, right = split_side_by_side(RGB)
+    np.testing.assert_array_equal(np.hstack([left, right]), RGB)
+    with pytest.raises(ImageError, match="even"):
+        split_side_by_side(RGB[:, :-1])
+
+
+def touch(folder: Path, *names: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        (folder / name).write_bytes(b"x")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (["a1.png", "a10.png", "a2.png"], ["a1.png", "a10.png", "a2.png"]),
+        (["left_1.png", "left_2.png"], ["right_1.png", "right_2.png"]),
+        (["left01.jpg", "left02.jpg"], ["right01.jpg", "right02.jpg"]),
+        (["roomL.png", "hallL.png"], ["roomR.png", "hallR.png"]),
+        (["x_im0.png", "y_im0.png"], ["x_im1.png", "y_im1.png"]),
+        (["Cal0_003.png", "Cal0_004.png"], ["Cal1_003.png", "Cal1_004.png"]),
+        (["left_image_3.png", "left_image_4.png"], ["right_image_3.png", "right_image_4.png"]),
+    ],
+)
+def test_pairs_are_matched_by_name(tmp_path: Path, left: list[str], right: list[str]) -> None:
+    listing = find_pairs(touch(tmp_path / "l", *left), touch(tmp_path / "r", *right))
+    found = {(a.name, b.name) for _, a, b in listing.pairs}
+    assert found == set(zip(left, right, strict=True))
+    assert not listing.unmatched_left + listing.unmatched_right
+
+
+def test_pairs_come_in_natural_order(tmp_path: Path) -> None:
+    names = ["a1.png", "a10.png", "a2.png"]
+    listing = find_pairs(touch(tmp_path / "l", *names), touch(tmp_path / "r", *names))
+    assert [name for name, _, _ in listing.pairs] == ["a1", "a2", "a10"]
+
+
+def test_orphans_are_reported_by_name(tmp_path: Path) -> None:
+    left = touch(tmp_path / "l", "1.png", "2.png", "3.png")
+    listing = find_pairs(left, touch(tmp_path / "r", "2.png", "3.png", "4.png"))
+    assert [p.name for p in listing.unmatched_left] == ["1.png"]
+    assert [p.name for p in listing.unmatched_right] == ["4.png"]
+
+
+def test_globs_work_and_both_sides_may_share_a_folder(tmp_path: Path) -> None:
+    touch(tmp_path, "left1.png", "left2.png", "right1.png", "right2.png", "notes.txt")
+    listing = find_pairs(tmp_path / "left*.png", tmp_path / "right*.png")
+    assert [(a.name, b.name) for _, a, b in listing.pairs] == [
+        ("left1.png", "right1.png"),
+        ("left2.png", "right2.png"),
+    ]
+
+
+def test_nothing_found_is_said(tmp_path: Path) -> None:
+    touch(tmp_path / "l", "cat.png", "cow.png")
+    touch(tmp_path / "r", "dog.png", "hen.png")
+    with pytest.raises(ImageError, match=r"cat\.png.*dog\.png"):
+        find_pairs(tmp_path / "l", tmp_path / "r")
+    with pytest.raises(ImageError, match="no images found"):
+        find_images(tmp_path / "*.jpg")
+    with pytest.raises(ImageError, match="no such file"):
+        find_images(tmp_path / "nowhere")
+
+
+def test_every_real_image_reads_as_its_header_says(shared_data: Path) -> None:
+    for name in (
+        "pairs/motorcycle_q/im0.png",
+        "pairs/aloe/aloeL.jpg",
+        "pairs/kitti_000046/left.png",
+    ):
+        image = read_image(shared_data / name)
+        assert image.shape[1::-1] == image_size(shared_data / name)

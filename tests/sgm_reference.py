@@ -15,14 +15,13 @@ Ints = NDArray[np.int64]
 
 
 def census(image: Ints) -> NDArray[np.bool_]:
-    """(H, W, 31): which pixels of a 9x7 checkerboard are at least as bright as its centre."""
+    """(H, W, 24): which neighbours are at least as bright as the centre."""
     height, width = image.shape
     padded = np.pad(image, ((3, 3), (4, 4)), mode="edge")
+    block = [(dx, dy) for dy in range(-2, 3) for dx in range(-2, 3) if 0 < abs(dx) + abs(dy) < 4]
     bits = [
         padded[3 + dy : 3 + dy + height, 4 + dx : 4 + dx + width] >= image
-        for dy in range(-3, 4)
-        for dx in range(-4, 5)
-        if (dx + dy) % 2 == 0 and (dx, dy) != (0, 0)
+        for dx, dy in [*block, (-4, 0), (4, 0), (0, -3), (0, 3)]
     ]
     return np.stack(bits, axis=-1)
 

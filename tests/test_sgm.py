@@ -184,7 +184,7 @@ def test_speckles_are_islands_smaller_than_asked():
         ({"num_disparities": 0}, "num_disparities must be 1 to 4080, got 0"),
         ({"paths": 8}, "paths must be 3 or 4, got 8"),
         ({"p1": 90, "p2": 80}, "p1 must be 0 to 80, got 90"),
-        ({"p2": 120}, "must be at most 223"),
+        ({"p2": 120}, "must be at most 230"),
         ({"threads": 0}, "threads must be 1 to 256, got 0"),
     ],
 )

@@ -45,10 +45,10 @@ float fraction(const Winner& winner) {
 ConfidenceModel::ConfidenceModel() {
   for (int cost = 0; cost < 256; ++cost) {
     const double logarithm = kSteps * std::log1p(cost);
-    margin_[cost] = static_cast<int>(std::lround(0.6532 * logarithm));
-    cost_[cost] = static_cast<int>(std::lround(-1.2741 * logarithm + 3.1648 * kSteps));
-    steeper_[cost] = static_cast<int>(std::lround(0.5978 * logarithm));
-    flatter_[cost] = static_cast<int>(std::lround(-0.3509 * logarithm));
+    margin_[cost] = static_cast<int>(std::lround(0.6422 * logarithm));
+    cost_[cost] = static_cast<int>(std::lround(-1.3058 * logarithm + 3.2537 * kSteps));
+    steeper_[cost] = static_cast<int>(std::lround(0.6302 * logarithm));
+    flatter_[cost] = static_cast<int>(std::lround(-0.3294 * logarithm));
   }
   for (int i = -kLimit; i <= kLimit; ++i)
     likelihood_[i + kLimit] = static_cast<float>(1 / (1 + std::exp(-double(i) / kSteps)));

@@ -8,20 +8,18 @@
 
 namespace stereo {
 
-constexpr int kCensusRadiusX = 4, kCensusRadiusY = 3;  // 9x7 window
-constexpr int kCensusBits = 31;                        // every second pixel of it, less the centre
-constexpr int kCensusBytes = 4;
+constexpr int kCensusRadiusX = 4, kCensusRadiusY = 3;
+constexpr int kCensusBytes = 3, kCensusBits = 8 * kCensusBytes;
 constexpr int kPlanes = kCensusBytes + 1;  // census bytes, then the gradient
 constexpr int kMaxDisparities = 4080;      // 255 vectors of the narrowest instruction set
 constexpr int kVectorSlack = 64;           // bytes past the end that a vector may touch
 
-// One left pixel as the kernels want it: everything in one 8-byte load.
+// One left pixel as the kernels want it, all in one place.
 struct LeftPixel {
   std::uint8_t census[kCensusBytes];
   std::uint8_t gradient;
   std::uint8_t p2_left;   // penalty of a jump between this pixel and its left neighbour
   std::uint8_t p2_above;  // the same, with the pixel above
-  std::uint8_t unused;
 };
 
 // The best disparity of a pixel, as an index from the smallest searched one, and the total costs

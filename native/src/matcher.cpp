@@ -87,7 +87,7 @@ const Options& checked(const Options& o) {
   require(0 <= o.p1 && o.p1 <= o.p2, "p1 must be 0 to p2");
   require(0 <= o.gradient_cap, "gradient_cap must not be negative");
   require(kCensusBits + o.gradient_cap + 2 * o.p2 + 1 + o.p1 <= 255,
-          "31 + gradient_cap + 2 * p2 + 1 + p1 must not exceed 255: path costs live in bytes");
+          "24 + gradient_cap + 2 * p2 + 1 + p1 must not exceed 255: path costs live in bytes");
   require(0 <= o.uniqueness_percent && o.uniqueness_percent < 100,
           "uniqueness_percent must be 0 to 99");
   require(1 <= o.threads && o.threads <= 256, "threads must be 1 to 256");

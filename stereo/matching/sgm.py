@@ -28,9 +28,9 @@ except ImportError:  # built without a C++ compiler
 
 MAX_DISPARITIES = 4080
 _MAX_SIDE_PX = 32767
-# Costs live in bytes: largest matching cost (31 census bits and the gradient), twice the jump, the
+# Costs live in bytes: largest matching cost (24 census bits and the gradient), twice the jump, the
 # step and one must fit in 255; see native/src/aggregate.hpp.
-_COST_BUDGET = 255 - 31 - 1
+_COST_BUDGET = 255 - 24 - 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,16 +7,15 @@
 #include "matcher.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
-#include <new>
 #include <stdexcept>
-#include <string>
 #include <vector>
 
+#include "buffer.hpp"
 #include "finish.hpp"
+#include "padded_image.hpp"
 #include "parallel.hpp"
 
 namespace stereo {
@@ -25,31 +24,7 @@ namespace {
 constexpr int kBlockRows = 8;      // rows between checkpoints of the upward path
 constexpr int kStripColumns = 64;  // columns that one task of the upward path takes
 constexpr int kStepColumns = 64;   // columns between two looks at the row above
-constexpr int kBorder = kCensusRadiusX;
 constexpr float kBorrowedConfidence = 0.55f;  // of a hole that the median closed: measured
-
-// Aligned memory that is not initialised and only ever grows.
-template <class T>
-class Buffer {
- public:
-  T* resize(std::size_t count) {
-    if (count > capacity_) {
-      memory_.reset();
-      capacity_ = 0;
-      memory_.reset(static_cast<T*>(::operator new(count * sizeof(T), std::align_val_t(64))));
-      capacity_ = count;
-    }
-    return memory_.get();
-  }
-  T* get() const { return memory_.get(); }
-
- private:
-  struct Free {
-    void operator()(T* p) const { ::operator delete(p, std::align_val_t(64)); }
-  };
-  std::unique_ptr<T, Free> memory_;
-  std::size_t capacity_ = 0;
-};
 
 int blocks_of(int height) { return (height + kBlockRows - 1) / kBlockRows; }
 
@@ -94,83 +69,7 @@ const Options& checked(const Options& o) {
   return o;
 }
 
-// The image with its border replicated, so that every window can be read.
-template <class Pixel>
-class PaddedImage {
- public:
-  PaddedImage(Buffer<std::uint16_t>& memory, int width, int height)
-      : width_(width), height_(height), stride_(width + 2 * kBorder + kVectorSlack) {
-    const std::size_t pixels = std::size_t(stride_) * height;
-    data_ = reinterpret_cast<Pixel*>(memory.resize((pixels * sizeof(Pixel) + 1) / 2));
-  }
-
-  void copy_row(ImageView<Pixel> image, int y) {
-    Pixel* to = row(y);
-    const Pixel* from = image.data + y * image.row_stride;
-    if (image.column_stride == 1)
-      std::memcpy(to, from, width_ * sizeof(Pixel));
-    else
-      for (int x = 0; x < width_; ++x) to[x] = from[x * image.column_stride];
-    std::fill(to - kBorder, to, to[0]);
-    std::fill(to + width_, to + stride_ - kBorder, to[width_ - 1]);
-  }
-
-  const Pixel* clamped_row(int y) const { return row(std::clamp(y, 0, height_ - 1)); }
-
- private:
-  Pixel* row(int y) const { return data_ + std::ptrdiff_t(y) * stride_ + kBorder; }
-  int width_, height_, stride_;
-  Pixel* data_;
-};
-
-float gain_to_8_bits(const PaddedImage<std::uint8_t>&, const PaddedImage<std::uint8_t>&, int, int) {
-  return 1;
-}
-
-// How many bits the sensor delivered, judged by all but the brightest thousandth of both images.
-float gain_to_8_bits(const PaddedImage<std::uint16_t>& left,
-                     const PaddedImage<std::uint16_t>& right, int width, int height) {
-  std::vector<std::size_t> darker(17);  // number of pixels by bit length
-  for (const auto* image : {&left, &right})
-    for (int y = 0; y < height; ++y)
-      for (int x = 0; x < width; ++x) {
-        const unsigned value = image->clamped_row(y)[x];
-        ++darker[value ? 32 - __builtin_clz(value) : 0];
-      }
-  const std::size_t total = std::size_t(2) * width * height;
-  int bits = 16;
-  for (std::size_t brighter = darker[16]; bits > 8 && brighter <= total / 1000;)
-    brighter += darker[--bits];
-  return std::ldexp(1.0f, 8 - bits);
-}
-
-const Kernel& choose_kernel() {
-  const char* wish = std::getenv("STEREO_SIMD");
-  const std::string name = wish ? wish : "";
-  const Kernel* available[3] = {&kKernelBaseline};
-  int count = 1;
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
-    available[count++] = &kKernelAvx2;
-    if (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
-        __builtin_cpu_supports("avx512vbmi") && __builtin_cpu_supports("avx512bitalg"))
-      available[count++] = &kKernelAvx512;
-  }
-#endif
-  if (name.empty()) return *available[count - 1];
-  std::string known;
-  for (int i = 0; i < count; ++i) {
-    if (name == available[i]->name) return *available[i];
-    known += (i ? ", " : "") + std::string(available[i]->name);
-  }
-  throw std::invalid_argument("STEREO_SIMD=" + name + " is not available here; expected one of " +
-                              known + ", or leave it unset");
-}
-
 }  // namespace
-
-const Kernel& best_kernel() { return choose_kernel(); }
 
 struct Matcher::Workspace {
   // What one thread needs for a row.

@@ -1,8 +1,8 @@
 // Byte vectors as wide as the instruction set this file is compiled for.
 //
-// GCC and Clang vector extensions carry all arithmetic; four small helpers use intrinsics because
-// no portable expression compiles to the single instruction each of them is: popcount, saturating
-// add, the minimum across a vector, and the first true lane. Everything sits in an anonymous
+// GCC and Clang vector extensions carry all arithmetic; a few small helpers use intrinsics
+// because no portable expression compiles to the one or two instructions that each of them is:
+// shifts by one lane, popcount, saturating add, the minimum across a vector, the first equal lane. Everything sits in an anonymous
 // namespace: an inline function compiled for AVX-512 must never be merged into the baseline.
 #pragma once
 
@@ -28,7 +28,7 @@ constexpr int kLanes = 16;
 #endif
 
 using V = u8 __attribute__((vector_size(kLanes)));
-using V16 = u8 __attribute__((vector_size(16)));
+using Words = u16 __attribute__((vector_size(kLanes)));
 
 inline V load(const u8* p) {
   V v;
@@ -58,6 +58,8 @@ inline V shift_in_previous(V previous, V current) {
 #elif defined(__AVX2__)
   return (V)_mm256_alignr_epi8(
       (__m256i)current, _mm256_permute2x128_si256((__m256i)previous, (__m256i)current, 0x21), 15);
+#elif defined(__SSE2__)
+  return (V)_mm_or_si128(_mm_slli_si128((__m128i)current, 1), _mm_srli_si128((__m128i)previous, 15));
 #else
   return __builtin_shufflevector(previous, current, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
                                  27, 28, 29, 30);
@@ -71,6 +73,8 @@ inline V shift_in_next(V current, V next) {
 #elif defined(__AVX2__)
   return (V)_mm256_alignr_epi8(
       _mm256_permute2x128_si256((__m256i)current, (__m256i)next, 0x21), (__m256i)current, 1);
+#elif defined(__SSE2__)
+  return (V)_mm_or_si128(_mm_srli_si128((__m128i)current, 1), _mm_slli_si128((__m128i)next, 15));
 #else
   return __builtin_shufflevector(current, next, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15,
                                  16);
@@ -89,9 +93,10 @@ inline V popcount(V bits) {
 #elif defined(__ARM_NEON)
   return (V)vcntq_u8((uint8x16_t)bits);
 #else
-  const V pairs = bits - ((bits >> 1) & 0x55);
-  const V nibbles = (pairs & 0x33) + ((pairs >> 2) & 0x33);
-  return (nibbles + (nibbles >> 4)) & 0x0f;
+  // Shifts of 16-bit lanes: SSE2 has none of bytes, and the masks drop what crosses over.
+  const V pairs = bits - ((V)((Words)bits >> 1) & 0x55);
+  const V nibbles = (pairs & 0x33) + ((V)((Words)pairs >> 2) & 0x33);
+  return (nibbles + (V)((Words)nibbles >> 4)) & 0x0f;
 #endif
 }
 
@@ -123,6 +128,12 @@ inline u8 lowest(V v) {
   return (u8)_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_and_si128(q, _mm_set1_epi16(255))));
 #elif defined(__ARM_NEON)
   return vminvq_u8((uint8x16_t)v);
+#elif defined(__SSE2__)
+  v = min(v, (V)_mm_srli_si128((__m128i)v, 8));
+  v = min(v, (V)_mm_srli_si128((__m128i)v, 4));
+  v = min(v, (V)_mm_srli_si128((__m128i)v, 2));
+  v = min(v, (V)_mm_srli_si128((__m128i)v, 1));
+  return v[0];
 #else
   v = min(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   v = min(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3));

@@ -20,7 +20,6 @@ from stereo.evaluate import Metrics, evaluate
 from stereo.frame import Float, RectifiedPair
 from stereo.manifest import load_manifest
 from stereo.matching import make_matcher
-from stereo.refine import RefineParams, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 
@@ -45,13 +44,15 @@ def tutorial(pair: RectifiedPair, num_disparities: int) -> Float:
 def ours(name: str) -> Callable[[RectifiedPair, int], Float]:
     def match(pair: RectifiedPair, num_disparities: int) -> Float:
         matcher = make_matcher(name, num_disparities=num_disparities)
-        return refine(matcher.match(pair), RefineParams()).px
+        return matcher.match(pair).px
 
     return match
 
 
 METHODS: dict[str, Callable[[RectifiedPair, int], Float]] = {
     "SGBM as in tutorials": tutorial,
+    "sgm": ours("sgm"),
+    "sgm-fast": ours("sgm-fast"),
     "sgbm (3WAY, padded)": ours("sgbm"),
     "sgbm-5 (padded)": ours("sgbm-5"),
     "sgbm-hh4 (padded)": ours("sgbm-hh4"),

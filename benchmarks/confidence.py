@@ -22,7 +22,6 @@ from stereo.gray import gray8_pair
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import make_matcher
 from stereo.matching.confidence import WEIGHTS, evidence
-from stereo.refine import RefineParams, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 SAMPLES = 20000
@@ -33,7 +32,7 @@ def gather(item: ManifestPair, rng: np.random.Generator) -> tuple[Array, Array]:
     """(n, 5) evidence with a leading 1, and (n,) absolute errors, of random answered pixels."""
     pair, truth = item.pair(), item.truth()
     matcher = make_matcher("sgbm", num_disparities=item.num_disparities)
-    px = refine(matcher.match(pair), RefineParams()).px
+    px = matcher.match(pair).px
     left, right = gray8_pair(pair.left, pair.right)
     planes = evidence(left, right, px, np.isfinite(px))
     chosen = rng.choice(np.flatnonzero(np.isfinite(px) & np.isfinite(truth)), SAMPLES)

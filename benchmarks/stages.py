@@ -57,7 +57,7 @@ def main() -> None:
     matcher = make_matcher("sgbm", num_disparities=arguments.num_disparities)
     pair = rect.apply(frame)
     matched = matcher.match(pair)
-    disparity = refine(matched, RefineParams())
+    disparity = matched
     depth = depth_frame(disparity, rect.geometry, pair.left)
     stages: dict[str, Callable[[], object]] = {
         "rectify": lambda: rect.apply(frame),

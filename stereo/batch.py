@@ -10,7 +10,7 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +72,7 @@ class BatchSettings:
     """Folder for the results."""
     outputs: tuple[str, ...] = DEFAULT_OUTPUTS
     """Which of ``OUTPUTS``; those that need depth are skipped without a calibration."""
-    cloud: CloudOptions = CloudOptions()
+    cloud: CloudOptions = field(default_factory=CloudOptions)
     """What is done to point clouds."""
     swap: bool = False
     """Exchange left and right."""

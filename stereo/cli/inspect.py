@@ -21,7 +21,7 @@ from stereo.rectify import Rectification
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
-@click.command()
+@click.command("inspect")
 @click.argument("rig", type=click.Path())
 @unit_option
 @model_option
@@ -34,7 +34,7 @@ DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
     help="One standard deviation of the disparity.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def inspect(
+def inspect_command(
     rig: str,
     unit: str | None,
     model: Model | None,

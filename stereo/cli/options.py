@@ -13,15 +13,15 @@ from calib import RectifiedRig, StereoRig, load_rig
 from calib.camera import Model
 from stereo.errors import InputError
 from stereo.frame import StereoGeometry
-from stereo.matching import MATCHERS
+from stereo.matching import MATCHERS, default_matcher
 from stereo.rectify import Rectification, Size
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"matcher": "sgbm", "outputs": "depth,preview"},
-    "accurate": {"matcher": "sgbm-hh4"},
-    "dense": {"matcher": "sgbm-hh4", "fill": True, "matcher_params": {"uniqueness_ratio": 5}},
+    "fast": {"matcher": "sgm-fast", "outputs": "depth,preview"},
+    "careful": {"matcher_params": {"uniqueness_percent": 15}},
+    "dense": {"fill": True},
 }
 """Named sets of options; a configuration file and flags override them."""
 
@@ -166,9 +166,40 @@ def _number_or_text(value: str) -> Any:
 matcher_option = click.option(
     "--matcher",
     type=click.Choice(list(MATCHERS)),
-    default="sgbm",
-    show_default=True,
-    help="Which matcher computes disparity.",
+    help="Which matcher computes disparity.  [default: sgm where it is built, else sgbm]",
+)
+
+
+def chosen_matcher(name: str | None) -> str:
+    """Return the matcher asked for, or the default one; says it when that is not ours."""
+    if name is not None:
+        return name
+    default = default_matcher()
+    if default != "sgm":
+        click.echo(
+            "note: our own matcher was not built (no C++ compiler?), OpenCV's SGBM is used; "
+            "`stereo doctor` tells more",
+            err=True,
+        )
+    return default
+
+
+class _CountOrAuto(click.ParamType):
+    """A whole number, or "auto"."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
+        if value == "auto":
+            return "auto"
+        return int(click.INT.convert(value, param, ctx))
+
+
+num_disparities_option = click.option(
+    "--num-disparities",
+    type=_CountOrAuto(),
+    help="How many disparities to search, pixels; auto: found from each pair.  [default: from "
+    "--min-depth-m, else from the calibration file, else auto]",
 )
 
 

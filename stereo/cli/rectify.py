@@ -16,7 +16,7 @@ from stereo.errors import InputError
 from stereo.preview import lines_preview
 
 
-@click.command()
+@click.command("rectify")
 @click.argument("left", type=click.Path(path_type=Path))
 @click.argument("right", type=click.Path(path_type=Path), required=False)
 @click.option("--calib", type=click.Path(), required=True, help="Rig file.")
@@ -28,7 +28,7 @@ from stereo.preview import lines_preview
 @click.option("--rescale", is_flag=True, help="Scale the calibration to the images' size.")
 @click.option("--swap", is_flag=True, help="Exchange left and right images.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def rectify(left: Path, right: Path | None, out: Path, **options: Any) -> int:
+def rectify_command(left: Path, right: Path | None, out: Path, **options: Any) -> int:
     """Rectify the pair LEFT RIGHT with a rig file.
 
     Writes left.png, right.png, calib.txt (Middlebury form, to use them with --calib) and

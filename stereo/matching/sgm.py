@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import MatcherError, MissingLibraryError
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.gray import to_gray
+from stereo.gray import gray8_pair, to_gray
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -128,9 +128,12 @@ class SgmMatcher:
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Disparity of the left view and how far each pixel can be trusted.
 
-        Raises MatcherError for images beyond 32767 pixels a side or of two different types.
+        Raises MatcherError for images beyond 32767 pixels a side.
         """
-        px, confidence = self._match(to_gray(pair.left), to_gray(pair.right))
+        left, right = to_gray(pair.left), to_gray(pair.right)
+        if left.dtype != right.dtype:
+            left, right = gray8_pair(left, right)
+        px, confidence = self._match(left, right)
         return DisparityMap(px, confidence)
 
     def match_right(self, pair: RectifiedPair) -> DisparityMap:
@@ -154,8 +157,6 @@ class SgmMatcher:
             raise MatcherError(
                 f"images must be at most {_MAX_SIDE_PX} px a side, got {width}x{height}"
             )
-        if left.dtype != right.dtype:
-            raise MatcherError(f"left image is {left.dtype} but right image is {right.dtype}")
         px, confidence = self._matcher.match(left, right)
         return px, confidence
 

@@ -204,3 +204,16 @@ def test_images_of_different_sizes_are_refused():
         RectifiedPair(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
     with pytest.raises(ValueError, match="same size"):
         SgmMatcher()._matcher.match(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
+
+
+def test_too_much_memory_is_refused_before_it_is_taken():
+    left, right = random_pair(9, 100, 200, 0)
+    matcher = SgmMatcher(SgmParams(0, 400, max_memory_mb=1))
+    with pytest.raises(MatcherError, match=r"needs \d+ MB, more than max_memory_mb = 1"):
+        matcher.match(RectifiedPair(left, right))
+
+
+def test_one_pass_needs_a_fraction_of_the_memory():
+    full, fast = (sgm.memory_bytes(1280, 720, SgmParams(paths=paths)) for paths in (4, 3))
+    assert full < 50e6
+    assert fast < 10e6

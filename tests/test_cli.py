@@ -201,7 +201,7 @@ def test_config_file_and_preset_give_defaults_that_flags_override(
     config = tmp_path / "c.toml"
     config.write_text(
         'preset = "dense"\nnum-disparities = 48\noutputs = ["disparity"]\n'
-        "[matcher_params]\nblock_size = 5\n"
+        "matcher = 'sgbm'\n[matcher_params]\nblock_size = 5\n"
     )
     out = tmp_path / "o"
     assert cli("run", *pair, "--config", config, "-o", out).code == 0
@@ -301,8 +301,10 @@ def test_size_of_the_calibration_is_checked(
         (("--focal-px", 300, "--baseline-m", 0), "baseline_m must be between"),
         (("--focal-px", 300, "--baseline-m", 60000), "baseline_m must be between"),
         (("--focal-px", -5, "--baseline-m", 0.1), "focal_px must be between"),
-        (("--num-disparities", 320), "do not fit an image 320 px wide"),
-        (("--num-disparities", 0), "num_disparities must be between"),
+        (("--matcher", "sgbm", "--num-disparities", 320), "do not fit an image 320 px wide"),
+        (("--num-disparities", 0), "num_disparities must be"),
+        (("--num-disparities", "many"), "many"),
+        (("--min-disparity", 3), "--num-disparities"),
         (("--outputs", "depht"), "unknown output 'depht'"),
         (("--outputs", ","), "no outputs"),
         (("--calib", "none.yaml"), "none.yaml"),

@@ -193,10 +193,14 @@ def test_impossible_parameters_are_refused_by_name(wrong, message):
         SgmParams(**wrong)
 
 
-def test_images_of_different_types_are_refused():
-    pair = RectifiedPair(np.zeros((4, 4), np.uint8), np.zeros((4, 4), np.uint16))
-    with pytest.raises(MatcherError, match="left image is uint8 but right image is uint16"):
-        SgmMatcher().match(pair)
+def test_images_of_different_depths_are_made_comparable():
+    left, right = random_pair(3, 30, 60, 3, np.uint8)
+    alike = SgmMatcher(SgmParams(num_disparities=16)).match(RectifiedPair(left, right))
+    deep = RectifiedPair(left, right.astype(np.uint16) * 16)
+    mixed = SgmMatcher(SgmParams(num_disparities=16)).match(deep)
+    both = np.isfinite(alike.px) & np.isfinite(mixed.px)
+    assert both.mean() > 0.3
+    assert np.median(np.abs(alike.px - mixed.px)[both]) < 0.5
 
 
 def test_images_of_different_sizes_are_refused():
@@ -204,3 +208,16 @@ def test_images_of_different_sizes_are_refused():
         RectifiedPair(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
     with pytest.raises(ValueError, match="same size"):
         SgmMatcher()._matcher.match(np.zeros((4, 4), np.uint8), np.zeros((4, 5), np.uint8))
+
+
+def test_too_much_memory_is_refused_before_it_is_taken():
+    left, right = random_pair(9, 100, 200, 0)
+    matcher = SgmMatcher(SgmParams(0, 400, max_memory_mb=1))
+    with pytest.raises(MatcherError, match=r"needs \d+ MB, more than max_memory_mb = 1"):
+        matcher.match(RectifiedPair(left, right))
+
+
+def test_one_pass_needs_a_fraction_of_the_memory():
+    full, fast = (sgm.memory_bytes(1280, 720, SgmParams(paths=paths)) for paths in (4, 3))
+    assert full < 50e6
+    assert fast < 10e6

@@ -28,8 +28,8 @@ bool agrees(const Search& search, const RightView& right, int x, int index, int 
 }
 
 // Where between its neighbours the minimum lies. A parabola or two lines of equal slope draw it to
-// whole pixels, because the paths favour them; this curve is the mean true offset over the pairs of
-// pairs.json as a function of the steepness ratio (benchmarks/subpixel.py).
+// whole pixels, because the paths favour them; this curve follows the median true offset over the
+// pairs of pairs.json by the ratio of steepness (benchmarks/sgm_fit.py).
 float fraction(const Winner& winner) {
   const int before = winner.before - winner.cost, after = winner.after - winner.cost;
   const int steeper = std::max(before, after);
@@ -41,14 +41,14 @@ float fraction(const Winner& winner) {
 }  // namespace
 
 // Weights fitted to "within 1 px of the truth" over pairs.json, each pair weighing the same
-// (benchmarks/confidence.py prints the fit, the calibration and the sparsification curve).
+// (benchmarks/sgm_fit.py prints the fit, the calibration and the sparsification area).
 ConfidenceModel::ConfidenceModel() {
   for (int cost = 0; cost < 256; ++cost) {
     const double logarithm = kSteps * std::log1p(cost);
-    margin_[cost] = static_cast<int>(std::lround(0.6422 * logarithm));
-    cost_[cost] = static_cast<int>(std::lround(-1.3058 * logarithm + 3.2537 * kSteps));
-    steeper_[cost] = static_cast<int>(std::lround(0.6302 * logarithm));
-    flatter_[cost] = static_cast<int>(std::lround(-0.3294 * logarithm));
+    margin_[cost] = static_cast<int>(std::lround(0.6740 * logarithm));
+    cost_[cost] = static_cast<int>(std::lround(-1.2941 * logarithm + 3.2559 * kSteps));
+    steeper_[cost] = static_cast<int>(std::lround(0.5455 * logarithm));
+    flatter_[cost] = static_cast<int>(std::lround(-0.3476 * logarithm));
   }
   for (int i = -kLimit; i <= kLimit; ++i)
     likelihood_[i + kLimit] = static_cast<float>(1 / (1 + std::exp(-double(i) / kSteps)));

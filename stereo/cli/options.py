@@ -184,7 +184,7 @@ def chosen_matcher(name: str | None) -> str:
     return default
 
 
-class _CountOrAuto(click.ParamType):
+class _CountOrAuto(click.ParamType[int | str]):
     """A whole number, or "auto"."""
 
     name = "N|auto"

@@ -67,6 +67,8 @@ class SgmParams:
     """Steps of disparity larger than this separate islands, pixels."""
     threads: int | None = None
     """Threads to use; None: one per available core. The result is the same for any number."""
+    max_memory_mb: int = 4096
+    """Refuse to start when more than this is needed, MB."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -80,6 +82,7 @@ class SgmParams:
             ("left_right_max_px", -1, MAX_DISPARITIES),
             ("speckle_size_px", 0, 2**30),
             ("speckle_range_px", 0, MAX_DISPARITIES),
+            ("max_memory_mb", 1, 2**30),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
@@ -128,7 +131,8 @@ class SgmMatcher:
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Disparity of the left view and how far each pixel can be trusted.
 
-        Raises MatcherError for images beyond 32767 pixels a side.
+        Raises MatcherError for images beyond 32767 pixels a side, or too large for
+        ``max_memory_mb``.
         """
         left, right = to_gray(pair.left), to_gray(pair.right)
         if left.dtype != right.dtype:
@@ -156,6 +160,13 @@ class SgmMatcher:
         if max(height, width) > _MAX_SIDE_PX:
             raise MatcherError(
                 f"images must be at most {_MAX_SIDE_PX} px a side, got {width}x{height}"
+            )
+        needed_mb = memory_bytes(width, height, self.params, bytes_per_pixel=left.itemsize) / 1e6
+        if needed_mb > self.params.max_memory_mb:
+            raise MatcherError(
+                f"matching {width}x{height} with {self.params.num_disparities} disparities needs "
+                f"{needed_mb:.0f} MB, more than max_memory_mb = {self.params.max_memory_mb}: "
+                "reduce the images or num_disparities, or take paths=3, which needs far less"
             )
         px, confidence = self._matcher.match(left, right)
         return px, confidence

@@ -105,12 +105,11 @@ class Camera:
         reaches (outside the image circle, beyond the fold of the distortion).
         """
         uv = (_checked_points("pixels", pixels, 2) - self.K[:2, 2]) / np.diag(self.K)[:2]
-        if self.model == "fisheye":
-            radius = np.hypot(uv[:, 0], uv[:, 1])
-            theta = lens.fisheye_undistort(radius, self._coefficients(4))
-            sideways = np.divide(np.sin(theta), radius, out=np.ones_like(radius), where=radius > 0)
-            return np.column_stack([uv * sideways[:, None], np.cos(theta)])
-        return self._unproject_pinhole(uv)
+        # a million focal lengths aside lies no image, only overflow
+        uv = np.where((np.abs(uv) < 1e6).all(axis=1, keepdims=True), uv, np.nan)
+        return (
+            self._unproject_fisheye(uv) if self.model == "fisheye" else self._unproject_pinhole(uv)
+        )
 
     def scaled(self, size: Size) -> Camera:
         """Return the same camera after its images are resized to (width, height).
@@ -150,6 +149,13 @@ class Camera:
             u, v, depth = self._tilt() @ np.array([u, v, np.ones_like(u)])
             u, v, seen = u / depth, v / depth, seen & (depth > 0)
         return np.where(seen, [u, v], np.nan).T
+
+    def _unproject_fisheye(self, uv: Float) -> Float:
+        radius = np.hypot(uv[:, 0], uv[:, 1])
+        theta = lens.fisheye_undistort(radius, self._coefficients(4))
+        sideways = np.divide(np.sin(theta), radius, out=np.ones_like(radius), where=radius > 0)
+        rays = np.column_stack([uv * sideways[:, None], np.cos(theta)])
+        return np.where(np.isnan(theta)[:, None], np.nan, rays)
 
     def _unproject_pinhole(self, uv: Float) -> Float:
         u, v = uv.T

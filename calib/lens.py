@@ -99,8 +99,10 @@ def pinhole_domain(k: tuple[float, ...]) -> Domain:
         limit, last = np.inf, float(radii[-1])
     before = np.tan(np.linspace(0, np.arctan(last), 1024))
     radial_only = (*k[:2], 0.0, 0.0, *k[4:8], 0.0, 0.0, 0.0, 0.0)
-    after, _, _ = pinhole_distort(before, np.zeros_like(before), radial_only)
-    return Domain(limit, before, np.maximum.accumulate(after))
+    with np.errstate(all="ignore"):  # the domain may end on a pole of the rational model
+        after, _, _ = pinhole_distort(before, np.zeros_like(before), radial_only)
+    known = np.isfinite(after)
+    return Domain(limit, before[known], np.maximum.accumulate(after[known]))
 
 
 def pinhole_undistort(u: Float, v: Float, k: tuple[float, ...]) -> tuple[Float, Float]:
@@ -164,11 +166,13 @@ def fisheye_distort(theta: Float, k: tuple[float, ...]) -> tuple[Float, Float]:
 def fisheye_domain(k: tuple[float, ...]) -> Domain:
     """Angles up to the first where the radius stops growing, at most pi (straight behind)."""
     k1, k2, k3, k4 = k
-    roots = np.roots([9 * k4, 7 * k3, 5 * k2, 3 * k1, 1.0])
-    turning = np.sqrt(roots[(np.abs(roots.imag) < 1e-12) & (roots.real > 0)].real)
+    # roots of the slope in w = 1 / theta^2: its leading coefficient is 1, never tiny
+    w = np.roots([1.0, 3 * k1, 5 * k2, 7 * k3, 9 * k4])
+    turning = 1 / np.sqrt(w[(np.abs(w.imag) < 1e-12) & (w.real > 1 / np.pi**2)].real)
     limit = float(min([np.pi, *turning]))
     before = np.linspace(0, limit, 1024)
-    return Domain(limit, before, np.maximum.accumulate(fisheye_distort(before, k)[0]))
+    after, _ = fisheye_distort(before, k)
+    return Domain(limit, before, np.maximum.accumulate(after))
 
 
 def fisheye_undistort(radius: Float, k: tuple[float, ...]) -> Float:

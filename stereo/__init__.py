@@ -4,7 +4,7 @@
     from stereo import Rectification, StereoFrame, StereoPipeline, make_matcher, read_image
 
     rect = Rectification.from_rig(load_rig("rig.yaml"))
-    pipeline = StereoPipeline(rect, make_matcher("sgbm", num_disparities=128))
+    pipeline = StereoPipeline(rect, make_matcher("sgm", num_disparities=128))
     result = pipeline.process(StereoFrame(read_image("left.png"), read_image("right.png")))
     result.depth.depth_m, result.depth.sigma_m, result.cloud().points
 
@@ -33,7 +33,19 @@ if TYPE_CHECKING:
         StereoGeometry,
     )
     from stereo.images import read_image
-    from stereo.matching import MATCHERS, Matcher, SgbmMatcher, SgbmParams, make_matcher
+    from stereo.matching import (
+        MATCHERS,
+        AutoRangeMatcher,
+        Matcher,
+        SearchRange,
+        SgbmMatcher,
+        SgbmParams,
+        SgmMatcher,
+        SgmParams,
+        find_search_range,
+        make_matcher,
+        search_range_for_depths,
+    )
     from stereo.pipeline import StereoPipeline, StereoResult
     from stereo.rectify import Rectification
     from stereo.refine import RefineParams, fill_holes, left_right_check, remove_speckles
@@ -53,7 +65,19 @@ _HOME = {
         "StereoGeometry",
     ),
     "images": ("read_image",),
-    "matching": ("MATCHERS", "Matcher", "SgbmMatcher", "SgbmParams", "make_matcher"),
+    "matching": (
+        "MATCHERS",
+        "AutoRangeMatcher",
+        "Matcher",
+        "SearchRange",
+        "SgbmMatcher",
+        "SgbmParams",
+        "SgmMatcher",
+        "SgmParams",
+        "find_search_range",
+        "make_matcher",
+        "search_range_for_depths",
+    ),
     "pipeline": ("StereoPipeline", "StereoResult"),
     "rectify": ("Rectification",),
     "refine": ("RefineParams", "fill_holes", "left_right_check", "remove_speckles"),
@@ -62,6 +86,7 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
     "MATCHERS",
+    "AutoRangeMatcher",
     "DepthFrame",
     "DisparityMap",
     "Matcher",
@@ -71,8 +96,11 @@ __all__ = [
     "RectifiedPair",
     "RefineParams",
     "RowCheck",
+    "SearchRange",
     "SgbmMatcher",
     "SgbmParams",
+    "SgmMatcher",
+    "SgmParams",
     "StereoError",
     "StereoFrame",
     "StereoGeometry",
@@ -87,12 +115,14 @@ __all__ = [
     "disparity_to_depth",
     "evaluate",
     "fill_holes",
+    "find_search_range",
     "left_right_check",
     "make_matcher",
     "point_cloud",
     "read_image",
     "remove_outliers",
     "remove_speckles",
+    "search_range_for_depths",
     "thin",
     "with_normals",
 ]

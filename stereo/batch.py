@@ -9,22 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from stereo import outputs
 from stereo._version import __version__
-from stereo.check import RowCheck, check_rows, check_swapped
-from stereo.cloud import remove_outliers, thin, with_normals
+from stereo.check import check_rows, check_swapped
 from stereo.errors import InputError
-from stereo.frame import Float, Mask, PointCloud, StereoFrame
+from stereo.frame import StereoFrame
 from stereo.images import read_image, split_side_by_side
-from stereo.pipeline import StereoPipeline, StereoResult
-from stereo.preview import confidence_preview, depth_preview, disparity_preview
+from stereo.pipeline import StereoPipeline
+from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions
+from stereo.summary import summarize
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,20 +46,6 @@ class PairFiles:
 
 
 @dataclass(frozen=True, slots=True)
-class CloudOptions:
-    """What is done to a point cloud before it is written."""
-
-    voxel_m: float | None = None
-    """Keep one point per cube of this side, metres; None: all."""
-    outliers: bool = False
-    """Remove points far from their neighbours."""
-    normals: bool = False
-    """Add normals."""
-    max_relative_sigma: float = 0.25
-    """Leave out points whose error bar exceeds this share of their depth."""
-
-
-@dataclass(frozen=True, slots=True)
 class PairReport:
     """What became of one pair."""
 
@@ -80,126 +64,6 @@ class PairReport:
         return bool(self.summary["trusted"])
 
 
-Writer = Callable[[Path, StereoResult, CloudOptions], None]
-
-
-def _cloud(result: StereoResult, options: CloudOptions) -> PointCloud:
-    cloud = result.cloud(max_relative_sigma=options.max_relative_sigma)
-    if options.voxel_m is not None:
-        cloud = thin(cloud, options.voxel_m)
-    if options.outliers:
-        cloud = remove_outliers(cloud)
-    return with_normals(cloud) if options.normals else cloud
-
-
-def _depth(result: StereoResult) -> Float:
-    assert result.depth is not None  # OUTPUTS says which writers need depth
-    return result.depth.depth_m
-
-
-def _sigma(result: StereoResult) -> Float:
-    assert result.depth is not None
-    return result.depth.sigma_m
-
-
-def _preview(path: Path, result: StereoResult, _: CloudOptions) -> None:
-    if result.depth is None:
-        picture = disparity_preview(result.disparity.px)
-    else:
-        picture = depth_preview(result.depth.depth_m)
-    outputs.write_image_png(path, picture)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """One kind of result."""
-
-    file: str
-    """Name of the file it is written to."""
-    write: Writer
-    """Writes it."""
-    needs_depth: bool
-    """Whether it exists only with a calibration."""
-    help: str
-    """One line for the user."""
-
-
-OUTPUTS: dict[str, Output] = {
-    "disparity": Output(
-        "disparity.pfm",
-        lambda path, r, _: outputs.write_disparity_pfm(path, r.disparity.px),
-        False,
-        "float32 px, inf unknown",
-    ),
-    "disparity-png": Output(
-        "disparity.png",
-        lambda path, r, _: outputs.write_disparity_png16(path, r.disparity.px),
-        False,
-        "16 bit, px x 256, 0 unknown (KITTI)",
-    ),
-    "depth": Output(
-        "depth_mm.png",
-        lambda path, r, _: outputs.write_depth_png_mm(path, _depth(r)),
-        True,
-        "16 bit millimetres, 0 unknown or beyond 65.535 m",
-    ),
-    "depth-tiff": Output(
-        "depth_m.tiff",
-        lambda path, r, _: outputs.write_tiff(path, _depth(r)),
-        True,
-        "float32 metres, NaN unknown",
-    ),
-    "depth-npy": Output(
-        "depth_m.npy",
-        lambda path, r, _: outputs.write_npy(path, _depth(r)),
-        True,
-        "float32 metres, NaN unknown",
-    ),
-    "sigma": Output(
-        "sigma_m.tiff",
-        lambda path, r, _: outputs.write_tiff(path, _sigma(r)),
-        True,
-        "float32 metres: one standard deviation of depth",
-    ),
-    "confidence": Output(
-        "confidence.png",
-        lambda path, r, _: outputs.write_confidence_png(path, r.disparity.confidence),
-        False,
-        "8 bit, 255 = certain",
-    ),
-    "confidence-preview": Output(
-        "confidence_preview.png",
-        lambda path, r, _: outputs.write_image_png(
-            path, confidence_preview(r.disparity.confidence)
-        ),
-        False,
-        "colour-mapped confidence",
-    ),
-    "cloud": Output(
-        "cloud.ply",
-        lambda path, r, options: outputs.write_ply(path, _cloud(r, options)),
-        True,
-        "binary PLY, metres, colour",
-    ),
-    "cloud-pcd": Output(
-        "cloud.pcd",
-        lambda path, r, options: outputs.write_pcd(path, _cloud(r, options)),
-        True,
-        "binary PCD, metres, colour",
-    ),
-    "preview": Output("preview.png", _preview, False, "colour-mapped picture with a scale"),
-    "left": Output(
-        "left.png",
-        lambda path, r, _: outputs.write_image_png(path, r.pair.left),
-        False,
-        "the rectified left image, which all maps fit",
-    ),
-}
-"""What ``--outputs`` can name."""
-
-DEFAULT_OUTPUTS = ("disparity", "depth", "cloud", "preview", "left")
-
-
 @dataclass(frozen=True, slots=True)
 class BatchSettings:
     """How a run is done, apart from the pipeline."""
@@ -208,7 +72,7 @@ class BatchSettings:
     """Folder for the results."""
     outputs: tuple[str, ...] = DEFAULT_OUTPUTS
     """Which of ``OUTPUTS``; those that need depth are skipped without a calibration."""
-    cloud: CloudOptions = CloudOptions()
+    cloud: CloudOptions = field(default_factory=CloudOptions)
     """What is done to point clouds."""
     swap: bool = False
     """Exchange left and right."""
@@ -262,97 +126,12 @@ def process_pair(
         if result.depth is not None or not output.needs_depth:
             output.write(folder / output.file, result, settings.cloud)
             files[name] = output.file
-    return summarize(pair, pipeline, result, rows, files, elapsed)
-
-
-def summarize(
-    pair: PairFiles,
-    pipeline: StereoPipeline,
-    result: StereoResult,
-    rows: RowCheck,
-    files: dict[str, str],
-    elapsed_s: float,
-) -> dict[str, Any]:
-    """Return the facts of one result, ready for JSON."""
-    height, width = result.disparity.px.shape
-    warnings = _warnings(pipeline, result, rows)
-    geometry = pipeline.rectification.geometry
-    summary: dict[str, Any] = {
-        "schema": "stereo-depth-summary/1",
-        "version": __version__,
+    inputs = {
         "name": pair.name,
         "left": str(pair.left),
         "right": None if pair.right is None else str(pair.right),
-        "size": [width, height],
-        "valid_share": round(result.disparity.valid_share, 4),
-        "disparity_px": _spread(result.disparity.px),
-        "depth_m": None,
-        "sigma_m": None,
-        "focal_px": None,
-        "baseline_m": None,
-        "row_offset_px": rows.offset_px,
-        "row_matches": rows.matches,
-        "match_s": round(elapsed_s, 4),
-        "files": files,
-        "warnings": warnings,
-        "trusted": rows.aligned,
     }
-    if result.depth is None or geometry is None:
-        summary["why_no_depth"] = (
-            "no calibration was given: --calib RIG, or --rectified with --focal-px and --baseline-m"
-        )
-        return summary
-    return summary | {
-        "depth_m": _spread(result.depth.depth_m),
-        "sigma_m": _spread(result.depth.sigma_m),
-        "focal_px": geometry.focal_px,
-        "baseline_m": geometry.baseline_m,
-    }
-
-
-def _warnings(pipeline: StereoPipeline, result: StereoResult, rows: RowCheck) -> list[str]:
-    warnings = []
-    if not rows.aligned:
-        advice = (
-            "give --calib so that they get rectified"
-            if pipeline.rectification.maps_left is None
-            else "this calibration does not belong to these images, or the rig has moved since"
-        )
-        warnings.append(
-            f"the rows of left and right differ by {rows.typical_px:.1f} px (median of "
-            f"{rows.matches} matches, left {rows.offset_px:+.1f} below right): not a rectified "
-            f"pair; {advice}"
-        )
-    known = np.isfinite(result.disparity.px)
-    if not known.any():
-        warnings.append("no pixel matched: is this a stereo pair of one scene?")
-    elif _at_range_end(pipeline, result, known) > 0.03:
-        warnings.append(
-            "many matches lie at the near end of the disparity range: nearer things are lost; "
-            "raise --num-disparities"
-        )
-    return warnings
-
-
-def _at_range_end(pipeline: StereoPipeline, result: StereoResult, known: Mask) -> float:
-    """Share of the answers within 2 px of the largest disparity searched."""
-    params = getattr(pipeline.matcher, "params", None)
-    if params is None:
-        return 0.0
-    last = params.min_disparity + params.num_disparities - 1
-    return float(np.mean(result.disparity.px[known] >= last - 2))
-
-
-def _spread(values: Float) -> dict[str, float] | None:
-    known = values[np.isfinite(values)]
-    if known.size == 0:
-        return None
-    low, median, high = np.percentile(known, [5, 50, 95])
-    return {
-        "p5": round(float(low), 5),
-        "median": round(float(median), 5),
-        "p95": round(float(high), 5),
-    }
+    return inputs | summarize(pipeline, result, rows, files, elapsed)
 
 
 def _fingerprint(pair: PairFiles, settings: BatchSettings) -> str:

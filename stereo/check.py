@@ -45,15 +45,16 @@ def check_rows(pair: RectifiedPair, *, max_width: int = 960) -> RowCheck:
     left, right = gray8_pair(pair.left, pair.right)
     scale = min(1.0, max_width / left.shape[1])
     if scale < 1:
-        left, right = (
-            cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[misc]
-            for image in (left, right)
-        )
+        left, right = (_shrunk(image, scale) for image in (left, right))
     points_left, points_right = _feature_matches(left, right)
     if len(points_left) < _FEWEST_MATCHES:
         return RowCheck(float("nan"), float("nan"), len(points_left))
     rows = (points_left[:, 1] - points_right[:, 1]) / scale
     return RowCheck(float(np.median(rows)), float(np.median(np.abs(rows))), len(rows))
+
+
+def _shrunk(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
+    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
 def _feature_matches(
@@ -66,7 +67,7 @@ def _feature_matches(
     orb = cv2.ORB.create(1500, fastThreshold=10)
     keys_left, features_left = orb.detectAndCompute(left, None)
     keys_right, features_right = orb.detectAndCompute(right, None)
-    if features_left is None or features_right is None:
+    if not keys_left or not keys_right:
         return none, none
     found = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(features_left, features_right)
     found = [match for match in found if match.distance < 50]

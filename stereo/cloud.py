@@ -30,7 +30,7 @@ def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> Poi
     g = depth.geometry
     ray_x = ((np.arange(width) - g.cx_px) / g.focal_px).astype(np.float32)
     ray_y = ((np.arange(height) - g.cy_px) / g.focal_px).astype(np.float32)
-    xyz = cv2.merge([z * ray_x, z * ray_y[:, None], z])
+    xyz: Any = cv2.merge([z * ray_x, z * ray_y[:, None], z])
     # taking whole triples by index is three times faster than a boolean mask over (H, W, 3)
     index = np.flatnonzero(keep)
     colors = _rgb8(depth.color).reshape(-1, 3).take(index, axis=0)
@@ -118,7 +118,7 @@ def _open3d() -> ModuleType:
             f"open3d does not load ({error}); on Debian or Ubuntu: "
             "sudo apt-get install libgl1 libegl1 libgomp1 libusb-1.0-0; `stereo doctor` tells more"
         ) from error
-    return open3d  # type: ignore[no-any-return]
+    return open3d
 
 
 def _to_open3d(cloud: PointCloud) -> Any:

@@ -12,10 +12,9 @@ import numpy as np
 from stereo.errors import InputError
 from stereo.frame import DepthFrame, DisparityMap, Float, Image, StereoGeometry
 
-SIGMA_SURE_PX = 0.12
-"""Error of a disparity that is certainly right, px, one sigma (benchmarks/confidence.py)."""
-SIGMA_DOUBT_PX = 5.0
-"""What complete doubt adds to it, px, one sigma (benchmarks/confidence.py)."""
+SIGMA_OF_DOUBT_PX = (0.15, 2.5, 33.0)
+"""Disparity error, one sigma in px, as a polynomial of the doubt ``1 - confidence``: constant,
+linear, square. Half the error that nine in ten pixels stay below (benchmarks/confidence.py)."""
 
 
 def disparity_to_depth(disparity: Float, geometry: StereoGeometry) -> Float:
@@ -40,10 +39,12 @@ def depth_to_disparity(depth_m: Float, geometry: StereoGeometry) -> Float:
 def disparity_sigma(confidence: Float) -> Float:
     """Return the expected disparity error in px, one sigma, for a confidence in [0, 1].
 
-    Linear in the doubt: a confidence is the probability of an error of at most 1 px, and the
-    errors measured at each confidence lie on this line (benchmarks/confidence.py).
+    A confidence is the probability of an error of at most 1 px. Errors have heavy tails (a wrong
+    match is wrong by any amount), so the bar is fitted for two sigma to hold nine in ten pixels.
     """
-    return np.float32(SIGMA_SURE_PX) + np.float32(SIGMA_DOUBT_PX) * (1 - confidence)
+    doubt = 1 - confidence
+    constant, linear, square = (np.float32(c) for c in SIGMA_OF_DOUBT_PX)
+    return constant + doubt * (linear + square * doubt)
 
 
 def depth_sigma(depth_m: Float, geometry: StereoGeometry, sigma_px: Float | float) -> Float:

@@ -54,6 +54,7 @@ def examine() -> list[Finding]:
         _display(),
         _video(),
         _processor(),
+        _native_matcher(),
     ]
 
 
@@ -116,3 +117,15 @@ def _processor() -> Finding:
         features = ", ".join(flag for flag in known if flag in flags) or "baseline"
     cores = os.cpu_count() or 1
     return Finding("processor", True, f"{platform.machine()}, {cores} cores, {features}")
+
+
+def _native_matcher() -> Finding:
+    tried = _try("from stereo.matching import sgm; print(sgm.simd_level())")
+    if tried.returncode == 0:
+        return Finding("native matcher", True, f"built, using {tried.stdout.strip()}")
+    return Finding(
+        "native matcher",
+        True,
+        "not built: OpenCV's SGBM is used, which is slower and less accurate",
+        "sudo apt-get install g++ && pip install --force-reinstall --no-deps stereo-depth",
+    )

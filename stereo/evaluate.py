@@ -91,7 +91,7 @@ def visible_from_truths(left: Float, right: Float) -> Mask:
 
 
 def sparsification_area(error_px: NDArray[np.floating], confidence: NDArray[np.floating]) -> float:
-    """Area between the sparsification curve by ``confidence`` and the ideal one, px; lower is better.
+    """Area between the sparsification curve by ``confidence`` and the ideal one, px; 0 is best.
 
     The curve is the mean absolute error of the pixels left when the least confident are dropped
     first (Ilg et al., ECCV 2018, "AUSE"); ideal drops by the error itself.

@@ -28,8 +28,8 @@ def _freeze(instance: object, name: str, array: NDArray[Any]) -> None:
 
 
 def _check_image(name: str, image: NDArray[Any]) -> None:
-    if not isinstance(image, np.ndarray) or image.dtype not in (np.uint8, np.uint16):
-        found = getattr(image, "dtype", type(image).__name__)
+    found = getattr(image, "dtype", type(image).__name__)  # a path, perhaps
+    if found not in (np.uint8, np.uint16):
         raise ImageError(f"{name}: expected a uint8 or uint16 image array, got {found}")
     if image.ndim not in (2, 3) or (image.ndim == 3 and image.shape[2] != 3) or image.size == 0:
         raise ImageError(

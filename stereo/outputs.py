@@ -17,6 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib import RectifiedRig
+from calib.formats import middlebury
 from stereo.atomic import make_folder, write_whole
 from stereo.errors import ImageError, OutputError
 from stereo.frame import Float, Image, PointCloud, StereoGeometry
@@ -158,6 +160,8 @@ def read_pfm(path: str | Path) -> Float:
 
 def _read_png(path: Path, divisor: float) -> Float:
     raw = _decode(path)
+    if raw.ndim == 3 and np.all(raw[..., :3] == raw[..., :1]):
+        raw = raw[..., 0]  # gray, stored as colour
     if raw.ndim != 2 or raw.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"{path}: a map is a gray PNG, this one is {raw.dtype} {raw.shape}")
     return np.where(raw == 0, np.float32(np.nan), (raw / divisor).astype(np.float32))
@@ -166,7 +170,9 @@ def _read_png(path: Path, divisor: float) -> Float:
 def _read_tiff(path: Path) -> Float:
     values = _decode(path)
     if values.ndim != 2 or values.dtype not in (np.float32, np.float64):
-        raise ImageError(f"{path}: expected a float32 (H, W) TIFF, got {values.dtype} {values.shape}")
+        raise ImageError(
+            f"{path}: expected a float32 (H, W) TIFF, got {values.dtype} {values.shape}"
+        )
     return values.astype(np.float32)
 
 
@@ -254,7 +260,9 @@ def read_ply(path: str | Path) -> PointCloud:
 
 def write_pcd(path: str | Path, cloud: PointCloud) -> None:
     """Write a binary PCD (PCL) in metres, with colour, and normals if any. Raises OutputError."""
-    fields = ["x", "y", "z"] + (["normal_x", "normal_y", "normal_z"] if cloud.normals is not None else [])
+    fields = ["x", "y", "z"] + (
+        ["normal_x", "normal_y", "normal_z"] if cloud.normals is not None else []
+    )
     header = [
         "# .PCD v0.7 - Point Cloud Data file format",
         f"# unit: metre; frame: {_FRAME}; made by stereo-depth",
@@ -336,17 +344,12 @@ def write_middlebury_calib(
     path: str | Path, geometry: StereoGeometry, size: tuple[int, int]
 ) -> None:
     """Write the geometry of a rectified pair as Middlebury calib.txt. Raises OutputError."""
-    g = geometry
-
-    def camera(cx: float) -> str:
-        return f"[{float(g.focal_px)!r} 0 {float(cx)!r}; 0 {float(g.focal_px)!r} {float(g.cy_px)!r}; 0 0 1]"
-
-    lines = [
-        f"cam0={camera(g.cx_px)}",
-        f"cam1={camera(g.cx_px + g.doffs_px)}",
-        f"doffs={float(g.doffs_px)!r}",
-        f"baseline={float(g.baseline_m) * 1000!r}",
-        f"width={size[0]}",
-        f"height={size[1]}",
-    ]
-    write_whole(path, ("\n".join(lines) + "\n").encode())
+    rig = RectifiedRig(
+        size,
+        float(geometry.focal_px),
+        float(geometry.baseline_m),
+        float(geometry.cx_px),
+        float(geometry.cx_px + geometry.doffs_px),
+        float(geometry.cy_px),
+    )
+    write_whole(path, middlebury.write(rig).encode())

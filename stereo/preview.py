@@ -72,11 +72,11 @@ def _rgb8(image: Image) -> RGB:
         scale = 255 / max(float(np.percentile(image, 99.9)), 1.0)
         image = np.clip(image * scale, 0, 255).astype(np.uint8)
     if image.ndim == 2:
-        return np.repeat(image[..., None], 3, axis=2)  # type: ignore[return-value]
+        return np.repeat(image[..., None], 3, axis=2)
     return image.copy()  # type: ignore[return-value]
 
 
-def _limits(values: Float) -> tuple[float, float]:
+def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
     """The range without the outermost percent at either end; (0, 0) when nothing is known."""
     known = values[np.isfinite(values)]
     if known.size == 0:
@@ -87,7 +87,7 @@ def _limits(values: Float) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _colorize(values: Float, low: float, high: float) -> RGB:
+def _colorize(values: NDArray[np.floating], low: float, high: float) -> RGB:
     known = np.isfinite(values)
     span = high - low if high > low else 1.0
     share = np.clip((np.where(known, values, low) - low) / span, 0, 1)
@@ -122,7 +122,7 @@ def _depth_ticks(near: float, far: float) -> list[float]:
 
 def _with_scale(picture: RGB, marks: list[tuple[float, str]], title: str) -> RGB:
     """Put a colour scale below the picture; marks are (share of the range, label)."""
-    height, width = picture.shape[:2]
+    width = picture.shape[1]
     scale = float(np.clip(width / 1000, 0.35, 2.0))
     unit = max(round(10 * scale), 4)
     footer = np.full((6 * unit, width, 3), _PAPER, np.uint8)

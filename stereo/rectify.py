@@ -95,7 +95,7 @@ class Rectification:
         K = _common_intrinsics(((rig.left, R_left), (rig.right, R_right)), out, alpha)
         maps_left, valid_left = _maps(rig.left, R_left, K, out)
         maps_right, valid_right = _maps(rig.right, R_right, K, out)
-        geometry = StereoGeometry(K[0, 0], rig.baseline_m, K[0, 2], K[1, 2])
+        geometry = StereoGeometry(float(K[0, 0]), rig.baseline_m, float(K[0, 2]), float(K[1, 2]))
         return cls(
             geometry,
             out,
@@ -239,7 +239,7 @@ def _rectifying_rotations(rig: StereoRig) -> tuple[Matrix, Matrix]:
             )
         raise RectificationError(
             "one camera stands in front of the other (baseline "
-            f"x {baseline[0]:.3f} y {baseline[1]:.3f} z {baseline[2]:.3f} m); no row alignment exists"
+            f"x {baseline[0]:.3f} y {baseline[1]:.3f} z {baseline[2]:.3f} m): rows cannot align"
         )
     if direction[0] < 0:
         raise RectificationError(
@@ -329,5 +329,5 @@ def _maps(camera: Camera, R: Matrix, K: Matrix, out: Size) -> tuple[Maps, Mask]:
     with np.errstate(invalid="ignore"):
         valid = np.all((source > -0.5) & (source < np.array([width, height]) - 0.5), axis=-1)
     source = np.where(valid[..., None], source, -1e4).astype(np.float32)
-    fixed = cv2.convertMaps(source, None, cv2.CV_16SC2)
-    return (fixed[0], fixed[1]), valid  # type: ignore[return-value]
+    fixed = cv2.convertMaps(source, None, cv2.CV_16SC2)  # type: ignore[call-overload]
+    return (fixed[0], fixed[1]), valid

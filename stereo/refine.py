@@ -20,34 +20,20 @@ FILLED_CONFIDENCE = 0.2
 
 @dataclass(frozen=True, slots=True)
 class RefineParams:
-    """What is done to a matcher's result. Raises InputError for negative values."""
+    """What is done to a matcher's result."""
 
-    speckle_max_size: int = 100
-    """Connected regions of up to this many pixels are removed; 0: none."""
-    speckle_step_px: float = 2.0
-    """Neighbours that differ by at most this much are connected, px."""
     fill: bool = False
     """Fill holes, at a low confidence."""
 
-    def __post_init__(self) -> None:
-        if self.speckle_max_size < 0 or not self.speckle_step_px >= 0:
-            raise InputError(
-                "speckle_max_size and speckle_step_px must not be negative, got "
-                f"{self.speckle_max_size} and {self.speckle_step_px}"
-            )
-
 
 def refine(disparity: DisparityMap, params: RefineParams) -> DisparityMap:
-    """Return ``disparity`` without speckles and, if asked, without holes."""
-    px = disparity.px
-    if params.speckle_max_size:
-        px = remove_speckles(px, max_size=params.speckle_max_size, step_px=params.speckle_step_px)
-    known = np.isfinite(px)
-    confidence = np.where(known, disparity.confidence, np.float32(0))
-    if params.fill:
-        px = fill_holes(px)
-        confidence[~known & np.isfinite(px)] = FILLED_CONFIDENCE
-    return replace(disparity, px=px, confidence=confidence)
+    """Return ``disparity``, without holes if that is asked for."""
+    if not params.fill:
+        return disparity
+    filled = fill_holes(disparity.px)
+    guessed = np.isnan(disparity.px) & np.isfinite(filled)
+    confidence = np.where(guessed, np.float32(FILLED_CONFIDENCE), disparity.confidence)
+    return replace(disparity, px=filled, confidence=confidence)
 
 
 def drop_unseen(disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:

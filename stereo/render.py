@@ -15,8 +15,8 @@ def render_cloud(
     cloud: PointCloud,
     *,
     size: tuple[int, int] = (1280, 800),
-    yaw_deg: float = 20.0,
-    pitch_deg: float = 12.0,
+    yaw_deg: float = 14.0,
+    pitch_deg: float = 8.0,
 ) -> NDArray[np.uint8]:
     """Return an (H, W, 3) RGB picture of the cloud, orbited about its middle.
 
@@ -47,7 +47,7 @@ def _turn(yaw_deg: float, pitch_deg: float) -> NDArray[np.float64]:
     about_x = np.array(
         [[1, 0, 0], [0, np.cos(pitch), np.sin(pitch)], [0, -np.sin(pitch), np.cos(pitch)]]
     )
-    return about_x @ about_y
+    return np.asarray(about_x @ about_y)
 
 
 def _splat(
@@ -61,8 +61,9 @@ def _splat(
     width, height = size
     picture = np.full((height, width, 3), BACKGROUND, np.uint8)
     order = np.argsort(-z, kind="stable")
-    u, v, colors = u[order], v[order], colors[order]
-    for dx, dy in ((1, 1), (1, 0), (0, 1), (0, 0)):
-        inside = (u + dx >= 0) & (u + dx < width) & (v + dy >= 0) & (v + dy < height)
-        picture[v[inside] + dy, u[inside] + dx] = colors[inside]
+    columns = (u[order, None] + np.array([0, 1, 0, 1])).ravel()
+    rows = (v[order, None] + np.array([0, 0, 1, 1])).ravel()
+    inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
+    # where indices repeat, numpy keeps the last: the nearest point
+    picture[rows[inside], columns[inside]] = np.repeat(colors[order], 4, axis=0)[inside]
     return picture

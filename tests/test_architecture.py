@@ -25,7 +25,13 @@ ALLOWED = {
     "stereo.render": {"stereo.errors", "stereo.frame"},
     "stereo.preview": {"stereo.errors", "stereo.frame"},
     "stereo.rectify": {"calib", "stereo.depth", "stereo.errors", "stereo.frame"},
-    "stereo.matching": {"stereo.matching", "stereo.errors", "stereo.frame", "stereo.gray"},
+    "stereo.matching": {
+        "stereo._native",
+        "stereo.errors",
+        "stereo.frame",
+        "stereo.gray",
+        "stereo.matching",
+    },
     "stereo.pipeline": {
         "stereo.cloud",
         "stereo.errors",

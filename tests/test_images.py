@@ -86,7 +86,9 @@ def test_truncated_image_is_refused(tmp_path: Path, suffix: str) -> None:
         read_image(path)
 
 
-@given(st.binary(max_size=60), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"BM", b"II*\0"]))
+@given(
+    st.binary(max_size=60), st.sampled_from([b"\x89PNG\r\n\x1a\n", b"\xff\xd8", b"BM", b"II*\0"])
+)
 def test_garbage_after_a_magic_number_is_an_image_error(
     tmp_path_factory: pytest.TempPathFactory, tail: bytes, magic: bytes
 ) -> None:
@@ -174,6 +176,10 @@ def test_nothing_found_is_said(tmp_path: Path) -> None:
 
 
 def test_every_real_image_reads_as_its_header_says(shared_data: Path) -> None:
-    for name in ("pairs/motorcycle_q/im0.png", "pairs/aloe/aloeL.jpg", "pairs/kitti_000046/left.png"):
+    for name in (
+        "pairs/motorcycle_q/im0.png",
+        "pairs/aloe/aloeL.jpg",
+        "pairs/kitti_000046/left.png",
+    ):
         image = read_image(shared_data / name)
         assert image.shape[1::-1] == image_size(shared_data / name)

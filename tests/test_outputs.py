@@ -83,7 +83,9 @@ def test_pfm_headers_of_others_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.pfm"
     path.write_bytes(b"Pf \n3 2 \n-1.0\n" + plane[::-1].astype("<f4").tobytes())
     np.testing.assert_array_equal(outputs.read_pfm(path), plane)
-    path.write_bytes(b"PF\n3 2\n1.0\n" + np.repeat(plane[::-1, :, None], 3, 2).astype(">f4").tobytes())
+    path.write_bytes(
+        b"PF\n3 2\n1.0\n" + np.repeat(plane[::-1, :, None], 3, 2).astype(">f4").tobytes()
+    )
     np.testing.assert_array_equal(outputs.read_pfm(path), plane)
 
 

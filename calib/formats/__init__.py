@@ -5,6 +5,7 @@ A new format is a module with ``matches`` and ``read``, and a line in ``FORMATS`
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,17 +87,21 @@ def save_rig(rig: StereoRig, path: str | Path, *, format: str = "rig") -> None:
 
 def _head(path: Path) -> bytes:
     """Return the first bytes of a file, none of a folder; RigFileError when there is neither."""
-    if path.is_dir():
-        return b""
-    if path.exists() and not path.is_file():
-        raise RigFileError(f"{path}: not a regular file")
     try:
+        if stat.S_ISDIR(mode := path.stat().st_mode):
+            return b""
+        if not stat.S_ISREG(mode):  # a pipe or device could block, or never end
+            raise RigFileError(f"{path}: not a regular file")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
         raise RigFileError(f"{path}: no such file") from error
-    except OSError as error:
-        raise RigFileError(f"{path}: cannot be read: {error.strerror}") from error
+    except RigFileError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        raise RigFileError(
+            f"{path}: cannot be read: {getattr(error, 'strerror', error)}"
+        ) from error
     if not head.strip():
         raise RigFileError(f"{path}: the file is empty")
     return head

@@ -91,9 +91,8 @@ def _check_events(text: str, path: Path) -> None:
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=StrictLoader)):
         if isinstance(event, yaml.AliasEvent):
-            raise RigFileError(
-                f"{path}: line {event.start_mark.line + 1}: YAML aliases (*) are not accepted"
-            )
+            line = f"line {event.start_mark.line + 1}: " if event.start_mark else ""
+            raise RigFileError(f"{path}: {line}YAML aliases (*) are not accepted")
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:

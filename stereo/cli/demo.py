@@ -9,7 +9,7 @@ import click
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data" / "room"
 
 
-@click.command()
+@click.command("demo")
 @click.option(
     "-o",
     "--out",
@@ -19,16 +19,16 @@ SAMPLES = Path(__file__).resolve().parents[2] / "sample_data" / "room"
     help="Result folder.",
 )
 @click.pass_context
-def demo(ctx: click.Context, out: Path) -> int:
+def demo_command(ctx: click.Context, out: Path) -> int:
     """Rectify, match and measure a sample room, and say where to look."""
-    from stereo.cli.run import run
-    from stereo.cli.view import view
+    from stereo.cli.run import run_command
+    from stereo.cli.view import view_command
 
     samples = SAMPLES if SAMPLES.is_dir() else _render(out / "room")
     arguments = [str(samples / "left.png"), str(samples / "right.png")]
-    arguments += ["--calib", str(samples / "rig.yaml"), "-o", str(out), "--min-depth-m", "0.8"]
-    code = run.main(arguments, "stereo run", standalone_mode=False)
-    view.main(
+    arguments += ["--calib", str(samples / "rig.yaml"), "-o", str(out), "--min-depth-m", "1"]
+    code = run_command.main(arguments, "stereo run", standalone_mode=False)
+    view_command.main(
         [str(out / "cloud.ply"), "-o", str(out / "cloud.png")], "stereo view", standalone_mode=False
     )
     click.echo("\nLook at:")
@@ -43,8 +43,11 @@ def demo(ctx: click.Context, out: Path) -> int:
 
 def _render(folder: Path) -> Path:
     """Make the sample pair where the package came without it (a wheel)."""
-    from stereo.synthetic import write_room
+    from stereo.synthetic import make_sample_rig, room_scene
+    from stereo.synthetic.sample_data import write_room
 
-    click.echo("rendering the sample room ...", err=True)
-    write_room(folder)
+    def say(text: str) -> None:
+        click.echo(text, err=True)
+
+    write_room(folder, room_scene(), make_sample_rig(), say=say)
     return folder

@@ -11,9 +11,9 @@ from stereo.doctor import as_json as findings_as_json
 from stereo.doctor import examine
 
 
-@click.command()
+@click.command("doctor")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def doctor(as_json: bool) -> int:
+def doctor_command(as_json: bool) -> int:
     """Look at Python, libraries, display, video back-ends and processor."""
     findings = examine()
     if as_json:

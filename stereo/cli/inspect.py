@@ -11,6 +11,8 @@ import click
 import numpy as np
 
 from calib import RectifiedRig, StereoRig, load_rig
+from calib.camera import Model
+from stereo.cli.options import model_option, unit_option
 from stereo.depth import depth_sigma
 from stereo.errors import InputError
 from stereo.frame import StereoGeometry
@@ -19,9 +21,10 @@ from stereo.rectify import Rectification
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
-@click.command()
+@click.command("inspect")
 @click.argument("rig", type=click.Path())
-@click.option("--unit", help="Length unit of a calibration file that states none: mm, m.")
+@unit_option
+@model_option
 @click.option("--size", metavar="WxH", help="Image size, for files that do not state it.")
 @click.option(
     "--disparity-noise-px",
@@ -31,15 +34,20 @@ DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
     help="One standard deviation of the disparity.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def inspect(
-    rig: str, unit: str | None, size: str | None, disparity_noise_px: float, as_json: bool
+def inspect_command(
+    rig: str,
+    unit: str | None,
+    model: Model | None,
+    size: str | None,
+    disparity_noise_px: float,
+    as_json: bool,
 ) -> None:
     """Tell what RIG is and what depth error to expect at which distance."""
     if not 0 < disparity_noise_px < 100:
         raise InputError(
             f"--disparity-noise-px must be between 0 and 100, got {disparity_noise_px}"
         )
-    calibration = load_rig(Path(rig), size=_parse_size(size), unit=unit)
+    calibration = load_rig(Path(rig), size=_parse_size(size), unit=unit, model=model)
     rect = Rectification.from_calibration(calibration)
     assert rect.geometry is not None  # a calibration always has one
     facts = _describe(calibration, rect.geometry) | {

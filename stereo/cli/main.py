@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": ("stereo.cli.run", "Images in; disparity, metric depth and a point cloud out."),
     "rectify": ("stereo.cli.rectify", "Write the rectified pair, and a picture to judge it."),
     "inspect": ("stereo.cli.inspect", "What a rig is and how well it can measure."),
+    "eval": ("stereo.cli.eval", "Score a matcher on pairs with ground truth."),
     "view": ("stereo.cli.view", "Look at a cloud, depth or disparity file."),
     "demo": ("stereo.cli.demo", "Run the main job on the sample scene."),
     "doctor": ("stereo.cli.doctor", "What is installed, what is missing, how to mend it."),
@@ -35,7 +36,7 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        command = getattr(import_module(_COMMANDS[cmd_name][0]), cmd_name)
+        command = getattr(import_module(_COMMANDS[cmd_name][0]), f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
 

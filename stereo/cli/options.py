@@ -10,17 +10,18 @@ from typing import Any, TypeVar
 import click
 
 from calib import RectifiedRig, StereoRig, load_rig
+from calib.camera import Model
 from stereo.errors import InputError
 from stereo.frame import StereoGeometry
-from stereo.matching import MATCHERS
+from stereo.matching import MATCHERS, default_matcher
 from stereo.rectify import Rectification, Size
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 PRESETS: dict[str, dict[str, Any]] = {
-    "fast": {"matcher": "sgbm", "outputs": "depth,preview"},
-    "accurate": {"matcher": "sgbm-hh4"},
-    "dense": {"matcher": "sgbm-hh4", "fill": True, "matcher_params": {"uniqueness_ratio": 5}},
+    "fast": {"matcher": "sgm-fast", "outputs": "depth,preview"},
+    "careful": {"matcher_params": {"uniqueness_percent": 15}},
+    "dense": {"fill": True},
 }
 """Named sets of options; a configuration file and flags override them."""
 
@@ -34,14 +35,27 @@ def _stack(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
+unit_option = click.option(
+    "--unit", help="Length unit of a calibration file that states none: mm, cm, m."
+)
+model_option = click.option(
+    "--model",
+    type=click.Choice(["pinhole", "fisheye"]),
+    help="Lens model of a calibration file that does not state it.",
+)
+
+
 def rig_options(command: F) -> F:
     """``--calib``, or ``--rectified`` with the numbers, and how to rectify."""
     return _stack(
         click.option("--calib", type=click.Path(), help="Rig file: our YAML, OpenCV, Middlebury."),
-        click.option("--unit", help="Length unit of a calibration file that states none: mm, m."),
+        unit_option,
+        model_option,
         click.option("--rectified", is_flag=True, help="The images are rectified already."),
         click.option("--focal-px", type=float, help="Focal length of rectified images, pixels."),
         click.option("--baseline-m", type=float, help="Distance between the cameras, metres."),
+        click.option("--cx-px", type=float, help="Left principal point; default: the middle."),
+        click.option("--cy-px", type=float, help="Its row; default: the middle."),
         click.option("--doffs-px", type=float, default=0.0, help="cx_right - cx_left, pixels."),
         click.option(
             "--alpha",
@@ -98,12 +112,10 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: str | None) 
         if preset not in PRESETS:
             raise InputError(f"{value}: preset must be one of {', '.join(PRESETS)}, got {preset!r}")
         ctx.meta.setdefault("layers", {}).setdefault("preset", PRESETS[preset])
-    known = {param.name for param in ctx.command.params if isinstance(param, click.Option)}
+    known = {str(p.name) for p in ctx.command.params if isinstance(p, click.Option)}
     for key in options:
         if key not in known:
-            raise InputError(
-                f"{value}: unknown key {key!r}; known are {', '.join(sorted(k for k in known if k))}"
-            )
+            raise InputError(f"{value}: unknown key {key!r}; known are {', '.join(sorted(known))}")
     _layer(ctx, "config", options)
 
 
@@ -154,9 +166,40 @@ def _number_or_text(value: str) -> Any:
 matcher_option = click.option(
     "--matcher",
     type=click.Choice(list(MATCHERS)),
-    default="sgbm",
-    show_default=True,
-    help="Which matcher computes disparity.",
+    help="Which matcher computes disparity.  [default: sgm where it is built, else sgbm]",
+)
+
+
+def chosen_matcher(name: str | None) -> str:
+    """Return the matcher asked for, or the default one; says it when that is not ours."""
+    if name is not None:
+        return name
+    default = default_matcher()
+    if default != "sgm":
+        click.echo(
+            "note: our own matcher was not built (no C++ compiler?), OpenCV's SGBM is used; "
+            "`stereo doctor` tells more",
+            err=True,
+        )
+    return default
+
+
+class _CountOrAuto(click.ParamType[int | str]):
+    """A whole number, or "auto"."""
+
+    name = "N|auto"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> int | str:
+        if value == "auto":
+            return "auto"
+        return int(click.INT.convert(value, param, ctx))
+
+
+num_disparities_option = click.option(
+    "--num-disparities",
+    type=_CountOrAuto(),
+    help="How many disparities to search, pixels; auto: found from each pair.  [default: from "
+    "--min-depth-m, else from the calibration file, else auto]",
 )
 
 
@@ -164,11 +207,14 @@ def load_calibration(
     *,
     calib: str | None,
     unit: str | None,
+    model: Model | None,
     rectified: bool,
     focal_px: float | None,
     baseline_m: float | None,
-    doffs_px: float,
     size: Size | None,
+    cx_px: float | None = None,
+    cy_px: float | None = None,
+    doffs_px: float = 0.0,
 ) -> StereoRig | RectifiedRig | None:
     """Return the calibration the options describe; None when they say nothing.
 
@@ -177,7 +223,10 @@ def load_calibration(
     if calib is not None:
         if focal_px is not None or baseline_m is not None:
             raise InputError("give either --calib or --focal-px with --baseline-m, not both")
-        loaded = load_rig(Path(calib), size=size, unit=unit)
+        loaded = load_rig(Path(calib), size=size, unit=unit, model=model)
+        for assumed in ("unit_assumed", "model_assumed"):
+            if isinstance(loaded, StereoRig) and assumed in loaded.notes:
+                click.echo(f"note: {loaded.notes[assumed]}", err=True)
         if rectified and isinstance(loaded, StereoRig):
             raise InputError(
                 f"{calib} describes raw cameras, so --rectified contradicts it; drop --rectified, "
@@ -191,7 +240,8 @@ def load_calibration(
         )
     if focal_px is None or baseline_m is None or size is None:
         return None
-    cx, cy = (size[0] - 1) / 2, (size[1] - 1) / 2
+    cx = (size[0] - 1) / 2 if cx_px is None else cx_px
+    cy = (size[1] - 1) / 2 if cy_px is None else cy_px
     StereoGeometry(focal_px, baseline_m, cx, cy, doffs_px)  # says what is wrong in these terms
     return RectifiedRig(size, focal_px, baseline_m, cx, cx + doffs_px, cy)
 

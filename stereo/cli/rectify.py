@@ -11,23 +11,24 @@ import click
 from stereo import outputs
 from stereo.batch import PairFiles
 from stereo.check import check_rows
-from stereo.cli.options import load_calibration, rectification
+from stereo.cli.options import load_calibration, model_option, rectification, unit_option
 from stereo.errors import InputError
 from stereo.preview import lines_preview
 
 
-@click.command()
+@click.command("rectify")
 @click.argument("left", type=click.Path(path_type=Path))
 @click.argument("right", type=click.Path(path_type=Path), required=False)
 @click.option("--calib", type=click.Path(), required=True, help="Rig file.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Result folder.")
-@click.option("--unit", help="Length unit of a calibration file that states none: mm, m.")
+@unit_option
+@model_option
 @click.option("--side-by-side", is_flag=True, help="LEFT holds both images side by side.")
 @click.option("--alpha", type=float, default=0.0, show_default=True, help="0: common; 1: all.")
 @click.option("--rescale", is_flag=True, help="Scale the calibration to the images' size.")
 @click.option("--swap", is_flag=True, help="Exchange left and right images.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def rectify(left: Path, right: Path | None, out: Path, **options: Any) -> int:
+def rectify_command(left: Path, right: Path | None, out: Path, **options: Any) -> int:
     """Rectify the pair LEFT RIGHT with a rig file.
 
     Writes left.png, right.png, calib.txt (Middlebury form, to use them with --calib) and
@@ -40,10 +41,10 @@ def rectify(left: Path, right: Path | None, out: Path, **options: Any) -> int:
     calibration = load_calibration(
         calib=options["calib"],
         unit=options["unit"],
+        model=options["model"],
         rectified=False,
         focal_px=None,
         baseline_m=None,
-        doffs_px=0.0,
         size=size,
     )
     rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)

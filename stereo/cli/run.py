@@ -12,34 +12,33 @@ from typing import Any
 import click
 
 from calib import RectifiedRig, StereoRig
-from stereo.batch import (
-    DEFAULT_OUTPUTS,
-    OUTPUTS,
-    BatchSettings,
-    CloudOptions,
-    PairFiles,
-    PairReport,
-    run_batch,
-)
+from stereo.batch import BatchSettings, PairFiles, PairReport, run_batch
 from stereo.cli.options import (
+    chosen_matcher,
     config_options,
     load_calibration,
     matcher_option,
     matcher_params,
+    num_disparities_option,
     rectification,
     rig_options,
 )
 from stereo.errors import InputError
 from stereo.images import find_images, find_pairs, image_size
-from stereo.matching import Matcher, make_matcher
+from stereo.matching import (
+    AutoRangeMatcher,
+    Matcher,
+    SearchRange,
+    make_matcher,
+    search_range_for_depths,
+)
 from stereo.pipeline import StereoPipeline
+from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions
 from stereo.rectify import Rectification, Size
 from stereo.refine import RefineParams
 
-DEFAULT_NUM_DISPARITIES = 128
 
-
-@click.command()
+@click.command("run")
 @click.argument("left")
 @click.argument("right", required=False)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="Result folder.")
@@ -47,8 +46,8 @@ DEFAULT_NUM_DISPARITIES = 128
 @rig_options
 @config_options
 @matcher_option
-@click.option("--num-disparities", type=int, help="How many disparities to search, pixels.")
-@click.option("--min-disparity", type=int, default=0, show_default=True, help="Smallest, pixels.")
+@num_disparities_option
+@click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
 @click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
 @click.option("--max-depth-m", type=float, default=math.inf, help="Farther is dropped.")
 @click.option("--fill", is_flag=True, help="Fill holes from their surroundings.")
@@ -63,7 +62,9 @@ DEFAULT_NUM_DISPARITIES = 128
 @click.option("--normals", is_flag=True, help="Add normals to the cloud.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @click.pass_context
-def run(ctx: click.Context, left: str, right: str | None, out: Path, **options: Any) -> int:
+def run_command(
+    ctx: click.Context, /, left: str, right: str | None, out: Path, **options: Any
+) -> int:
     """Compute depth of the pair LEFT RIGHT: two images, two folders or two globs.
 
     With --side-by-side LEFT alone is an image, folder or glob. Several pairs are matched by name
@@ -113,7 +114,17 @@ def _pair_size(pair: PairFiles) -> Size:
 def _calibrate(
     options: dict[str, Any], size: Size
 ) -> tuple[StereoRig | RectifiedRig | None, Rectification]:
-    names = ("calib", "unit", "rectified", "focal_px", "baseline_m", "doffs_px")
+    names = (
+        "calib",
+        "unit",
+        "model",
+        "rectified",
+        "focal_px",
+        "baseline_m",
+        "cx_px",
+        "cy_px",
+        "doffs_px",
+    )
     calibration = load_calibration(**{name: options[name] for name in names}, size=size)
     rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
     return calibration, rect
@@ -126,37 +137,56 @@ def _matcher(
     rect: Rectification,
 ) -> Matcher:
     params = matcher_params(ctx, options["matcher_params"])
-    params.setdefault("min_disparity", options["min_disparity"])
-    params.setdefault("num_disparities", _num_disparities(options, calibration, rect))
-    return make_matcher(options["matcher"], **params)
+    name = chosen_matcher(options["matcher"])
+    found = _search_range(options, calibration, rect)
+    if found is None:
+        return AutoRangeMatcher(name, **params)
+    return make_matcher(
+        name,
+        min_disparity=found.min_disparity,
+        num_disparities=found.num_disparities,
+        **params,
+    )
 
 
-def _num_disparities(
+def _search_range(
     options: dict[str, Any], calibration: StereoRig | RectifiedRig | None, rect: Rectification
-) -> int:
-    """As told; else to reach ``--min-depth-m``; else as the calibration file says; else 128."""
-    if options["num_disparities"] is not None:
-        return int(options["num_disparities"])
-    if options["min_depth_m"] > 0 and rect.geometry is not None:
-        g = rect.geometry
-        nearest = g.focal_px * g.baseline_m / options["min_depth_m"] - g.doffs_px
-        return max(16, math.ceil(nearest) + 1 - options["min_disparity"])
-    if isinstance(calibration, RectifiedRig) and calibration.num_disparities:
-        return calibration.num_disparities
-    return DEFAULT_NUM_DISPARITIES
+) -> SearchRange | None:
+    """As told; else from the depths of interest; else as the calibration file says; else None."""
+    count, low = options["num_disparities"], options["min_disparity"]
+    if isinstance(count, int):
+        return SearchRange(low or 0, count)
+    if count is None and options["min_depth_m"] > 0 and rect.geometry is not None:
+        found = search_range_for_depths(
+            rect.geometry,
+            min_depth_m=options["min_depth_m"],
+            max_depth_m=options["max_depth_m"],
+        )
+        return found if low is None else SearchRange(low, found.max_disparity - low + 1)
+    if count is None and isinstance(calibration, RectifiedRig) and calibration.num_disparities:
+        return SearchRange(low or 0, calibration.num_disparities)
+    if low is not None:
+        raise InputError("--min-disparity needs --num-disparities; without both they are found")
+    return None
 
 
 def _settings(
     out: Path, options: dict[str, Any], matcher: Matcher, rect: Rectification
 ) -> BatchSettings:
     decides = ("calib", "alpha", "rescale", "fill", "min_depth_m", "max_depth_m")
-    described = [matcher, getattr(matcher, "params", None), rect.geometry, rect.R_rect_left]
+    described = [
+        type(matcher).__name__,
+        getattr(matcher, "params", None) or vars(matcher).get("others"),
+        getattr(matcher, "name", ""),
+        rect.geometry,
+        rect.R_rect_left,
+    ]
     return BatchSettings(
         out,
         tuple(name.strip() for name in options["outputs"].split(",") if name.strip()),
         CloudOptions(options["voxel_m"], options["remove_outliers"], options["normals"]),
         options["swap"],
-        repr([options[name] for name in decides] + [repr(d) for d in described[1:]]),
+        repr([options[name] for name in decides] + [repr(d) for d in described]),
     )
 
 

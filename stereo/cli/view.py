@@ -19,12 +19,12 @@ from stereo.render import render_cloud
 _CLOUDS = {".ply": outputs.read_ply, ".pcd": outputs.read_pcd}
 
 
-@click.command()
+@click.command("view")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write a PNG, open no window.")
-@click.option("--yaw-deg", type=float, default=20.0, show_default=True, help="Seen from the side.")
-@click.option("--pitch-deg", type=float, default=12.0, show_default=True, help="Seen from above.")
-def view(file: Path, out: Path | None, yaw_deg: float, pitch_deg: float) -> None:
+@click.option("--yaw-deg", type=float, default=14.0, show_default=True, help="Seen from the side.")
+@click.option("--pitch-deg", type=float, default=8.0, show_default=True, help="Seen from above.")
+def view_command(file: Path, out: Path | None, yaw_deg: float, pitch_deg: float) -> None:
     """Show FILE (cloud .ply .pcd; depth .png .tiff .npy; disparity .pfm).
 
     In a window where there is a display; else, or with -o, as a PNG.

@@ -7,50 +7,125 @@ feeds the command line's ``--matcher``.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import Any, Protocol
 
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
+from stereo.matching import sgm
+from stereo.matching.search_range import SearchRange, find_search_range, search_range_for_depths
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams
+from stereo.matching.sgm import SgmMatcher, SgmParams
 
-__all__ = ["MATCHERS", "Matcher", "SgbmMatcher", "SgbmParams", "make_matcher"]
+__all__ = [
+    "MATCHERS",
+    "AutoRangeMatcher",
+    "Matcher",
+    "SearchRange",
+    "SgbmMatcher",
+    "SgbmParams",
+    "SgmMatcher",
+    "SgmParams",
+    "default_matcher",
+    "find_search_range",
+    "make_matcher",
+    "search_range_for_depths",
+]
 
 
 class Matcher(Protocol):
-    """Computes disparity. Implementations are immutable and may be called from any thread."""
+    """Computes disparity. What it finds depends on the pair and its parameters alone."""
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Return the left view's disparity, px, NaN where unknown, with its confidence."""
         ...
 
 
-def _sgbm(mode: str) -> Callable[..., Matcher]:
-    return lambda **params: SgbmMatcher(SgbmParams(mode=mode, **params))  # type: ignore[arg-type]
+@dataclass(frozen=True, slots=True)
+class MatcherKind:
+    """One entry of ``MATCHERS``."""
+
+    matcher: Callable[[Any], Matcher]
+    """Takes the parameters."""
+    params: Callable[..., Any]
+    """Takes the parameters' values as keywords."""
+    names: frozenset[str]
+    """The parameters that can be set."""
+    help: str
+    """One line for the user."""
 
 
-MATCHERS: dict[str, tuple[Callable[..., Matcher], type, str]] = {
-    "sgbm": (_sgbm("3way"), SgbmParams, "OpenCV SGBM, 3 paths (fast, little memory)"),
-    "sgbm-5": (_sgbm("sgbm"), SgbmParams, "OpenCV SGBM, 5 paths"),
-    "sgbm-hh4": (_sgbm("hh4"), SgbmParams, "OpenCV SGBM, 4 paths, two passes"),
-    "sgbm-hh": (_sgbm("hh"), SgbmParams, "OpenCV SGBM, 8 paths, two passes (much memory)"),
+def _kind(matcher: Any, params: type, help: str, **fixed: Any) -> MatcherKind:
+    names = frozenset(field.name for field in fields(params)) - set(fixed)
+    return MatcherKind(matcher, partial(params, **fixed), names, help)
+
+
+MATCHERS: dict[str, MatcherKind] = {
+    "sgm": _kind(SgmMatcher, SgmParams, "ours: 4 paths, two passes", paths=4),
+    "sgm-fast": _kind(SgmMatcher, SgmParams, "ours: 3 paths, one pass, little memory", paths=3),
+    "sgbm": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 3 paths", mode="3way"),
+    "sgbm-5": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 5 paths", mode="sgbm"),
+    "sgbm-hh4": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 4 paths, two passes", mode="hh4"),
+    "sgbm-hh": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 8 paths, much memory", mode="hh"),
 }
-"""name -> (factory taking the parameters as keywords, its parameter type, one line of help)."""
+"""name -> matcher."""
+
+
+def default_matcher() -> str:
+    """Return "sgm" where the native matcher is built, else "sgbm"."""
+    return "sgm" if sgm.is_available() else "sgbm"
 
 
 def make_matcher(name: str, **params: Any) -> Matcher:
     """Build the matcher called ``name`` with the given parameters.
 
     Raises MatcherError for an unknown name, a parameter this matcher does not have, or a value
-    it cannot run with.
+    it cannot run with; MissingLibraryError for "sgm" where no compiler built it.
     """
     if name not in MATCHERS:
         raise MatcherError(f"unknown matcher {name!r}; choose one of {', '.join(MATCHERS)}")
-    factory, params_type, _ = MATCHERS[name]
-    known = {f.name for f in fields(params_type)} - {"mode"}
+    kind = MATCHERS[name]
     for key in params:
-        if key not in known:
+        if key not in kind.names:
             raise MatcherError(
-                f"matcher {name!r} has no parameter {key!r}; it has {', '.join(sorted(known))}"
+                f"matcher {name!r} has no parameter {key!r}; it has {', '.join(sorted(kind.names))}"
             )
-    return factory(**params)
+    try:
+        return kind.matcher(kind.params(**params))
+    except TypeError as error:  # a text where a number belongs
+        raise MatcherError(f"matcher {name!r}: {error}") from error
+
+
+class AutoRangeMatcher:
+    """Finds the search range of each pair, then matches it with the matcher named.
+
+    A matcher once built is kept as long as the range stays inside its own, so that a sequence is
+    not searched anew for every small change.
+    """
+
+    def __init__(self, name: str, **params: Any) -> None:
+        """``params`` are those of the matcher, without its range. Raises what make_matcher does."""
+        self.name, self.others = name, params
+        make_matcher(name, **params)  # says now what is wrong
+        self._range: SearchRange | None = None
+        self._matcher: Matcher | None = None
+
+    def match(self, pair: RectifiedPair) -> DisparityMap:
+        """As the matcher's own."""
+        found = find_search_range(pair)
+        if self._matcher is None or self._range is None or not _serves(self._range, found):
+            self._range = found
+            self._matcher = make_matcher(
+                self.name,
+                min_disparity=found.min_disparity,
+                num_disparities=min(found.num_disparities, pair.left.shape[1] - 1),
+                **self.others,
+            )
+        return self._matcher.match(pair)
+
+
+def _serves(kept: SearchRange, found: SearchRange) -> bool:
+    """Whether a range covers another without being far too large for it."""
+    covers = kept.min_disparity <= found.min_disparity and kept.max_disparity >= found.max_disparity
+    return covers and kept.num_disparities <= 1.5 * found.num_disparities

@@ -9,13 +9,15 @@ P. Mordohai, "A Quantitative Evaluation of Confidence Measures for Stereo Vision
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import Float
 
-WEIGHTS = np.array([-4.64, -0.536, 0.565, 5.872, -0.916])
+WEIGHTS = (-2.447, -0.739, -2.07, 5.377, -0.907)
 """Constant, then one weight for each row of ``evidence``; printed by benchmarks/confidence.py."""
 
 
@@ -25,7 +27,7 @@ def match_confidence(left: NDArray[np.uint8], right: NDArray[np.uint8], px: Floa
     ``left`` and ``right`` are gray (H, W), ``px`` the left view's disparity with NaN holes.
     """
     known = np.isfinite(px)
-    constant, *weights = WEIGHTS.tolist()
+    constant, *weights = WEIGHTS
     score = np.full(px.shape, constant, np.float32)
     for weight, plane in zip(weights, evidence(left, right, px, known), strict=True):
         cv2.scaleAdd(plane, weight, score, score)
@@ -38,9 +40,10 @@ def evidence(
 ) -> list[Float]:
     """Return the (H, W) float32 planes that speak for or against a match.
 
-    In order: log of the residual between the images (5x5, brightness difference removed), log of
-    the texture (mean gradient, 7x7), share of known neighbours (9x9), log of the distance from
-    the neighbours' mean disparity (5x5, clipped at 8 px).
+    In order: log of the residual between the images (5x5, brightness difference removed), lack
+    of texture (1 on a flat surface, 0 with gradients far above 1 gray level, 7x7), share of known
+    neighbours (31x31), log of the distance from the neighbours' mean disparity (5x5, clipped at
+    8 px).
     """
     disparity = np.where(known, px, np.float32(0))
     share = known.astype(np.float32)
@@ -55,12 +58,13 @@ def evidence(
     neighbors = np.maximum(cv2.blur(share, (5, 5)), np.float32(1e-3))
     roughness = np.minimum(cv2.absdiff(disparity, cv2.blur(disparity, (5, 5)) / neighbors), 8)
 
-    return [
+    planes: list[Any] = [
         cv2.log(residual + 1),
-        cv2.log(texture + np.float32(0.5)),
-        cv2.blur(share, (9, 9)),
+        1 / (1 + texture * texture),
+        cv2.blur(share, (31, 31)),
         cv2.log(roughness + np.float32(0.1)),
-    ]  # type: ignore[return-value]
+    ]
+    return planes
 
 
 def _warp(right: NDArray[np.uint8], disparity: Float) -> NDArray[np.uint8]:

@@ -54,6 +54,10 @@ class SgbmParams:
     """Margin in percent by which the best must beat the second best, 0 to 100."""
     left_right_max_px: int = 1
     """Largest disagreement of left and right view, px; negative switches the check off."""
+    speckle_size_px: int = 100
+    """Islands of at most so many pixels are removed; 0: none."""
+    speckle_range_px: int = 2
+    """Steps of disparity larger than this separate islands, px."""
     max_memory_mb: int = 4096
     """Refuse to start when more than this is needed, MB."""
 
@@ -78,6 +82,8 @@ class SgbmParams:
         )
         require(1 <= self.pre_filter_cap <= 63, "pre_filter_cap", "between 1 and 63")
         require(0 <= self.uniqueness_ratio <= 100, "uniqueness_ratio", "between 0 and 100")
+        require(self.speckle_size_px >= 0, "speckle_size_px", "0 or more")
+        require(0 <= self.speckle_range_px <= 2032, "speckle_range_px", "between 0 and 2032")
         require(self.max_memory_mb > 0, "max_memory_mb", "positive")
 
     @property
@@ -156,7 +162,7 @@ class SgbmMatcher:
             for image in (left, right)
         ]
         raw = self._opencv().compute(*padded)[:, before : before + left.shape[1]]
-        px = raw.astype(np.float32) / _FIXED_POINT
+        px = raw.astype(np.float32) / np.float32(_FIXED_POINT)
         px[raw < p.min_disparity * _FIXED_POINT] = np.nan
         return px
 
@@ -173,7 +179,7 @@ class SgbmMatcher:
             disp12MaxDiff=p.left_right_max_px if p.left_right_max_px >= 0 else 1_000_000,
             preFilterCap=p.pre_filter_cap,
             uniquenessRatio=p.uniqueness_ratio,
-            speckleWindowSize=0,  # stereo.refine does it for every matcher
-            speckleRange=0,
+            speckleWindowSize=p.speckle_size_px,
+            speckleRange=p.speckle_range_px,
             mode=_MODES[p.mode],
         )

@@ -10,6 +10,7 @@ Deterministic: hash noise instead of random generators, no BLAS and no libm on a
 
 from stereo.synthetic.boards import CHARUCO, CHESSBOARD, PrintedBoard, board_poses
 from stereo.synthetic.frame_code import burn_frame_number, read_frame_number
+from stereo.synthetic.light import FAST, Lamp, Lighting, Quality
 from stereo.synthetic.pair import RenderedPair, render_pair, textured
 from stereo.synthetic.raycast import (
     Pose,
@@ -29,7 +30,7 @@ from stereo.synthetic.sample_data import (
     make_sample_rig,
     sample_pair,
 )
-from stereo.synthetic.scene import FAST, Lamp, Lighting, Quality, Scene
+from stereo.synthetic.scene import Scene
 from stereo.synthetic.sensor import Sensor
 from stereo.synthetic.shapes import Box, Cylinder, Ellipsoid, Quad, Solid, rotation
 

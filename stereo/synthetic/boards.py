@@ -109,7 +109,7 @@ def board_poses(board: PrintedBoard, rig: StereoRig, *, seed: int) -> Iterator[P
         distance *= nearer
         for _ in range(60):
             ray = np.array([0.72 * px, 0.54 * py, 1.0])
-            pose = Pose(R, ray * distance + np.array([0.06, 0.0, 0.0]))
+            pose = Pose(R, ray * distance + np.array([0.08, 0.0, 0.0]))
             if _inside_both(board.outline(pose, scale=needed), rig):
                 break
             px, py, distance = 0.95 * px, 0.95 * py, distance + 0.008

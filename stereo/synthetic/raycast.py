@@ -48,11 +48,21 @@ class Rendered:
     """(H, W) metres along the optical axis, at the pixel's centre; NaN where no surface is."""
 
 
-def camera_rays(camera: Camera, *, samples: int = 1) -> Array:
-    """(H * samples, W * samples, 3) unit rays through the pixels, ``samples`` per side of each."""
+def camera_rays(
+    camera: Camera, *, samples: int = 1, window: tuple[slice, slice] | None = None
+) -> Array:
+    """(H * samples, W * samples, 3) unit rays through the pixels, ``samples`` per side of each.
+
+    ``window`` (rows, columns) asks for a part of the image only.
+    """
     width, height = camera.size
     x = (np.arange(width * samples) + 0.5) / samples - 0.5
     y = (np.arange(height * samples) + 0.5) / samples - 0.5
+    if window is not None:
+        y, x = (
+            axis[s.start * samples : s.stop * samples]
+            for axis, s in zip((y, x), window, strict=True)
+        )
     pixels = np.stack(np.broadcast_arrays(x[None, :], y[:, None]), axis=-1).reshape(-1, 2)
     rays = np.concatenate([_unit(camera.unproject(part)) for part in np.array_split(pixels, 32)])
     return rays.reshape(y.size, x.size, 3)
@@ -188,9 +198,9 @@ def _candidates(scene: Scene, d: Triple, origin: Array) -> list[int]:
     axis /= np.sqrt(sum(axis * axis)) + 1e-12
     spread = np.arccos(np.clip((axis[0] * d[0] + axis[1] * d[1] + axis[2] * d[2]).min(), -1, 1))
     found = []
-    for k, baked in enumerate(scene.baked):
-        v = np.asarray(baked.solid.centre_m, float) - origin
-        distance, radius = float(np.sqrt(sum(v * v))), baked.solid.radius_m
+    for k, thing in enumerate(scene.things):
+        v = np.asarray(thing.solid.centre_m, float) - origin
+        distance, radius = float(np.sqrt(sum(v * v))), thing.solid.radius_m
         if distance <= radius:
             found.append(k)
             continue
@@ -208,7 +218,7 @@ def _first_hit(scene: Scene, d: Triple, origin: Array) -> tuple[Array, NDArray[n
     which = np.full(d[0].shape, -1)
     start: Triple = (origin[0], origin[1], origin[2])
     for k in _candidates(scene, d, origin):
-        t = scene.baked[k].solid.intersect(start, d)
+        t = scene.things[k].solid.intersect(start, d)
         closer = t < best
         np.copyto(best, t, where=closer)
         which[closer] = k
@@ -224,7 +234,8 @@ def _shade(scene: Scene, rays: Array, pose: Pose, ray_angle: float) -> Array:
         if k >= 0:
             mine = np.flatnonzero(which == k)
             part = (d[0][mine], d[1][mine], d[2][mine])
-            light[mine] = _surface_light(scene.baked[k], part, t[mine], pose.position_m, ray_angle)
+            baked = scene.things[k].baked()
+            light[mine] = _surface_light(baked, part, t[mine], pose.position_m, ray_angle)
     return light
 
 

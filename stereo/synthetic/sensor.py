@@ -38,8 +38,7 @@ class Sensor:
             spread = np.sqrt(electrons + self.read_noise**2)
             share = (electrons + spread * normal(radiance.shape, seed)) / self.full_well
         counts = np.clip(np.rint(share * _FULL_SCALE), 0, _FULL_SCALE)
-        picture: NDArray[np.uint8] = _TONE[counts.astype(np.int64)]
-        return picture
+        return _TONE[counts.astype(np.int64)]
 
     def _through_lens(self, light: Array) -> Array:
         for axis in (0, 1):
@@ -60,7 +59,7 @@ def _tone_curve() -> NDArray[np.uint8]:
     x = np.arange(_FULL_SCALE + 1) / _FULL_SCALE
     x = x * 1.35 / (1.0 + 0.35 * x)
     srgb = np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055)
-    return np.rint(np.clip(srgb, 0, 1) * 255).astype(np.uint8)
+    return np.asarray(np.rint(np.clip(srgb, 0, 1) * 255), np.uint8)
 
 
 _TONE: NDArray[np.uint8] = _tone_curve()

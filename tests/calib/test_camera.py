@@ -8,7 +8,7 @@ from dataclasses import FrozenInstanceError, replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from calib import Camera, CameraError, Notes, RectifiedRig, StereoRig
@@ -29,7 +29,7 @@ LENSES = {
 FISHEYES = {
     "equidistant": [],
     "usual": [-0.05, 0.01, -0.003, 0.0004],
-    "folding": [0.1, -0.15, 0.0, 0.0],
+    "folding": [0.1, -0.08, 0.0, 0.0],
 }
 ALL = [Camera("pinhole", SIZE, K, d) for d in LENSES.values()]
 ALL += [Camera("fisheye", SIZE, K_WIDE, d) for d in FISHEYES.values()]
@@ -82,7 +82,7 @@ def test_project_undoes_unproject(camera: Camera) -> None:
     pixels = grid()
     rays = camera.unproject(pixels)
     found = np.isfinite(rays[:, 0])
-    assert found.mean() > 0.75  # the folding lenses cannot reach the corners
+    assert found.mean() > 0.6  # the folding lenses cannot reach the corners
     np.testing.assert_allclose(np.linalg.norm(rays[found], axis=1), 1, atol=1e-14)
     assert np.abs(camera.project(rays[found]) - pixels[found]).max() < 1e-6
 
@@ -94,10 +94,11 @@ def test_unproject_undoes_project_up_to_the_fold(camera: Camera) -> None:
     rays = np.stack(
         [np.sin(angle) * np.cos(turn), np.sin(angle) * np.sin(turn), np.cos(angle)], axis=-1
     ).reshape(-1, 3)
-    back = camera.unproject(camera.project(7.5 * rays))
-    # a tilted sensor looks past some of the rays at 85 degrees
+    pixels = camera.project(7.5 * rays)
+    back = camera.unproject(pixels)
     known = np.isfinite(back[:, 0])
-    assert known.mean() > 0.95
+    np.testing.assert_array_equal(known, np.isfinite(pixels[:, 0]))
+    assert known.mean() > 0.9  # a tilted sensor looks past some of the rays at 75 degrees
     np.testing.assert_allclose(back[known], rays[known], rtol=0, atol=1e-8)
 
 
@@ -134,6 +135,12 @@ small = st.floats(-0.01, 0.01)
     prism=st.tuples(small, small, small, small),
     tilt=st.tuples(st.floats(-0.2, 0.2), st.floats(-0.2, 0.2)),
 )
+@example(  # the domain ends exactly on a pole of the rational model
+    radial=(0, 0, 0, 0.0254, -0.28013973355365857, 0.04981345687539285),
+    tangential=(0, 0),
+    prism=(0, 0, 0, 0),
+    tilt=(0, 0),
+)
 def test_any_lens_is_inverted_or_silent(
     radial: tuple[float, ...],
     tangential: tuple[float, ...],
@@ -150,6 +157,7 @@ def test_any_lens_is_inverted_or_silent(
 
 
 @given(st.lists(st.floats(-0.3, 0.3), min_size=4, max_size=4))
+@example([0.0, 0.0, 0.0, 5e-324])
 def test_any_fisheye_is_inverted_or_silent(coefficients: list[float]) -> None:
     camera = Camera("fisheye", SIZE, K_WIDE, coefficients)
     pixels = grid(40)

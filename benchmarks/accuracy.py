@@ -1,0 +1,91 @@
+"""Accuracy of every matcher on pairs with ground truth; the table of the README.
+
+    python benchmarks/accuracy.py [MANIFEST] [--per-pair]
+
+Metrics as in stereo.evaluate. The default manifest is ../shared/data/pairs.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from dataclasses import astuple, fields
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stereo.evaluate import Metrics, evaluate
+from stereo.frame import Float, RectifiedPair
+from stereo.manifest import load_manifest
+from stereo.matching import make_matcher
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
+
+
+def tutorial(pair: RectifiedPair, num_disparities: int) -> Float:
+    """SGBM as tutorials do it: colour, block 5, no padding, OpenCV's own speckle filter."""
+    matcher = cv2.StereoSGBM.create(
+        minDisparity=0,
+        numDisparities=num_disparities,
+        blockSize=5,
+        P1=8 * 3 * 25,
+        P2=32 * 3 * 25,
+        disp12MaxDiff=1,
+        uniquenessRatio=10,
+        speckleWindowSize=100,
+        speckleRange=2,
+    )
+    px = matcher.compute(pair.left, pair.right).astype(np.float32) / 16
+    return np.where(px < 0, np.float32(np.nan), px)
+
+
+def ours(name: str) -> Callable[[RectifiedPair, int], Float]:
+    def match(pair: RectifiedPair, num_disparities: int) -> Float:
+        matcher = make_matcher(name, num_disparities=num_disparities)
+        return matcher.match(pair).px
+
+    return match
+
+
+METHODS: dict[str, Callable[[RectifiedPair, int], Float]] = {
+    "SGBM as in tutorials": tutorial,
+    "sgm": ours("sgm"),
+    "sgm-fast": ours("sgm-fast"),
+    "sgbm (3WAY, padded)": ours("sgbm"),
+    "sgbm-5 (padded)": ours("sgbm-5"),
+    "sgbm-hh4 (padded)": ours("sgbm-hh4"),
+    "sgbm-hh (padded)": ours("sgbm-hh"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
+    parser.add_argument("--per-pair", action="store_true", help="dense-2 of every pair")
+    arguments = parser.parse_args()
+    if not arguments.manifest.is_file():
+        sys.exit(f"{arguments.manifest} is not there; give a manifest of pairs with ground truth")
+    pairs = load_manifest(arguments.manifest)
+    columns = [field.name for field in fields(Metrics)]
+    print(f"| {'matcher':22} | {' | '.join(columns)} | dense_2 geometric |")
+    print("|---" * (len(columns) + 2) + "|")
+    for label, match in METHODS.items():
+        rows = []
+        for item in pairs:
+            truth = item.truth()
+            px = match(item.pair(), item.num_disparities)
+            rows.append(astuple(evaluate(px, truth, visible=item.visible(truth))))
+        table = np.array(rows)
+        dense_2 = table[:, columns.index("dense_2")]
+        geometric = np.exp(np.log(np.maximum(dense_2, 1e-3)).mean())
+        means = " | ".join(f"{value:.2f}" for value in table.mean(axis=0))
+        print(f"| {label:22} | {means} | {geometric:.2f} |", flush=True)
+        if arguments.per_pair:
+            for item, value in zip(pairs, dense_2, strict=True):
+                print(f"    {item.name:16} {value:6.2f}")
+
+
+if __name__ == "__main__":
+    main()

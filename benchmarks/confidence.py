@@ -1,0 +1,89 @@
+"""Fit the confidence of SGBM, and show that confidence and error bar say what they mean.
+
+    python benchmarks/confidence.py [MANIFEST]
+
+Prints the weights for stereo/matching/confidence.py, the area under the sparsification curve
+(leaving each pair out of its own fit), and for each tenth of the pixels by confidence: how many
+are within 1 px, and the error bar against the errors.
+"""
+
+from __future__ import annotations
+
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.depth import disparity_sigma
+from stereo.evaluate import sparsification_area
+from stereo.gray import gray8_pair
+from stereo.manifest import ManifestPair, load_manifest
+from stereo.matching import make_matcher
+from stereo.matching.confidence import WEIGHTS, evidence
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
+SAMPLES = 20000
+Array = NDArray[np.float64]
+
+
+def gather(item: ManifestPair, rng: np.random.Generator) -> tuple[Array, Array]:
+    """(n, 5) evidence with a leading 1, and (n,) absolute errors, of random answered pixels."""
+    pair, truth = item.pair(), item.truth()
+    matcher = make_matcher("sgbm", num_disparities=item.num_disparities)
+    px = matcher.match(pair).px
+    left, right = gray8_pair(pair.left, pair.right)
+    planes = evidence(left, right, px, np.isfinite(px))
+    chosen = rng.choice(np.flatnonzero(np.isfinite(px) & np.isfinite(truth)), SAMPLES)
+    features = np.column_stack([np.ones(SAMPLES), *(plane.ravel()[chosen] for plane in planes)])
+    return features, np.abs(px - truth).ravel()[chosen].astype(float)
+
+
+def fit(features: Array, right: Array) -> Array:
+    """Logistic regression by Newton's method."""
+    weights = np.zeros(features.shape[1])
+    for _ in range(25):
+        p = probability(features, weights)
+        curvature = (features * (p * (1 - p))[:, None]).T @ features
+        weights += np.linalg.solve(
+            curvature + 1e-3 * np.eye(len(weights)), features.T @ (right - p)
+        )
+    return weights
+
+
+def probability(features: Array, weights: Array) -> Array:
+    return 1 / (1 + np.exp(-features @ weights))
+
+
+def main() -> None:
+    pairs = load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED)
+    rng = np.random.default_rng(0)
+    data = [gather(item, rng) for item in pairs]
+    areas = []
+    for left_out, (features, errors) in enumerate(data):
+        others = [d for i, d in enumerate(data) if i != left_out]
+        x, e = (np.concatenate(part) for part in zip(*others, strict=True))
+        confidence = probability(features, fit(x, (e <= 1).astype(float)))
+        areas.append(sparsification_area(errors, confidence))
+    x, e = (np.concatenate(part) for part in zip(*data, strict=True))
+    print("weights, fitted:", np.round(fit(x, (e <= 1).astype(float)), 3).tolist())
+    print("weights, in use:", list(WEIGHTS))
+    print(f"area under the sparsification curve, each pair left out: {np.mean(areas):.3f} px")
+    confidence = probability(x, np.array(WEIGHTS))
+    print("confidence  within 1 px  sigma px   68 % of errors  half of 90 %  within 2 sigma")
+    edges = np.quantile(confidence, np.linspace(0, 1, 11))
+    for low, high in pairwise(edges):
+        bin_ = (confidence >= low) & (confidence <= high)
+        sigma = disparity_sigma(confidence[bin_].astype(np.float32))
+        print(
+            f"{confidence[bin_].mean():10.3f} {np.mean(e[bin_] <= 1):12.3f} {sigma.mean():9.2f} "
+            f"{np.quantile(e[bin_], 0.68):16.2f} {np.quantile(e[bin_], 0.9) / 2:13.2f} "
+            f"{np.mean(e[bin_] <= 2 * sigma):15.3f}"
+        )
+    sigma = disparity_sigma(confidence.astype(np.float32))
+    print(f"all pixels within 2 sigma: {np.mean(e <= 2 * sigma):.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+// Python sees one class: stereo._native.Matcher.
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/pair.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "matcher.hpp"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using stereo::ImageView;
+using stereo::Matcher;
+using stereo::Options;
+
+template <class Pixel>
+using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
+using Plane = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
+
+template <class Pixel>
+ImageView<Pixel> view(const Image<Pixel>& image) {
+  return {image.data(), image.stride(0), image.stride(1)};
+}
+
+Plane new_plane(std::size_t height, std::size_t width) {
+  float* data = new float[height * width];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
+  return Plane(data, {height, width}, owner);
+}
+
+template <class Pixel>
+void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
+  if (right.shape(0) != left.shape(0) || right.shape(1) != left.shape(1))
+    throw nb::value_error("left and right must have the same size");
+  if (left.shape(0) > 32767 || left.shape(1) > 32767)
+    throw nb::value_error("images must be at most 32767 pixels wide and high");
+}
+
+template <class Pixel>
+std::pair<Plane, Plane> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+  check_sizes(left, right);
+  const std::size_t height = left.shape(0), width = left.shape(1);
+  Plane disparity = new_plane(height, width), confidence = new_plane(height, width);
+  {
+    nb::gil_scoped_release release;
+    matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
+                  confidence.data());
+  }
+  return {disparity, confidence};
+}
+
+// For tests: index, cost, before, after and rival of each pixel, [height][width][5].
+template <class Pixel>
+auto winners(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+  check_sizes(left, right);
+  const std::size_t height = left.shape(0), width = left.shape(1), pixels = height * width;
+  std::vector<stereo::Winner> found(pixels);
+  std::vector<float> disparity(pixels), confidence(pixels);
+  matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
+                confidence.data(), found.data());
+  auto* data = new std::uint16_t[pixels * 5];
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const stereo::Winner& w = found[i];
+    const std::uint16_t values[5] = {w.index, w.cost, w.before, w.after, w.rival};
+    std::copy(values, values + 5, data + i * 5);
+  }
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint16_t*>(p); });
+  return nb::ndarray<nb::numpy, std::uint16_t, nb::ndim<3>>(data, {height, width, 5}, owner);
+}
+
+}  // namespace
+
+NB_MODULE(_native, module) {
+  module.doc() = "Semi-global matching; use stereo.matching.sgm.";
+
+  nb::class_<Options>(module, "Options")
+      .def(nb::init<>())
+      .def_rw("min_disparity", &Options::min_disparity)
+      .def_rw("num_disparities", &Options::disparities)
+      .def_rw("paths", &Options::paths)
+      .def_rw("p1", &Options::p1)
+      .def_rw("p2", &Options::p2)
+      .def_rw("p2_width", &Options::p2_width)
+      .def_rw("gradient_cap", &Options::gradient_cap)
+      .def_rw("uniqueness_percent", &Options::uniqueness_percent)
+      .def_rw("left_right_max_px", &Options::left_right_max_px)
+      .def_rw("median", &Options::median)
+      .def_rw("speckle_size", &Options::speckle_size)
+      .def_rw("speckle_range_px", &Options::speckle_range_px)
+      .def_rw("threads", &Options::threads);
+
+  nb::class_<Matcher>(module, "Matcher")
+      .def(nb::init<const Options&>(), "options"_a)
+      .def("match", &match<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert(),
+           "Returns disparity (float32, NaN unknown) and confidence (float32, 0 unknown).")
+      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert())
+      .def("_winners", &winners<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert())
+      .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
+
+  module.def("simd_level", [] { return stereo::best_kernel().name; },
+             "Instruction set in use: baseline, avx2 or avx512.");
+  module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,
+             "bytes_per_pixel"_a = 1);
+}

@@ -1,0 +1,131 @@
+#include "finish.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <numeric>
+
+namespace stereo {
+namespace {
+
+// The right view's disparity, taken from the left view's winners: of all left pixels that chose a
+// right one, the cheapest keeps it, and among equals the nearer surface.
+void vote(const Search& search, const Winner* winners, RightView& right) {
+  std::fill(right.cost.begin(), right.cost.end(), 255);
+  std::fill(right.index.begin(), right.index.end(), -1);
+  for (int x = search.width - 1; x >= 0; --x) {
+    const int xr = x - search.min_disparity - winners[x].index;
+    if (xr < 0 || xr >= search.width || winners[x].cost >= right.cost[xr]) continue;
+    right.cost[xr] = winners[x].cost;
+    right.index[xr] = winners[x].index;
+  }
+}
+
+bool agrees(const Search& search, const RightView& right, int x, int index, int max_px) {
+  const int xr = x - search.min_disparity - index;
+  if (xr < 0 || xr >= search.width) return false;  // seen by the left camera only
+  return max_px < 0 || (right.index[xr] >= 0 && std::abs(right.index[xr] - index) <= max_px);
+}
+
+// Where between its neighbours the minimum lies. A parabola or two lines of equal slope draw it to
+// whole pixels, because the paths favour them; this curve follows the median true offset over the
+// pairs of pairs.json by the ratio of steepness (benchmarks/sgm_fit.py).
+float fraction(const Winner& winner) {
+  const int before = winner.before - winner.cost, after = winner.after - winner.cost;
+  const int steeper = std::max(before, after);
+  if (steeper == 0) return 0;
+  const float ratio = static_cast<float>(before - after) / static_cast<float>(steeper);
+  return ratio * (0.7f - 0.22f * std::abs(ratio));
+}
+
+}  // namespace
+
+// Weights fitted to "within 1 px of the truth" over pairs.json, each pair weighing the same
+// (benchmarks/sgm_fit.py prints the fit, the calibration and the sparsification area).
+ConfidenceModel::ConfidenceModel() {
+  for (int cost = 0; cost < 256; ++cost) {
+    const double logarithm = kSteps * std::log1p(cost);
+    margin_[cost] = static_cast<int>(std::lround(0.6740 * logarithm));
+    cost_[cost] = static_cast<int>(std::lround(-1.2941 * logarithm + 3.2559 * kSteps));
+    steeper_[cost] = static_cast<int>(std::lround(0.5455 * logarithm));
+    flatter_[cost] = static_cast<int>(std::lround(-0.3476 * logarithm));
+  }
+  for (int i = -kLimit; i <= kLimit; ++i)
+    likelihood_[i + kLimit] = static_cast<float>(1 / (1 + std::exp(-double(i) / kSteps)));
+}
+
+float ConfidenceModel::operator()(const Winner& winner) const {
+  const int logit = margin_[winner.rival - winner.cost] + cost_[winner.cost] +
+                    steeper_[std::max(winner.before, winner.after) - winner.cost] +
+                    flatter_[std::min(winner.before, winner.after) - winner.cost];
+  return likelihood_[std::clamp(logit, -kLimit, kLimit) + kLimit];
+}
+
+void finish_row(const Search& search, const Options& options, const ConfidenceModel& model,
+                const Winner* winners, RightView& right, float* disparity, float* confidence) {
+  vote(search, winners, right);
+  for (int x = 0; x < search.width; ++x) {
+    const Winner& winner = winners[x];
+    const bool unique =
+        winner.rival * (100 - options.uniqueness_percent) > winner.cost * 100 ||
+        options.uniqueness_percent == 0;
+    const bool valid =
+        unique && agrees(search, right, x, winner.index, options.left_right_max_px);
+    const bool inside = winner.index > 0 && winner.index + 1 < search.disparities;
+    disparity[x] = valid ? static_cast<float>(search.min_disparity + winner.index) +
+                               (inside ? fraction(winner) : 0.0f)
+                         : kHole;
+    confidence[x] = valid ? model(winner) : 0.0f;
+  }
+}
+
+// Runs of connected pixels within rows, joined across rows by union-find.
+void remove_speckles(float* disparity, int width, int height, int size, float range) {
+  struct Run {
+    int begin, end, parent, pixels;
+  };
+  std::vector<Run> runs;
+  std::vector<int> row_begin(static_cast<std::size_t>(height) + 1);
+  const auto root = [&](int i) {
+    while (runs[i].parent != i) i = runs[i].parent = runs[runs[i].parent].parent;
+    return i;
+  };
+  const auto join = [&](int a, int b) {
+    a = root(a), b = root(b);
+    if (a == b) return;
+    if (a > b) std::swap(a, b);
+    runs[b].parent = a;
+    runs[a].pixels += runs[b].pixels;
+  };
+  const auto connected = [&](float a, float b) { return std::abs(a - b) <= range; };
+  for (int y = 0; y < height; ++y) {
+    const float* row = disparity + static_cast<std::ptrdiff_t>(y) * width;
+    row_begin[y] = static_cast<int>(runs.size());
+    for (int x = 0; x < width;) {
+      const int begin = x++;
+      if (row[begin] == kHole) continue;
+      while (x < width && connected(row[x], row[x - 1])) ++x;
+      const int id = static_cast<int>(runs.size());
+      runs.push_back({begin, x, id, x - begin});
+    }
+    row_begin[y + 1] = static_cast<int>(runs.size());
+    if (y == 0) continue;
+    for (int a = row_begin[y - 1], b = row_begin[y]; a < row_begin[y] && b < row_begin[y + 1];) {
+      const int begin = std::max(runs[a].begin, runs[b].begin);
+      const int end = std::min(runs[a].end, runs[b].end);
+      for (int x = begin; x < end; ++x)
+        if (connected(row[x], row[x - width])) {
+          join(a, b);
+          break;
+        }
+      runs[a].end < runs[b].end ? ++a : ++b;
+    }
+  }
+  for (int y = 0; y < height; ++y)
+    for (int i = row_begin[y]; i < row_begin[y + 1]; ++i)
+      if (runs[root(i)].pixels <= size)
+        std::fill(disparity + static_cast<std::ptrdiff_t>(y) * width + runs[i].begin,
+                  disparity + static_cast<std::ptrdiff_t>(y) * width + runs[i].end, kHole);
+}
+
+}  // namespace stereo

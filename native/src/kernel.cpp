@@ -1,0 +1,60 @@
+// The stages of matching, compiled for one instruction set; STEREO_KERNEL names the table it fills.
+#include "kernel.hpp"
+
+#include <cstddef>
+
+#include "describe.hpp"
+#include "median.hpp"
+#include "winner.hpp"
+
+namespace {
+
+template <int kValue>
+struct Constant {
+  static constexpr int value = kValue;
+};
+
+// Calls body with the number of vectors per pixel as a constant where a special version pays.
+template <class Body>
+void with_vectors(const Search& search, Body body) {
+  switch (search.cells / kLanes) {
+    case 1: return body(Constant<1>{});
+    case 2: return body(Constant<2>{});
+    case 4: return body(Constant<4>{});
+    case 8: return body(Constant<8>{});
+    default: return body(Constant<0>{});
+  }
+}
+
+void climb(const Search& search, const RowDescription& row, const LeftPixel* below, int begin,
+           int end, PathRow from, PathRow to, const GatherRow* gather) {
+  with_vectors(search, [&](auto n) {
+    const auto run = gather ? climb_columns<n.value, true> : climb_columns<n.value, false>;
+    run(search, row, below, begin, end, from, to, gather);
+  });
+}
+
+void forward(const Search& search, const RowDescription& row, int begin, int end,
+             bool has_gathered, PathRow above, u8* along, u8* along_floor, GatherRow gather) {
+  with_vectors(search, [&](auto n) {
+    const auto run = has_gathered ? forward_columns<n.value, true> : forward_columns<n.value, false>;
+    run(search, row, begin, end, above, along, along_floor, gather);
+  });
+}
+
+void backward(const Search& search, const RowDescription& row, GatherRow gather, Winner* winners) {
+  with_vectors(search, [&](auto n) {
+    backward_columns<n.value>(search, row, gather, winners);
+  });
+}
+
+}  // namespace
+
+
+const stereo::Kernel stereo::STEREO_KERNEL = {
+    STEREO_ISA,           kLanes,
+    describe_left<u8>,    describe_left<u16>,
+    describe_right<u8>,   describe_right<u16>,
+    climb,                forward,
+    backward,             median_row,
+};

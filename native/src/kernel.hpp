@@ -1,0 +1,110 @@
+// What one instruction set offers the matcher: a table of functions over rows of pixels.
+//
+// kernel.cpp is compiled once per instruction set and fills one table; matcher.cpp picks a table at
+// run time. All tables give the same bits.
+#pragma once
+
+#include <cstdint>
+
+namespace stereo {
+
+constexpr int kCensusRadiusX = 4, kCensusRadiusY = 3;
+constexpr int kCensusBytes = 3, kCensusBits = 8 * kCensusBytes;
+constexpr int kPlanes = kCensusBytes + 1;  // census bytes, then the gradient
+constexpr int kMaxDisparities = 4080;      // 255 vectors of the narrowest instruction set
+constexpr int kVectorSlack = 64;           // bytes past the end that a vector may touch
+
+// One left pixel as the kernels want it, all in one place.
+struct LeftPixel {
+  std::uint8_t census[kCensusBytes];
+  std::uint8_t gradient;
+  std::uint8_t p2_left;   // penalty of a jump between this pixel and its left neighbour
+  std::uint8_t p2_above;  // the same, with the pixel above
+};
+
+// The best disparity of a pixel, as an index from the smallest searched one, and the total costs
+// that tell how sure and how precise it is.
+struct Winner {
+  std::uint16_t index;
+  std::uint8_t cost;            // at the winner
+  std::uint8_t before, after;   // at its two neighbours; 255 past the end of the range
+  std::uint8_t rival;           // the lowest cost away from the winner and its neighbours
+  std::uint8_t unused[2];
+};
+
+struct Penalties {
+  std::uint8_t p1;
+  std::uint8_t p2[256];        // by absolute difference of intensity, in 8-bit units
+  std::uint8_t gradient_cap;
+  std::uint8_t dead_cost;      // cost of the padding lanes: high enough never to win a minimum
+};
+
+// One row of both images, described for matching.
+struct RowDescription {
+  const LeftPixel* left;       // [width]
+  // [kPlanes][plane_stride], running right to left: element e describes the right image's column
+  // width - 1 - (e + min_disparity), clamped to the image. The candidates of left column x are then
+  // the contiguous run that begins at element width - 1 - x.
+  const std::uint8_t* right;
+};
+
+// Shape of the search and where padding lanes begin; the same for every row.
+struct Search {
+  int width, height;
+  int min_disparity, disparities;
+  int cells;         // disparities rounded up to whole vectors: bytes of state per pixel and path
+  int plane_stride;  // bytes between planes of RowDescription::right
+  Penalties penalties;
+};
+
+// Costs-to-go of one path for a row of pixels.
+struct PathRow {
+  std::uint8_t* cost;   // [width][cells]
+  std::uint8_t* floor;  // [width] the lowest of each pixel
+};
+
+// What the pixels of one row gather on their way to a winner.
+struct GatherRow {
+  std::uint8_t* match;  // [width][cells] cost of matching
+  std::uint8_t* sum;    // [width][cells] cost-to-go of the paths so far, saturated at 255
+};
+
+struct Kernel {
+  const char* name;
+  int lanes;
+
+  // Describe one row. rows[0..6]: the row itself and three above and below, each readable from
+  // -kCensusRadiusX to width + kCensusRadiusX + kVectorSlack. `gain` converts intensities to 8-bit
+  // units. scratch: kPlanes * plane_stride bytes.
+  void (*describe_left_8)(const Search&, const std::uint8_t* const* rows, float gain,
+                          std::uint8_t* scratch, LeftPixel* out);
+  void (*describe_left_16)(const Search&, const std::uint16_t* const* rows, float gain,
+                           std::uint8_t* scratch, LeftPixel* out);
+  void (*describe_right_8)(const Search&, const std::uint8_t* const* rows, float gain,
+                           std::uint8_t* scratch, std::uint8_t* out);
+  void (*describe_right_16)(const Search&, const std::uint16_t* const* rows, float gain,
+                            std::uint8_t* scratch, std::uint8_t* out);
+
+  // The upward path, columns [begin, end) of one row; `below` gives p2 towards the row below and is
+  // null on the last row. With `gather`, also keeps the matching cost and starts the sum.
+  void (*climb)(const Search&, const RowDescription&, const LeftPixel* below, int begin, int end,
+                PathRow from, PathRow to, const GatherRow* gather);
+
+  // The paths from the left and from above, columns [begin, end) of one row. `along` is the state
+  // of the path from the left. With has_gathered the row begins from what climb() left.
+  void (*forward)(const Search&, const RowDescription&, int begin, int end, bool has_gathered,
+                  PathRow above, std::uint8_t* along, std::uint8_t* along_floor, GatherRow gather);
+
+  // The path from the right, and the winners, of a whole row.
+  void (*backward)(const Search&, const RowDescription&, GatherRow gather, Winner* winners);
+
+  // 3x3 median of a row; rows [-1 .. width] must be readable (borders replicated).
+  void (*median)(const float* above, const float* row, const float* below, int width, float* out);
+};
+
+extern const Kernel kKernelBaseline;
+#if defined(__x86_64__)
+extern const Kernel kKernelAvx2, kKernelAvx512;
+#endif
+
+}  // namespace stereo

@@ -1,0 +1,64 @@
+// Two rectified images in, disparity and confidence out.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+
+#include "kernel.hpp"
+
+namespace stereo {
+
+struct Options {
+  int min_disparity = 0;
+  int disparities = 128;
+  int paths = 4;                // 4: left, right, up, down. 3: without up, in one pass
+  int p1 = 20, p2 = 84;         // surcharge of a step of one, and of a jump
+  int p2_width = 16;            // a jump costs half where the image steps by this plus 4 levels
+  int gradient_cap = 10;        // larger differences of gradient are no more evidence
+  int uniqueness_percent = 5;   // how far above the winner the best rival must be
+  int left_right_max_px = 1;    // how far the right view's opinion may be off; negative: no check
+  bool median = true;
+  int speckle_size = 100;       // smaller islands are removed; 0: none
+  int speckle_range_px = 2;     // steps larger than this separate islands
+  int threads = 1;
+};
+
+template <class Pixel>
+struct ImageView {
+  const Pixel* data;
+  std::ptrdiff_t row_stride, column_stride;  // in pixels
+};
+
+// The instruction set that Matcher uses: the widest this processor has, or what the environment
+// variable STEREO_SIMD names (baseline, avx2, avx512). Throws std::invalid_argument if that is
+// unknown or not available here.
+const Kernel& best_kernel();
+
+// Bytes that a Matcher holds for images of this size, besides its results.
+std::size_t memory_bytes(int width, int height, const Options& options, int bytes_per_pixel);
+
+// Matches pairs of one size; keeps its memory from one pair to the next. Calls from several threads
+// take turns.
+class Matcher {
+ public:
+  explicit Matcher(const Options& options);  // throws std::invalid_argument
+  ~Matcher();
+
+  // disparity, confidence: [height][width]; NaN and 0 where unknown. winners, if not null, receives
+  // [height][width] what stands before the left-right check; tests compare it with their reference.
+  template <class Pixel>
+  void match(ImageView<Pixel> left, ImageView<Pixel> right, int width, int height,
+             float* disparity, float* confidence, Winner* winners = nullptr);
+
+ private:
+  struct Workspace;
+  template <class Pixel>
+  class Run;
+  Options options_;
+  std::mutex busy_;
+  std::unique_ptr<Workspace> workspace_;
+};
+
+}  // namespace stereo

@@ -1,0 +1,80 @@
+"""``stereo eval``: score a matcher on pairs with ground truth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from stereo import outputs
+from stereo.cli.options import chosen_matcher, config_options, matcher_option, matcher_params
+from stereo.errors import InputError
+from stereo.evaluate import Metrics, evaluate
+from stereo.manifest import ManifestPair, load_manifest
+from stereo.matching import make_matcher
+from stereo.refine import RefineParams, refine
+
+_COLUMNS = tuple(field.name for field in fields(Metrics))
+
+
+@click.command("eval")
+@click.argument("manifest", type=click.Path(path_type=Path))
+@config_options
+@matcher_option
+@click.option("--save", type=click.Path(path_type=Path), help="Write NAME.pfm of each pair here.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
+@click.pass_context
+def eval_command(
+    ctx: click.Context, /, manifest: Path, save: Path | None, as_json: bool, **options: Any
+) -> None:
+    """Match every pair that MANIFEST lists and compare with its ground truth.
+
+    Percentages are of visible pixels. density and sparse are of the map as matched, dense and the
+    rest of the map with our own filling.
+    """
+    pairs = load_manifest(manifest)
+    name = chosen_matcher(options["matcher"])
+    params = matcher_params(ctx, options["matcher_params"])
+    if save is not None:
+        outputs.make_folder(save)
+    scores = {}
+    for item in pairs:
+        scores[item.name] = _score(item, name, params, save)
+        if not as_json:
+            _row(item.name, scores[item.name], header=len(scores) == 1)
+    summary = _summary(list(scores.values()))
+    if as_json:
+        pairs_json = {pair: asdict(score) for pair, score in scores.items()}
+        click.echo(json.dumps({"matcher": name, "pairs": pairs_json, **summary}))
+    else:
+        _row("mean", Metrics(**summary["mean"]), header=False)
+        click.echo(f"geometric mean of dense_2 over pairs: {summary['dense_2_geometric']:.2f}")
+
+
+def _score(item: ManifestPair, name: str, params: dict[str, Any], save: Path | None) -> Metrics:
+    pair, truth = item.pair(), item.truth()
+    if truth.shape != pair.left.shape[:2]:
+        raise InputError(f"pair {item.name!r}: truth is {truth.shape}, the images are not")
+    matcher = make_matcher(name, **{"num_disparities": item.num_disparities, **params})
+    matched = matcher.match(pair)
+    filled = refine(matched, RefineParams(fill=True))
+    if save is not None:
+        outputs.write_disparity_pfm(save / f"{item.name}.pfm", filled.px)
+    return evaluate(matched.px, truth, visible=item.visible(truth), dense=filled.px)
+
+
+def _summary(scores: list[Metrics]) -> dict[str, Any]:
+    mean = {column: float(np.mean([getattr(s, column) for s in scores])) for column in _COLUMNS}
+    dense_2 = np.array([score.dense_2 for score in scores])
+    geometric = float(np.exp(np.log(np.maximum(dense_2, 1e-3)).mean()))
+    return {"mean": mean, "dense_2_geometric": geometric}
+
+
+def _row(name: str, score: Metrics, *, header: bool) -> None:
+    if header:
+        click.echo(f"{'pair':16}" + "".join(f"{column:>14}" for column in _COLUMNS))
+    click.echo(f"{name:16}" + "".join(f"{getattr(score, c):14.2f}" for c in _COLUMNS))

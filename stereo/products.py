@@ -1,0 +1,147 @@
+"""What a result can be written as: the table behind ``--outputs``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from stereo import outputs
+from stereo.cloud import remove_outliers, thin, with_normals
+from stereo.frame import Float, PointCloud
+from stereo.pipeline import StereoResult
+from stereo.preview import confidence_preview, depth_preview, disparity_preview
+
+
+@dataclass(frozen=True, slots=True)
+class CloudOptions:
+    """What is done to a point cloud before it is written."""
+
+    voxel_m: float | None = None
+    """Keep one point per cube of this side, metres; None: all."""
+    outliers: bool = False
+    """Remove points far from their neighbours."""
+    normals: bool = False
+    """Add normals."""
+    max_relative_sigma: float = 0.25
+    """Leave out points whose error bar exceeds this share of their depth."""
+
+
+Writer = Callable[[Path, StereoResult, CloudOptions], None]
+
+
+def _cloud(result: StereoResult, options: CloudOptions) -> PointCloud:
+    cloud = result.cloud(max_relative_sigma=options.max_relative_sigma)
+    if options.voxel_m is not None:
+        cloud = thin(cloud, options.voxel_m)
+    if options.outliers:
+        cloud = remove_outliers(cloud)
+    return with_normals(cloud) if options.normals else cloud
+
+
+def _depth(result: StereoResult) -> Float:
+    assert result.depth is not None  # OUTPUTS says which writers need depth
+    return result.depth.depth_m
+
+
+def _sigma(result: StereoResult) -> Float:
+    assert result.depth is not None
+    return result.depth.sigma_m
+
+
+def _preview(path: Path, result: StereoResult, _: CloudOptions) -> None:
+    if result.depth is None:
+        picture = disparity_preview(result.disparity.px)
+    else:
+        picture = depth_preview(result.depth.depth_m)
+    outputs.write_image_png(path, picture)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One kind of result."""
+
+    file: str
+    """Name of the file it is written to."""
+    write: Writer
+    """Writes it."""
+    needs_depth: bool
+    """Whether it exists only with a calibration."""
+    help: str
+    """One line for the user."""
+
+
+OUTPUTS: dict[str, Output] = {
+    "disparity": Output(
+        "disparity.pfm",
+        lambda path, r, _: outputs.write_disparity_pfm(path, r.disparity.px),
+        False,
+        "float32 px, inf unknown",
+    ),
+    "disparity-png": Output(
+        "disparity.png",
+        lambda path, r, _: outputs.write_disparity_png16(path, r.disparity.px),
+        False,
+        "16 bit, px x 256, 0 unknown (KITTI)",
+    ),
+    "depth": Output(
+        "depth_mm.png",
+        lambda path, r, _: outputs.write_depth_png_mm(path, _depth(r)),
+        True,
+        "16 bit millimetres, 0 unknown or beyond 65.535 m",
+    ),
+    "depth-tiff": Output(
+        "depth_m.tiff",
+        lambda path, r, _: outputs.write_tiff(path, _depth(r)),
+        True,
+        "float32 metres, NaN unknown",
+    ),
+    "depth-npy": Output(
+        "depth_m.npy",
+        lambda path, r, _: outputs.write_npy(path, _depth(r)),
+        True,
+        "float32 metres, NaN unknown",
+    ),
+    "sigma": Output(
+        "sigma_m.tiff",
+        lambda path, r, _: outputs.write_tiff(path, _sigma(r)),
+        True,
+        "float32 metres: one standard deviation of depth",
+    ),
+    "confidence": Output(
+        "confidence.png",
+        lambda path, r, _: outputs.write_confidence_png(path, r.disparity.confidence),
+        False,
+        "8 bit, 255 = certain",
+    ),
+    "confidence-preview": Output(
+        "confidence_preview.png",
+        lambda path, r, _: outputs.write_image_png(
+            path, confidence_preview(r.disparity.confidence)
+        ),
+        False,
+        "colour-mapped confidence",
+    ),
+    "cloud": Output(
+        "cloud.ply",
+        lambda path, r, options: outputs.write_ply(path, _cloud(r, options)),
+        True,
+        "binary PLY, metres, colour",
+    ),
+    "cloud-pcd": Output(
+        "cloud.pcd",
+        lambda path, r, options: outputs.write_pcd(path, _cloud(r, options)),
+        True,
+        "binary PCD, metres, colour",
+    ),
+    "preview": Output("preview.png", _preview, False, "colour-mapped picture with a scale"),
+    "left": Output(
+        "left.png",
+        lambda path, r, _: outputs.write_image_png(path, r.pair.left),
+        False,
+        "the rectified left image, which all maps fit",
+    ),
+}
+"""What ``--outputs`` can name."""
+
+DEFAULT_OUTPUTS = ("disparity", "depth", "cloud", "preview", "left")

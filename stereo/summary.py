@@ -1,0 +1,98 @@
+"""The facts of one result, as ``summary.json`` holds them, and what speaks against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from stereo._version import __version__
+from stereo.check import RowCheck
+from stereo.frame import Float, Mask
+from stereo.pipeline import StereoPipeline, StereoResult
+
+
+def summarize(
+    pipeline: StereoPipeline,
+    result: StereoResult,
+    rows: RowCheck,
+    files: dict[str, str],
+    elapsed_s: float,
+) -> dict[str, Any]:
+    """Return the facts of one result, ready for JSON."""
+    height, width = result.disparity.px.shape
+    warnings = _warnings(pipeline, result, rows)
+    geometry = pipeline.rectification.geometry
+    summary: dict[str, Any] = {
+        "schema": "stereo-depth-summary/1",
+        "version": __version__,
+        "size": [width, height],
+        "valid_share": round(result.disparity.valid_share, 4),
+        "disparity_px": _spread(result.disparity.px),
+        "depth_m": None,
+        "sigma_m": None,
+        "focal_px": None,
+        "baseline_m": None,
+        "row_offset_px": rows.offset_px,
+        "row_matches": rows.matches,
+        "match_s": round(elapsed_s, 4),
+        "files": files,
+        "warnings": warnings,
+        "trusted": rows.aligned,
+    }
+    if result.depth is None or geometry is None:
+        summary["why_no_depth"] = (
+            "no calibration was given: --calib RIG, or --rectified with --focal-px and --baseline-m"
+        )
+        return summary
+    return summary | {
+        "depth_m": _spread(result.depth.depth_m),
+        "sigma_m": _spread(result.depth.sigma_m),
+        "focal_px": geometry.focal_px,
+        "baseline_m": geometry.baseline_m,
+    }
+
+
+def _warnings(pipeline: StereoPipeline, result: StereoResult, rows: RowCheck) -> list[str]:
+    warnings = []
+    if not rows.aligned:
+        advice = (
+            "give --calib so that they get rectified"
+            if pipeline.rectification.maps_left is None
+            else "this calibration does not belong to these images, or the rig has moved since"
+        )
+        warnings.append(
+            f"the rows of left and right differ by {rows.typical_px:.1f} px (median of "
+            f"{rows.matches} matches, left {rows.offset_px:+.1f} below right): not a rectified "
+            f"pair; {advice}"
+        )
+    known = np.isfinite(result.disparity.px)
+    if not known.any():
+        warnings.append("no pixel matched: is this a stereo pair of one scene?")
+    elif _at_range_end(pipeline, result, known) > 0.03:
+        warnings.append(
+            "many matches lie at the near end of the disparity range: nearer things are lost; "
+            "raise --num-disparities"
+        )
+    return warnings
+
+
+def _at_range_end(pipeline: StereoPipeline, result: StereoResult, known: Mask) -> float:
+    """Share of the answers within 2 px of the largest disparity searched."""
+    params = getattr(pipeline.matcher, "params", None)
+    if params is None:
+        return 0.0
+    last = params.min_disparity + params.num_disparities - 1
+    return float(np.mean(result.disparity.px[known] >= last - 2))
+
+
+def _spread(values: Float) -> dict[str, float] | None:
+    known = values[np.isfinite(values)]
+    if known.size == 0:
+        return None
+    low, median, high = np.percentile(known, [5, 50, 95])
+    return {
+        "p5": round(float(low), 5),
+        "median": round(float(median), 5),
+        "p95": round(float(high), 5),
+    }

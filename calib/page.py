@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.board import Artwork, Board, BoardError
 
@@ -26,6 +27,9 @@ PAPERS_MM: dict[str, tuple[float, float]] = {
 }
 """Portrait (width, height), mm."""
 
+Float = NDArray[np.float64]
+
+_MOST_SHEETS = 64
 _MARGIN_MM = 5.0  # printers leave about this much blank
 _FOOT_MM = 16.0  # ruler and text below the board
 _PT = 72 / 25.4
@@ -38,18 +42,21 @@ class Page:
 
     size_mm: tuple[float, float]
     """(width, height) of the paper."""
-    rectangles: np.ndarray
+    rectangles: Float
     """(N, 4) black x, y, width, height."""
-    discs: np.ndarray
+    discs: Float
     """(M, 3) black centre x, centre y, radius."""
     texts: list[tuple[float, float, float, str]]
     """x, y of the baseline, height, text."""
+    window: tuple[float, float, float, float]
+    """x, y, width, height that discs are cut to."""
 
 
-def lay_out(board: Board, paper: str = "A4") -> Page:
-    """Place a board, a ruler and the command to calibrate with it on a sheet of paper.
+def lay_out(board: Board, paper: str = "A4") -> list[Page]:
+    """Place a board, a ruler and the command to calibrate with it on one sheet, or on several.
 
-    Raises BoardError when the paper is unknown or the board does not fit, saying what would.
+    A board larger than the paper is spread over sheets to be glued edge to edge; its scale is
+    never changed. Raises BoardError when the paper is unknown or the lengths are.
     """
     if not board.unit_known:
         raise BoardError("a board to print needs its size in mm, cm or m")
@@ -58,24 +65,54 @@ def lay_out(board: Board, paper: str = "A4") -> Page:
         raise BoardError(f"unknown paper {paper!r}; known are {', '.join(PAPERS_MM)}")
     art = board.artwork()
     w, h = art.size_m[0] * 1e3, art.size_m[1] * 1e3
-    width, height = _fit(w, h, PAPERS_MM[known[paper.lower()]], paper, board)
-    x0, y0 = (width - w) / 2, max(_MARGIN_MM, (height - _FOOT_MM - h) / 2)
-    rectangles, discs = art.rectangles * 1e3, art.discs * 1e3
-    rectangles[:, :2] += [x0, y0]
-    discs[:, :2] += [x0, y0]
-    ruler = _ruler(width, height)
-    return Page((width, height), np.vstack([rectangles, ruler]), discs, _texts(board, height))
+    (width, height), across, down = _sheets(w, h, PAPERS_MM[known[paper.lower()]])
+    if across * down > _MOST_SHEETS:
+        raise BoardError(
+            f"the board is {w:.0f} x {h:.0f} mm and would need {across * down} sheets of {paper}; "
+            "use larger paper or smaller squares"
+        )
+    part_w, part_h = w / across, h / down
+    x0, y0 = (width - part_w) / 2, max(_MARGIN_MM, (height - _FOOT_MM - part_h) / 2)
+    pages = []
+    for row in range(down):
+        for column in range(across):
+            corner = np.array([column * part_w, row * part_h])
+            boxes = _clipped(art.rectangles * 1e3, corner, (part_w, part_h))
+            discs = art.discs * 1e3
+            boxes[:, :2] += [x0, y0]
+            discs[:, :2] += np.array([x0, y0]) - corner
+            extra = [_ruler(width, height)]
+            if across * down > 1:
+                extra.append(_cutting_lines(x0, y0, part_w, part_h))
+            place = f"sheet {row * across + column + 1} of {across * down}; " * (across * down > 1)
+            pages.append(
+                Page(
+                    (width, height),
+                    np.vstack([boxes, *extra]),
+                    discs,
+                    _texts(board, height, place),
+                    (x0, y0, part_w, part_h),
+                )
+            )
+    return pages
 
 
-def write_page(page: Page, path: Path) -> None:
-    """Write PDF, SVG or PNG (300 dpi) by the file's ending; raises BoardError for another."""
-    writers = {".pdf": _pdf, ".svg": _svg, ".png": _png}
-    if path.suffix.lower() not in writers:
+def write_pages(pages: list[Page], path: Path) -> None:
+    """Write PDF, SVG or PNG (300 dpi) by the file's ending; of several sheets all but PDF become
+    numbered files. Raises BoardError for another ending."""
+    ending = path.suffix.lower()
+    if ending == ".pdf":
+        path.write_bytes(_pdf(pages))
+        return
+    writers = {".svg": _svg, ".png": _png}
+    if ending not in writers:
         raise BoardError(f"{path}: expected a name ending in .pdf, .svg or .png")
-    path.write_bytes(writers[path.suffix.lower()](page))
+    for number, page in enumerate(pages, 1):
+        name = path if len(pages) == 1 else path.with_stem(f"{path.stem}_{number}")
+        name.write_bytes(writers[ending](page))
 
 
-def render(art: Artwork, pixels_per_m: float, *, border_px: int = 0) -> np.ndarray:
+def render(art: Artwork, pixels_per_m: float, *, border_px: int = 0) -> Float:
     """(H, W) uint8 picture of a board, white around it, edges anti-aliased by area."""
     fine = 4
     w, h = (round(side * pixels_per_m) for side in art.size_m)
@@ -85,28 +122,33 @@ def render(art: Artwork, pixels_per_m: float, *, border_px: int = 0) -> np.ndarr
     return np.pad(image, border_px, constant_values=255)
 
 
-def _fit(
-    w: float, h: float, paper: tuple[float, float], name: str, board: Board
-) -> tuple[float, float]:
-    """Paper's size, turned if the board fits better so."""
+def _sheets(w: float, h: float, paper: tuple[float, float]) -> tuple[tuple[float, float], int, int]:
+    """(paper turned as fits best, sheets across, sheets down)."""
+    options = []
     for width, height in (paper, paper[::-1]):
-        if w + 2 * _MARGIN_MM <= width and h + _MARGIN_MM + _FOOT_MM <= height:
-            return width, height
-    short, long = sorted((w + 2 * _MARGIN_MM, h + _MARGIN_MM + _FOOT_MM))
-    fitting = [n for n, size in PAPERS_MM.items() if short <= size[0] and long <= size[1]]
-    share = max(
-        min((pw - 2 * _MARGIN_MM) / w, (ph - _MARGIN_MM - _FOOT_MM) / h)
-        for pw, ph in (paper, paper[::-1])
-    )
-    smaller = np.floor(board.square_m * 1e3 * share * 10) / 10
-    advice = f"print on {fitting[-1]}" if fitting else "use a print shop's plotter"
-    raise BoardError(
-        f"the board is {w:.0f} x {h:.0f} mm and does not fit on {name}; "
-        f"{advice}, or make its squares at most {smaller:g} mm"
+        across = int(np.ceil(w / (width - 2 * _MARGIN_MM) - 1e-9))
+        down = int(np.ceil(h / (height - _MARGIN_MM - _FOOT_MM) - 1e-9))
+        options.append((across * down, (width, height), across, down))
+    return min(options)[1:]
+
+
+def _clipped(boxes: Float, corner: Float, size: tuple[float, float]) -> Float:
+    """Parts of rectangles inside a window, relative to its corner."""
+    low = np.maximum(boxes[:, :2] - corner, 0)
+    high = np.minimum(boxes[:, :2] + boxes[:, 2:] - corner, size)
+    out = np.column_stack([low, high - low])
+    return np.asarray(out[(out[:, 2:] > 1e-9).all(axis=1)])
+
+
+def _cutting_lines(x: float, y: float, w: float, h: float) -> Float:
+    t, far = 0.1, 4.0
+    return np.array(
+        [(px - t / 2, py, t, far) for px in (x, x + w) for py in (y - far, y + h)]
+        + [(px, py - t / 2, far, t) for py in (y, y + h) for px in (x - far, x + w)]
     )
 
 
-def _ruler(width: float, height: float) -> np.ndarray:
+def _ruler(width: float, height: float) -> Float:
     """A scale of 100 mm (or less on small paper), ticks every 10 mm."""
     length = min(100, int((width - 30) // 10) * 10)
     y = height - 9
@@ -117,13 +159,13 @@ def _ruler(width: float, height: float) -> np.ndarray:
     return np.array([(10.0, y - 0.1, float(length), 0.2), *ticks])
 
 
-def _texts(board: Board, height: float) -> list[tuple[float, float, float, str]]:
+def _texts(board: Board, height: float, place: str) -> list[tuple[float, float, float, str]]:
     command = (
         f"stereo calibrate 'left/*.png' 'right/*.png' --board {board.spec} "
         "-o rig.yaml --report report.html"
     )
     return [
-        (115, height - 9, 2.4, "print at 100 %, then measure the ruler: it is 100 mm long"),
+        (115, height - 9, 2.4, place + "print at 100 %, then measure the ruler: it is 100 mm long"),
         (10, height - 4.5, 2.2, command),
     ]
 
@@ -139,7 +181,14 @@ def _svg(page: Page) -> bytes:
         f'<rect x="{x:.5f}" y="{y:.5f}" width="{a:.5f}" height="{b:.5f}"/>'
         for x, y, a, b in page.rectangles
     ]
-    lines += [f'<circle cx="{x:.5f}" cy="{y:.5f}" r="{r:.5f}"/>' for x, y, r in page.discs]
+    wx, wy, ww, wh = page.window
+    lines.append(
+        f'<clipPath id="w"><rect x="{wx}" y="{wy}" width="{ww}" height="{wh}"/></clipPath>'
+    )
+    lines += [
+        f'<circle clip-path="url(#w)" cx="{x:.5f}" cy="{y:.5f}" r="{r:.5f}"/>'
+        for x, y, r in page.discs
+    ]
     lines += [
         f'<text x="{x}" y="{y}" font-size="{s}" font-family="Helvetica, sans-serif">'
         f"{escape(text)}</text>"
@@ -148,31 +197,23 @@ def _svg(page: Page) -> bytes:
     return "\n".join([*lines, "</svg>\n"]).encode()
 
 
-def _pdf(page: Page) -> bytes:
-    w, h = page.size_mm
-    draw = [f"{_PT:.8f} 0 0 {-_PT:.8f} 0 {h * _PT:.5f} cm"]
-    draw += [f"{x:.5f} {y:.5f} {a:.5f} {b:.5f} re" for x, y, a, b in page.rectangles]
-    for x, y, r in page.discs:
-        draw.append(f"{x + r:.5f} {y:.5f} m")
-        for a, b in ((1, 0), (0, 1), (-1, 0), (0, -1)):  # quarter by quarter; (-b, a) comes next
-            p = [a - _KAPPA * b, b + _KAPPA * a, -b + _KAPPA * a, a + _KAPPA * b, -b, a]
-            spots = [x + r * p[0], y + r * p[1], x + r * p[2], y + r * p[3], x + r * p[4]]
-            draw.append(" ".join(f"{v:.5f}" for v in [*spots, y + r * p[5]]) + " c")
-    draw.append("f")
-    for x, y, s, text in page.texts:
-        safe = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
-        draw.append(f"BT /F1 {s} Tf 1 0 0 -1 {x} {y} Tm ({safe}) Tj ET")
-    stream = zlib.compress("\n".join(draw).encode("latin-1", "replace"))
+def _pdf(pages: list[Page]) -> bytes:
+    w, h = pages[0].size_mm
+    kids = " ".join(f"{4 + 2 * i} 0 R" for i in range(len(pages)))
     objects = [
         b"<< /Type /Catalog /Pages 2 0 R /ViewerPreferences << /PrintScaling /None >> >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {w * _PT:.4f} {h * _PT:.4f}] "
-        "/Contents 4 0 R /Resources << /Font << /F1 5 0 R >> >> >>".encode(),
-        f"<< /Length {len(stream)} /Filter /FlateDecode >>\nstream\n".encode()
-        + stream
-        + b"\nendstream",
+        f"<< /Type /Pages /Kids [{kids}] /Count {len(pages)} >>".encode(),
         b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
     ]
+    for i, page in enumerate(pages):
+        stream = zlib.compress("\n".join(_pdf_drawing(page)).encode("latin-1", "replace"))
+        objects += [
+            f"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 {w * _PT:.4f} {h * _PT:.4f}] "
+            f"/Contents {5 + 2 * i} 0 R /Resources << /Font << /F1 3 0 R >> >> >>".encode(),
+            f"<< /Length {len(stream)} /Filter /FlateDecode >>\nstream\n".encode()
+            + stream
+            + b"\nendstream",
+        ]
     out, offsets = bytearray(b"%PDF-1.4\n"), []
     for number, body in enumerate(objects, 1):
         offsets.append(len(out))
@@ -183,11 +224,32 @@ def _pdf(page: Page) -> bytes:
     return bytes(out) + table.encode() + trailer.encode()
 
 
+def _pdf_drawing(page: Page) -> list[str]:
+    draw = [f"{_PT:.8f} 0 0 {-_PT:.8f} 0 {page.size_mm[1] * _PT:.5f} cm"]
+    for x, y, s, text in page.texts:
+        safe = text.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
+        draw.append(f"BT /F1 {s} Tf 1 0 0 -1 {x} {y} Tm ({safe}) Tj ET")
+    draw += [f"{x:.5f} {y:.5f} {a:.5f} {b:.5f} re" for x, y, a, b in page.rectangles]
+    draw.append("f")
+    if len(page.discs):
+        draw.append(" ".join(f"{v:.5f}" for v in page.window) + " re W n")
+    for x, y, r in page.discs:
+        draw.append(f"{x + r:.5f} {y:.5f} m")
+        for a, b in ((1, 0), (0, 1), (-1, 0), (0, -1)):  # quarter by quarter; (-b, a) comes next
+            handles = [(a - _KAPPA * b, b + _KAPPA * a), (-b + _KAPPA * a, a + _KAPPA * b), (-b, a)]
+            draw.append(" ".join(f"{x + r * p:.5f} {y + r * q:.5f}" for p, q in handles) + " c")
+    return [*draw, "f"] if len(page.discs) else draw
+
+
 def _png(page: Page, dpi: int = 300) -> bytes:
     scale = dpi / 25.4
     w, h = (round(side * scale) for side in page.size_mm)
     image = np.full((h, w), 255, np.uint8)
-    _fill(image, page.rectangles, page.discs, scale)
+    _fill(image, page.rectangles, np.zeros((0, 3)), scale)
+    wx, wy, ww, wh = (round(v * scale) for v in page.window)
+    window = image[wy : wy + wh, wx : wx + ww]
+    inside = page.discs - [page.window[0], page.window[1], 0]
+    _fill(window, np.zeros((0, 4)), inside, scale)
     for x, y, s, text in page.texts:
         at = (round(x * scale), round(y * scale))
         cv2.putText(image, text, at, cv2.FONT_HERSHEY_SIMPLEX, s * scale / 24, 0, 1, cv2.LINE_AA)
@@ -199,7 +261,7 @@ def _png(page: Page, dpi: int = 300) -> bytes:
     )
 
 
-def _fill(image: np.ndarray, rectangles: np.ndarray, discs: np.ndarray, scale: float) -> None:
+def _fill(image: np.ndarray, rectangles: Float, discs: Float, scale: float) -> None:
     for x, y, a, b in rectangles * scale:
         left, top, right, bottom = (round(v) for v in (x, y, x + a, y + b))
         image[top : max(bottom, top + 1), left : max(right, left + 1)] = 0

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import AprilGrid, Board, BoardError, Chessboard, parse_board
+from calib.board import AprilGrid, Board, Chessboard, parse_board
 from calib.camera import Camera, StereoRig
 from calib.detect import (
     Detection,
@@ -117,12 +117,17 @@ def calibrate_files(
     baseline_m: float | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
+    earlier: StereoRig | None = None,
 ) -> Outcome:
     """Calibrate from image files, paired by the last number in their names.
 
-    ``board`` may be text, also "auto" or "auto:25mm". Raises BoardError when that text makes no
-    sense; whatever else goes wrong is in the outcome.
+    ``board`` may be text, also "auto" or "auto:25mm"; the views that ``earlier`` was calibrated
+    from are used too, and then its board. Raises BoardError when the text makes no sense;
+    whatever else goes wrong is in the outcome.
     """
+    before: list[View] = []
+    if earlier is not None:
+        board, before = views_of_rig(earlier)
     pairs, orphans = pair_files(left, right)
     chosen = _choose_board(board, [a for _, a, _ in pairs] or list(left))
     files = {name: (str(a), str(b)) for name, a, b in pairs}
@@ -140,6 +145,7 @@ def calibrate_files(
             continue
         unseen.append(_unseen(name, [(p, d) for p, d in ((a, one), (b, two)) if d is None]))
     rejected = [*orphans, *unseen]
+    views = _merged(before, views)
     if len(views) < FEWEST_VIEWS and len(pairs) >= FEWEST_VIEWS:
         return _nothing_seen(chosen, paths, views, rejected, files)
     outcome = calibrate_views(
@@ -151,7 +157,7 @@ def calibrate_files(
         outcome,
         rejected=(*rejected, *outcome.rejected),
         files=files,
-        offered=len(pairs),
+        offered=len(pairs) + len(before),
     )
 
 
@@ -232,6 +238,21 @@ def _numbered(paths: Sequence[Path]) -> dict[int, Path] | None:
     return numbers
 
 
+def _merged(before: Sequence[View], new: Sequence[View]) -> list[View]:
+    """Both, without images given twice and with names of their own."""
+    kept = list(before)
+    for view in new:
+        same = [
+            np.array_equal(old.left.points.round(4), view.left.points.round(4)) for old in before
+        ]
+        if any(same):
+            continue
+        taken = {old.name for old in kept}
+        name = next(n for i in range(len(kept) + 1) if (n := view.name + "+" * i) not in taken)
+        kept.append(replace(view, name=name))
+    return kept
+
+
 def _choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
     if isinstance(board, Board):
         return board
@@ -240,7 +261,7 @@ def _choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
     known = parse_board("chessboard:3x3:" + (board.partition(":")[2] or "1u"))
     images = _samples(paths)
     if not images:
-        raise BoardError("no readable image to find a board in")
+        return None
     return guess_board(images, square_m=known.square_m, unit_known=known.unit_known)
 
 

@@ -1,0 +1,2 @@
+def write_report(outcome, path):
+    path.write_text("x")

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,6 +38,10 @@ from calib.solve import (
 Float = NDArray[np.float64]
 
 PARALLEL_DEG = 8.0
+_PARALLEL = (
+    "the views are too parallel: the board's planes differ {}, so focal length and distance cannot "
+    "be told apart; tilt the board by 30 to 45 degrees in several directions"
+)
 _SQUARE_TOLERANCE = 0.03
 _BLURRED_PX = 6.0
 
@@ -117,9 +122,7 @@ def _parallel(c: Calibration) -> Finding | None:
         return None
     return Finding(
         "parallel_views",
-        f"the views are too parallel: the board's planes differ by {spread:.1f} degrees at most, so "
-        "focal length and distance cannot be told apart; tilt the board by 30 to 45 degrees in "
-        "several directions",
+        _PARALLEL.format(f"by {spread:.1f} degrees at most"),
         tuple(view.name for view in c.views),
         stops=True,
     )
@@ -401,10 +404,27 @@ def explain_failure(views: Sequence[View], board: Board, error: CalibrationError
     names = tuple(view.name for view in views)
     if len(views) < FEWEST_VIEWS:
         return [Finding("too_few", str(error), names, stops=True)]
+    if _horizons_spread(views, board) < np.tan(np.radians(PARALLEL_DEG)):
+        return [Finding("parallel_views", _PARALLEL.format("hardly at all"), names, stops=True)]
     for cause, message, changed in _whole_session_tries(views):
         if _solves(changed, board):
             return [Finding(cause, message, names, stops=True)]
     return [Finding("unsynchronised", str(error), names, stops=True)]
+
+
+def _horizons_spread(views: Sequence[View], board: Board) -> float:
+    """How far the horizons of the board's plane in the left images lie apart, about the tangent of
+    the largest angle between two planes for a lens of usual focal length; parallel planes share
+    one horizon, and to see that no calibration is needed."""
+    horizons = []
+    for view in views:
+        points = (view.left.points - np.array(view.left.size) / 2) / max(view.left.size)
+        H, _ = cv2.findHomography(board.points[view.left.ids, :2] / board.square_m, points)
+        if H is not None:
+            line = np.linalg.inv(H).T[:, 2]
+            horizons.append(line[:2] / line[2])
+    lines = np.array(horizons)
+    return float(np.linalg.norm(lines[:, None] - lines[None], axis=2).max(initial=0))
 
 
 def _whole_session_tries(views: Sequence[View]) -> Iterator[tuple[str, str, list[View]]]:

@@ -212,9 +212,9 @@ def _views(c: Calibration, q: Quality) -> str:
         bars.append(
             f'<text x="128" y="{y + 13}" font-size="12" text-anchor="end">'
             f"{escape(view.name[-18:])}</text>"
-            f'<rect x="135" y="{y + 2}" width="{380 * out / top:.1f}" height="13" fill="#b6e3ff"/>'
-            f'<rect x="135" y="{y + 5}" width="{380 * rms / top:.1f}" height="7" fill="#0969da"/>'
-            f'<text x="{140 + 380 * out / top:.0f}" y="{y + 13}" font-size="11">'
+            f'<rect x="135" y="{y + 2}" width="{330 * out / top:.1f}" height="13" fill="#b6e3ff"/>'
+            f'<rect x="135" y="{y + 5}" width="{330 * rms / top:.1f}" height="7" fill="#0969da"/>'
+            f'<text x="{140 + 330 * out / top:.0f}" y="{y + 13}" font-size="11">'
             f"{out:.3f} rows {q.held_out.view_row_error_px[v]:.3f}</text>"
         )
     return (

@@ -70,7 +70,7 @@ class State:
     """(3, 3) ``x_right = R x_left + t``."""
     t: Float
     """(3,) in the board's unit."""
-    view_R: Float
+    view_R: Float  # noqa: N815
     """(V, 3, 3) board to left camera."""
     view_t: Float
     """(V, 3)."""
@@ -107,7 +107,7 @@ class BoardModel:
         """(N, 3) points with the given weights (S,) of the modes."""
         if not len(weights):
             return self.points
-        return self.points + np.einsum("s,snc->nc", weights, self.modes)
+        return np.asarray(self.points + np.einsum("s,snc->nc", weights, self.modes))
 
 
 class Fit(NamedTuple):

@@ -119,7 +119,7 @@ class Board:
 
     def _grid(self) -> Float:
         x, y = np.meshgrid(np.arange(self.columns), np.arange(self.rows))
-        return np.column_stack([x.ravel(), y.ravel()]) * self.square_m
+        return np.asarray(np.column_stack([x.ravel(), y.ravel()]) * self.square_m, np.float64)
 
     def _length(self, metres: float) -> str:
         return f"{metres * 1e3:.10g}mm" if self.unit_known else f"{metres:.10g}u"
@@ -196,7 +196,7 @@ class Charuco(Board):
 
     def _grid(self) -> Float:
         x, y = np.meshgrid(np.arange(1, self.columns), np.arange(1, self.rows))
-        return np.column_stack([x.ravel(), y.ravel()]) * self.square_m
+        return np.asarray(np.column_stack([x.ravel(), y.ravel()]) * self.square_m, np.float64)
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ class AprilGrid(Board):
         step = self.square_m * (1 + self.gap)
         square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * self.square_m
         tags = [
-            square + [column * step, (self.rows - 1 - row) * step]
+            square + np.array([column * step, (self.rows - 1 - row) * step])
             for row in range(self.rows)
             for column in range(self.columns)
         ]

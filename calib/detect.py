@@ -92,7 +92,7 @@ def match_order(left: Detection, right: Detection, board: Board) -> Detection:
 
     def shape(points: Float) -> Float:
         centred = points - points.mean(axis=0)
-        return centred / np.sqrt((centred**2).sum(axis=1).mean())
+        return np.asarray(centred / np.sqrt((centred**2).sum(axis=1).mean()))
 
     mine = shape(left.points)
     return right.permuted(
@@ -247,14 +247,14 @@ _GRID = cv2.CirclesGridFinderParameters()
 
 def _blobs(image: NDArray[np.uint8]) -> cv2.SimpleBlobDetector:
     """OpenCV's default stops at 5000 px and keeps blobs 10 px apart; boards come larger, denser."""
-    params = cv2.SimpleBlobDetector_Params()
+    params = cv2.SimpleBlobDetector.Params()
     params.minArea, params.maxArea = 12, image.size / 40
     params.minDistBetweenBlobs = 4
     params.minThreshold, params.maxThreshold, params.thresholdStep = 20, 235, 10
     params.filterByConvexity, params.minConvexity = True, 0.85
     params.filterByCircularity, params.filterByInertia = False, True
     params.minInertiaRatio = 0.08
-    return cv2.SimpleBlobDetector_create(params)
+    return cv2.SimpleBlobDetector.create(params)
 
 
 def _find_charuco(
@@ -267,8 +267,8 @@ def _find_charuco(
     gray = np.clip(image, 0, 255).astype(np.uint8)
     for picture in (gray, cv2.createCLAHE(3.0, (8, 8)).apply(gray), 255 - gray):
         corners, ids, _, _ = detector.detectBoard(picture)
-        if ids is not None and len(ids) >= _FEWEST:
-            found = np.asarray(ids).ravel().astype(np.intp)
+        found = np.asarray([] if _absent(ids) else ids).ravel().astype(np.intp)
+        if len(found) >= _FEWEST:
             points = refine(image, corners.reshape(-1, 2).astype(float), board, found)
             return points, found
     return None
@@ -288,7 +288,7 @@ def _find_aprilgrid(
         params.detectInvertedMarker = True
         detector = cv2.aruco.ArucoDetector(dictionary(board.dictionary), params)
         corners, tags, _ = detector.detectMarkers(gray)
-        numbers = np.zeros(0, int) if tags is None else np.asarray(tags).ravel()
+        numbers = np.asarray([] if _absent(tags) else tags).ravel().astype(int)
         kept = [i for i, tag in enumerate(numbers) if tag < board.columns * board.rows]
         if len(kept) < 2:
             continue
@@ -302,6 +302,11 @@ def _find_aprilgrid(
         return None
     _, ids, points = min(full, key=lambda answer: answer[0])
     return points, ids
+
+
+def _absent(found: object) -> bool:
+    """OpenCV gives None for nothing found, which its stubs do not say."""
+    return found is None
 
 
 def _best_turn(
@@ -340,9 +345,9 @@ def _find_grid(
             if factor < 1
             else small
         )
-        for points in attempts(picture):
+        for points in attempts(np.asarray(picture, np.uint8)):
             if points is not None:
-                return (points + 0.5) / factor - 0.5
+                return np.asarray((points + 0.5) / factor - 0.5)
     return None
 
 
@@ -421,7 +426,7 @@ def _clearance(points: Float, ids: NDArray[np.intp], board: Board) -> Float:
     """
     gap = np.abs(points[:, None] - points[None]).max(axis=2)
     np.fill_diagonal(gap, np.inf)
-    return np.minimum(gap.min(axis=1), _spacing(points, ids, board))
+    return np.asarray(np.minimum(gap.min(axis=1), _spacing(points, ids, board)))
 
 
 def _disc_centres(image: NDArray[np.float32], points: Float, board: Board) -> Float:

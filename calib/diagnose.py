@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -255,7 +255,7 @@ def explain_rejected(c: Calibration, views: Sequence[View]) -> list[Rejected]:
 
 def _explain(c: Calibration, view: View, views: Sequence[View], limit: float) -> Rejected:
     def fits(candidate: View) -> bool:
-        return _errors(c, [candidate])[0] < limit
+        return bool(_errors(c, [candidate])[0] < limit)
 
     tries: tuple[tuple[str, str, Callable[[View], View | None]], ...] = (
         ("flipped_corners", "corner order differs between left and right", _reordered(c, fits)),
@@ -339,7 +339,8 @@ def _turned(side: str, signs: tuple[int, int]) -> Callable[[View], View | None]:
         last = np.array(one.size) - 1
         points = np.where(np.array(signs) < 0, last - one.points, one.points)
         other = replace(one, points=points)
-        return replace(view, **{side: _unmirrored(other, signs)})
+        changed = _unmirrored(other, signs)
+        return replace(view, left=changed) if side == "left" else replace(view, right=changed)
 
     return change
 
@@ -415,7 +416,8 @@ def explain_failure(views: Sequence[View], board: Board, error: CalibrationError
 def _horizons_spread(views: Sequence[View], board: Board) -> float:
     """How far the horizons of the board's plane in the left images lie apart, about the tangent of
     the largest angle between two planes for a lens of usual focal length; parallel planes share
-    one horizon, and to see that no calibration is needed."""
+    one horizon, and to see that no calibration is needed.
+    """
     horizons = []
     for view in views:
         points = (view.left.points - np.array(view.left.size) / 2) / max(view.left.size)

@@ -1,5 +1,6 @@
 """Find out which board is in some images: ``--board auto``, and what to say when the board that was
-named is not there."""
+named is not there.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +39,7 @@ def guess_board(
 
 def chessboard_size(image: NDArray[Any]) -> tuple[int, int] | None:
     """(columns, rows) of inner corners of the chessboard in an image; None when there is none."""
-    gray = np.clip(stretched(image), 0, 255).astype(np.uint8)
+    gray: NDArray[Any] = np.clip(stretched(image), 0, 255).astype(np.uint8)
     scale = min(1.0, 1280 / max(gray.shape))
     if scale < 1:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

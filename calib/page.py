@@ -6,6 +6,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 import cv2
@@ -99,7 +100,8 @@ def lay_out(board: Board, paper: str = "A4") -> list[Page]:
 
 def write_pages(pages: list[Page], path: Path) -> None:
     """Write PDF, SVG or PNG (300 dpi) by the file's ending; of several sheets all but PDF become
-    numbered files. Raises BoardError for another ending."""
+    numbered files. Raises BoardError for another ending.
+    """
     ending = path.suffix.lower()
     if ending == ".pdf":
         path.write_bytes(_pdf(pages))
@@ -116,7 +118,7 @@ def render(art: Artwork, pixels_per_m: float, *, border_px: int = 0) -> Float:
     """(H, W) uint8 picture of a board, white around it, edges anti-aliased by area."""
     fine = 4
     w, h = (round(side * pixels_per_m) for side in art.size_m)
-    image = np.full((h * fine, w * fine), 255, np.uint8)
+    image: NDArray[Any] = np.full((h * fine, w * fine), 255, np.uint8)
     _fill(image, art.rectangles, art.discs, pixels_per_m * fine)
     image = cv2.resize(image, (w, h), interpolation=cv2.INTER_AREA)
     return np.pad(image, border_px, constant_values=255)

@@ -24,9 +24,9 @@ Grade = Literal["good", "usable", "recalibrate"]
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 MATCHING_NOISE_PX = 0.25
 """One standard deviation of disparity that a good matcher leaves."""
-_DISTRIBUTION = {
-    "pinhole": "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y".split(),
-    "fisheye": "k1 k2 k3 k4".split(),
+_COEFFICIENTS = {
+    "pinhole": "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y",
+    "fisheye": "k1 k2 k3 k4",
 }
 _COVERAGE_GRID = (8, 6)
 _REGIONS = (
@@ -58,7 +58,7 @@ class DepthError(NamedTuple):
 
 
 class DistanceCheck(NamedTuple):
-    """Distances between corners of held-out boards, measured by the rig and known from the board."""
+    """Distances between corners of held-out boards, measured by the rig against known."""
 
     observed_percent: float
     """Root mean square relative error."""
@@ -147,7 +147,7 @@ def parameter_names(state: State) -> tuple[str, ...]:
     """Names of the global parameters in the order of a step, without the board's shape."""
     names = []
     for side, values in zip(("left", "right"), state.intrinsics, strict=False):
-        each = ["fx", "fy", "cx", "cy", *_DISTRIBUTION[state.model][: len(values) - 4]]
+        each = ["fx", "fy", "cx", "cy", *_COEFFICIENTS[state.model].split()[: len(values) - 4]]
         names += [f"{side}.{name}" for name in each]
     return (*names, *(f"rotation.{axis}" for axis in "xyz"), *(f"t.{axis}" for axis in "xyz"))
 
@@ -185,7 +185,7 @@ def _jackknife_ratio(c: Calibration, left_out: HeldOut, covariance: Float) -> fl
 
 def _baseline_sigma(c: Calibration, covariance: Float) -> float:
     along = c.fit.state.t / np.linalg.norm(c.fit.state.t)
-    return float(np.sqrt(max(along @ covariance[-3:, -3:] @ along, 0)))
+    return float(np.sqrt(max(float(along @ covariance[-3:, -3:] @ along), 0)))
 
 
 # -- depth -----------------------------------------------------------------------------------
@@ -204,7 +204,8 @@ def triangulate(state: State, left: Float, right: Float) -> Float:
 
 def image_points(c: Calibration, state: State, distance: float) -> tuple[Float, Float]:
     """Pixels (N, 2) of a grid over the left image and where the right camera sees them when they
-    lie at ``distance``; only those both see."""
+    lie at ``distance``; only those both see.
+    """
     (w, h), (w2, h2) = c.sizes
     x, y = np.meshgrid(np.linspace(0.05, 0.95, 13) * (w - 1), np.linspace(0.05, 0.95, 9) * (h - 1))
     left = np.column_stack([x.ravel(), y.ravel()])
@@ -308,8 +309,10 @@ def _distance_check(c: Calibration, left_out: HeldOut, covariance: Float) -> Dis
             predicted.append(_length_sigma(c, covariance, left[[i, j]], right[[i, j]]) / known)
     if not errors:
         return DistanceCheck(np.nan, np.nan, np.nan, 0)
-    rms = lambda values: 100 * float(np.sqrt(np.mean(np.square(values))))  # noqa: E731
-    return DistanceCheck(rms(errors), rms(predicted), 100 * float(np.mean(errors)), len(errors))
+    observed, expected = (
+        100 * float(np.sqrt(np.mean(np.square(values)))) for values in (errors, predicted)
+    )
+    return DistanceCheck(observed, expected, 100 * float(np.mean(errors)), len(errors))
 
 
 def _length_sigma(c: Calibration, covariance: Float, left: Float, right: Float) -> float:
@@ -348,7 +351,7 @@ def _coverage(c: Calibration, side: int) -> Float:
         bins=(_COVERAGE_GRID[1], _COVERAGE_GRID[0]),
         range=((-0.5, h - 0.5), (-0.5, w - 0.5)),
     )
-    return cells
+    return np.asarray(cells)
 
 
 def plane_spread_deg(view_R: Float) -> float:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from calib.detect import read_gray
 from calib.quality import Quality, depth_sigma, image_points
 from calib.session import Outcome
-from calib.solve import Calibration, rectified_rays, rectifying
+from calib.solve import Calibration, rectifying
 
 Float = NDArray[np.float64]
 
@@ -79,8 +79,8 @@ def _verdict(outcome: Outcome) -> str:
         facts = (
             f"<p>{s['views_used']} of {s['pairs_offered']} pairs used, model {s['model']}, "
             f"baseline {s['baseline_m'] * scale:.3f} ± {s['baseline_sigma_m'] * scale:.3f} {unit}, "
-            f"rows {s['row_error_px']:.3f} px and corners {s['reprojection_rms_px']['held_out']:.3f} "
-            "px off on views left out.</p>"
+            f"rows {s['row_error_px']:.3f} px and corners "
+            f"{s['reprojection_rms_px']['held_out']:.3f} px off on views left out.</p>"
         )
     return (
         f'<div class="verdict" style="border-color:{color}"><b style="color:{color}">'
@@ -125,9 +125,9 @@ def _depth(c: Calibration, q: Quality) -> str:
         for d in q.depth_error[2:5:2]
     )
     return (
-        '<h2>Expected depth error</h2><div class="scroll"><table><tr><th>at</th><th>error (1 σ)</th>'
-        "<th>%</th><th>by calibration</th><th>by matching (0.25 px)</th><th>worst 5 %</th>"
-        f"<th>two halves differ</th></tr>{rows}</table></div>"
+        '<h2>Expected depth error</h2><div class="scroll"><table><tr><th>at</th>'
+        "<th>error (1 σ)</th><th>%</th><th>by calibration</th><th>by matching (0.25 px)</th>"
+        f"<th>worst 5 %</th><th>two halves differ</th></tr>{rows}</table></div>"
         f'<p class="small">Check on views left out: distances between corners were off by '
         f"{check.observed_percent:.2f} % (predicted {check.predicted_percent:.2f} %), mean "
         f'{check.scale_percent:+.2f} %.</p><div class="pair">{maps}</div>'

@@ -211,7 +211,8 @@ def pair_files(
     left: Sequence[Path], right: Sequence[Path]
 ) -> tuple[list[tuple[str, Path, Path]], list[Rejected]]:
     """(name, left, right) by the last number in each name (by place when there is none), and the
-    images without a partner."""
+    images without a partner.
+    """
     sides = [_numbered(paths) for paths in (left, right)]
     if any(numbered is None for numbered in sides):
         rows = zip(sorted(left), sorted(right), strict=False)

@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from calib.adjust import (
     BoardModel,
@@ -155,8 +155,10 @@ def calibrate_stereo(
 
 def one_thread() -> AbstractContextManager[object]:
     """Keep BLAS to one thread: for matrices this small its threads wait for each other, and on a
-    busy machine a solve of 0.5 s takes 5 s."""
-    return threadpool_limits(1, "blas")
+    busy machine a solve of 0.5 s takes 5 s.
+    """
+    limits: AbstractContextManager[object] = threadpool_limits(1, "blas")
+    return limits
 
 
 def _solve(
@@ -342,7 +344,7 @@ def agree_on_motion(
         if best is None or (score * (1 + 0.3 * (angle > 1.6)) < best[0]):
             best = (score * (1 + 0.3 * (angle > 1.6)), angle, errors, chosen, (R, t))
     assert best is not None
-    _, _, errors, order, (R, t) = best
+    _, _, errors, order_of, (R, t) = best
     usual = float(np.sort(errors)[rank])
     if usual > 0.015 * max(views[0].right.size):
         raise CalibrationError(
@@ -352,7 +354,7 @@ def agree_on_motion(
         )
     good = errors < max(2.0, 4 * usual)
     state = replace(left, intrinsics=(left.intrinsics[0], right.intrinsics[0]), R=R, t=t)
-    return state, good, order
+    return state, good, order_of
 
 
 def _orders(views: Sequence[View], board: Board) -> list[list[int]]:
@@ -436,14 +438,11 @@ def _cleaned(draft: Calibration, good: NDArray[np.bool_]) -> Calibration:
     state = draft.fit.state.of_views(used)
     for _ in range(4):
         fit = adjust(draft.shape, state, seen, free=_free(draft, state), robust_px=1.0)
-        keep = _inliers(fit.residuals)
-        keep &= ~_sparse_views(seen, keep)
+        keep = _enough_left(seen, _inliers(fit.residuals))
         if keep.all():
             break
         out = _joined(out, seen.chosen(~keep))
         seen, state = seen.chosen(keep), fit.state
-        if len(np.unique(seen.view)) < len(state.view_t):
-            break
     fit = adjust(draft.shape, fit.state, seen, free=_free(draft, fit.state))
     return replace(
         draft,
@@ -459,16 +458,15 @@ def _cleaned(draft: Calibration, good: NDArray[np.bool_]) -> Calibration:
 def _inliers(residuals: Float) -> NDArray[np.bool_]:
     error = np.linalg.norm(residuals, axis=1)
     sigma = float(np.median(error)) / 1.1774  # Rayleigh
-    return error <= max(_CORNER_SIGMAS * sigma, 0.05)
+    return np.asarray(error <= max(_CORNER_SIGMAS * sigma, 0.05))
 
 
-def _sparse_views(seen: Observations, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Nothing yet to reject wholesale: a view keeps at least six corners per camera."""
+def _enough_left(seen: Observations, keep: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """``keep``, but all corners of a view of which fewer than six would be left in one camera."""
     count = np.zeros((seen.views, 2))
     np.add.at(count, (seen.view[keep], seen.camera[keep]), 1)
-    starved = (count < 6).any(axis=1)
-    keep[starved[seen.view]] = True
-    return np.zeros(len(keep), bool)
+    starved = np.asarray((count < 6).any(axis=1))
+    return np.asarray(keep | starved[seen.view])
 
 
 def _joined(a: Observations, b: Observations) -> Observations:
@@ -518,7 +516,7 @@ def held_out(c: Calibration, folds: int) -> HeldOut:
             tolerance=1e-6,
         )
         states.append(fit.state)
-        for v in np.flatnonzero(out):
+        for v in np.flatnonzero(out).tolist():
             view = c.seen.of_views([v])
             pose = replace(
                 fit.state, view_R=c.fit.state.view_R[[v]], view_t=c.fit.state.view_t[[v]]
@@ -550,7 +548,8 @@ def rectified_rays(state: State, side: int, pixels: Float) -> Float:
 
 def rectifying(state: State) -> Float:
     """(3, 3) rotation from the left camera to the rectified one: x along the baseline, z between
-    the two optical axes."""
+    the two optical axes.
+    """
     x = -state.R.T @ state.t
     x = x / np.linalg.norm(x)
     x = x if x[0] >= 0 or abs(x[0]) < abs(x[1]) else -x  # swapped cameras stay upright
@@ -641,7 +640,8 @@ def _bent(c: Calibration) -> Calibration | None:
 
 def board_modes(board: Board, seen: Observations) -> Float | None:
     """(S, N, 3) deformations in units of one square: smooth polynomials of x and y per axis, up to
-    degree five, without those that are a motion or a change of size of the whole board."""
+    degree five, without those that are a motion or a change of size of the whole board.
+    """
     xy = board.points[:, :2]
     u = 2 * (xy - xy.min(axis=0)) / np.ptp(xy, axis=0) - 1
     degree = 5 if len(np.unique(seen.point)) > 40 and seen.views >= 8 else 2
@@ -665,7 +665,7 @@ def board_modes(board: Board, seen: Observations) -> Float | None:
     flat = flat - (flat @ Q) @ Q.T
     _, strength, Vt = np.linalg.svd(flat, full_matrices=False)
     kept = Vt[strength > 1e-9 * strength[0]]
-    return kept.reshape(len(kept), -1, 3) * board.square_m * np.sqrt(len(xy))
+    return np.asarray(kept.reshape(len(kept), -1, 3) * board.square_m * np.sqrt(len(xy)))
 
 
 def _better(old: Calibration, new: Calibration) -> Calibration:

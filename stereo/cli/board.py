@@ -44,8 +44,8 @@ def board_command(
     click.echo(f"{out}: {board.spec} on {len(pages)} sheet(s) of {paper}")
     if len(pages) > 1:
         click.echo(
-            f"The board is larger than {paper}: cut the sheets along the thin lines, glue them edge "
-            "to edge on something flat and rigid, or print on larger paper (--paper).",
+            f"The board is larger than {paper}: cut the sheets along the thin lines, glue them "
+            "edge to edge on something flat and rigid, or print on larger paper (--paper).",
             err=True,
         )
     click.echo("Print at 100 %, measure the ruler, glue the board flat. Then:")
@@ -76,5 +76,6 @@ def _spec(
         marker = 0.75 * square_mm if marker_mm is None else marker_mm
         needed = columns * rows // 2
         size = next((n for n in (50, 100, 250) if needed <= n), 1000)
-        return f"{kind}:{columns}x{rows}:{square_mm:g}mm:{marker:g}mm:{dictionary or f'DICT_5X5_{size}'}"
+        name = dictionary or f"DICT_5X5_{size}"
+        return f"{kind}:{columns}x{rows}:{square_mm:g}mm:{marker:g}mm:{name}"
     return f"{kind}:{columns}x{rows}:{square_mm:g}mm" + (f":{gap:g}" if kind == "aprilgrid" else "")

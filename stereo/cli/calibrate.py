@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import json
+import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -186,7 +187,7 @@ def _split(found: list[Path], scratch: Path) -> tuple[list[Path], list[Path]]:
         for side, name, part in ((0, "left", gray[:, :half]), (1, "right", gray[:, half:])):
             target = scratch / name / f"{path.stem}.png"
             target.parent.mkdir(exist_ok=True)
-            target.write_bytes(cv2.imencode(".png", part, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
+            target.write_bytes(bytes(cv2.imencode(".png", part)[1]))
             sides[side].append(target)
     return sides
 
@@ -195,9 +196,9 @@ def _split(found: list[Path], scratch: Path) -> tuple[list[Path], list[Path]]:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
+def _progress() -> Iterator[Callable[[str, int, int], None] | None]:
     """A bar on stderr where somebody looks at it, else nothing."""
-    if not click.get_text_stream("stderr").isatty():
+    if not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console
@@ -205,7 +206,11 @@ def _progress() -> Iterator[Any]:
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("looking for the board", total=None)
-        yield lambda _stage, done, total: bar.update(task, completed=done, total=total)
+
+        def tell(_stage: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield tell
 
 
 def _show(outcome: Outcome, written: dict[str, str]) -> None:
@@ -219,11 +224,12 @@ def _show(outcome: Outcome, written: dict[str, str]) -> None:
         )
         click.echo(f"  baseline  {_length(s['baseline_m'], s['baseline_sigma_m'], s['unit'])}")
         click.echo(
-            f"  focal     {s['focal_px']['left'][0]:.2f} px left, {s['focal_px']['right'][0]:.2f} px right"
+            f"  focal     {s['focal_px']['left'][0]:.2f} px left, "
+            f"{s['focal_px']['right'][0]:.2f} px right"
         )
         click.echo(
-            f"  rms       {rms['left']:.3f} left, {rms['right']:.3f} right, {rms['joint']:.3f} joint, "
-            f"{rms['held_out']:.3f} px on views left out"
+            f"  rms       {rms['left']:.3f} left, {rms['right']:.3f} right, "
+            f"{rms['joint']:.3f} joint, {rms['held_out']:.3f} px on views left out"
         )
         click.echo(f"  rows      {s['row_error_px']:.3f} px on views left out")
         click.echo("  expected depth error (calibration and 0.25 px of matching noise):")

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from boards import BOARD, random_rig, rendered, random_poses, synthetic_views
+from boards import BOARD, random_poses, random_rig, rendered, synthetic_views
 
 from calib import StereoRig
 from calib.detect import Detection
@@ -67,7 +68,7 @@ def all_upside_down(views: list[View]) -> list[View]:
 
 
 def out_of_step(views: list[View]) -> list[View]:
-    return [View(v.name, v.left, w.right) for v, w in zip(views, views[1:], strict=False)]
+    return [View(v.name, v.left, w.right) for v, w in pairwise(views)]
 
 
 def refocused(views: list[View]) -> list[View]:

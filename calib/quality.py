@@ -287,7 +287,8 @@ def _halves(c: Calibration) -> tuple[State, State] | None:
 
 
 def _distance_check(c: Calibration, left_out: HeldOut, covariance: Float) -> DistanceCheck:
-    errors, predicted = [], []
+    """Both diagonals of the board in every view, measured by the rig solved without that view."""
+    errors, known, ends = [], [], []
     shape = c.shape.bent(c.fit.state.shape)
     for v, state in enumerate(left_out.states):
         view = c.seen.of_views([v])
@@ -299,44 +300,47 @@ def _distance_check(c: Calibration, left_out: HeldOut, covariance: Float) -> Dis
         if len(a) < 4:
             continue
         ids = view.point[a]
-        xy = shape[ids, :2]
-        ends = [(int(np.argmin(s)), int(np.argmax(s))) for s in (xy @ [1, 1], xy @ [1, -1])]
         left, right = view.pixels[a], view.pixels[b]
         measured = triangulate(state, left, right)
-        for i, j in ends:
-            known = float(np.linalg.norm(shape[ids[i]] - shape[ids[j]]))
-            errors.append(np.linalg.norm(measured[i] - measured[j]) / known - 1)
-            predicted.append(_length_sigma(c, covariance, left[[i, j]], right[[i, j]]) / known)
+        for along in ([1, 1], [1, -1]):
+            place = shape[ids, :2] @ along
+            pair = [int(np.argmin(place)), int(np.argmax(place))]
+            known.append(float(np.linalg.norm(np.subtract(*shape[ids[pair]]))))
+            errors.append(float(np.linalg.norm(np.subtract(*measured[pair]))) / known[-1] - 1)
+            ends.append((left[pair], right[pair]))
     if not errors:
         return DistanceCheck(np.nan, np.nan, np.nan, 0)
+    sides = (np.array([e[0] for e in ends]), np.array([e[1] for e in ends]))
+    predicted = _length_sigma(c, covariance, *sides) / known
     observed, expected = (
         100 * float(np.sqrt(np.mean(np.square(values)))) for values in (errors, predicted)
     )
     return DistanceCheck(observed, expected, 100 * float(np.mean(errors)), len(errors))
 
 
-def _length_sigma(c: Calibration, covariance: Float, left: Float, right: Float) -> float:
-    """Standard deviation of the distance between two triangulated points."""
+def _length_sigma(c: Calibration, covariance: Float, left: Float, right: Float) -> Float:
+    """(P,) standard deviation of distances between two triangulated points, pixels (P, 2, 2)."""
     state = c.fit.state
 
-    def length(s: State, a: Float, b: Float) -> float:
-        P = triangulate(s, a, b)
-        return float(np.linalg.norm(P[0] - P[1]))
+    def length(s: State, a: Float, b: Float) -> Float:
+        points = triangulate(s, a.reshape(-1, 2), b.reshape(-1, 2)).reshape(-1, 2, 3)
+        return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1))
 
-    variance, base = 0.0, length(state, left, right)
-    for pixels in (left, right):
-        for index in np.ndindex(2, 2):
-            moved = pixels.copy()
-            moved[index] += 0.01
-            other = (moved, right) if pixels is left else (left, moved)
-            variance += ((length(state, *other) - base) / 0.01 * c.noise_px) ** 2
+    base = length(state, left, right)
+    variance = np.zeros(len(left))
+    for side in (0, 1):
+        for point, axis in np.ndindex(2, 2):
+            moved = [left, right]
+            moved[side] = moved[side].copy()
+            moved[side][:, point, axis] += 0.01
+            variance += ((length(state, *moved) - base) / 0.01 * c.noise_px) ** 2
     sigma = np.sqrt(np.diag(covariance))
-    J = np.zeros(len(sigma))
+    J = np.zeros((len(left), len(sigma)))
     for i in np.flatnonzero(sigma > 0):
         step = np.zeros(state.globals)
         step[i] = 0.1 * sigma[i]
-        J[i] = (length(stepped(state, step), left, right) - base) / step[i]
-    return float(np.sqrt(variance + J @ covariance @ J))
+        J[:, i] = (length(stepped(state, step), left, right) - base) / step[i]
+    return np.asarray(np.sqrt(variance + np.einsum("ni,ij,nj->n", J, covariance, J)))
 
 
 # -- coverage and grade ----------------------------------------------------------------------

@@ -18,7 +18,7 @@ import numpy as np
 
 from stereo.evaluate import Metrics, evaluate
 from stereo.frame import Float, RectifiedPair
-from stereo.manifest import load_manifest
+from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import make_matcher
 from stereo.refine import RefineParams, refine
 
@@ -80,14 +80,29 @@ METHODS: dict[str, Method] = {
 }
 
 
+def show_planes(pairs: list[ManifestPair]) -> None:
+    """Print how many pixels of each pair were given a plane, and how many of those are right."""
+    for item in pairs:
+        pair, truth = item.pair(), item.truth()
+        matched = make_matcher("sgm", num_disparities=item.num_disparities).match(pair)
+        px = refine(matched, pair, RefineParams()).px
+        given = np.isfinite(px) & (px != matched.px) & np.isfinite(truth)
+        right = np.mean(np.abs(px - truth)[given] <= 1) if given.any() else float("nan")
+        print(f"{item.name:16} {given.mean():6.1%} given a plane, {right:6.1%} within 1 px")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
     parser.add_argument("--per-pair", action="store_true", help="dense-2 of every pair")
+    parser.add_argument("--planes", action="store_true", help="only: how right are the planes?")
     arguments = parser.parse_args()
     if not arguments.manifest.is_file():
         sys.exit(f"{arguments.manifest} is not there; give a manifest of pairs with ground truth")
     pairs = load_manifest(arguments.manifest)
+    if arguments.planes:
+        show_planes(pairs)
+        return
     columns = [field.name for field in fields(Metrics)]
     print(f"| {'matcher':22} | {' | '.join(columns)} | dense_2 geometric |")
     print("|---" * (len(columns) + 2) + "|")

@@ -55,7 +55,7 @@ def test_a_slanted_blank_wall_is_recovered_to_half_a_pixel() -> None:
     result = plane_surfaces(disparity, left, right)
     before = np.abs(disparity.px - truth)[WALL]
     after = np.abs(result.px - truth)[WALL]
-    assert np.nanmean(before > 2) > 0.3
+    assert np.nanmean(before > 2) > 0.25
     assert np.isfinite(after).mean() > 0.95
     assert np.nanpercentile(after, 95) < 1.01  # matches within a pixel of the plane are kept
     assert np.median(after) < 0.5

@@ -24,7 +24,7 @@ from stereo.cli.options import (
     rig_options,
 )
 from stereo.errors import InputError
-from stereo.images import find_images, find_pairs, image_size
+from stereo.images import find_named_images, find_pairs, image_size
 from stereo.matching import (
     AutoRangeMatcher,
     Matcher,
@@ -96,7 +96,7 @@ def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFile
     if side_by_side:
         if right is not None:
             raise InputError("--side-by-side takes one image, folder or glob; RIGHT is too much")
-        return [PairFiles(path.stem, path, None) for path in find_images(left)]
+        return [PairFiles(name, path, None) for name, path in find_named_images(left)]
     if right is None:
         raise InputError("RIGHT is missing; or is LEFT one image of both views? (--side-by-side)")
     listing = find_pairs(left, right)

@@ -1,4 +1,4 @@
-"""How gently do matchers degrade when the images get worse?
+"""How gently matchers degrade when the images get worse.
 
     python benchmarks/robustness.py [MANIFEST]
 

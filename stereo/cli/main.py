@@ -20,6 +20,8 @@ _COMMANDS = {
     "rectify": ("stereo.cli.rectify", "Write the rectified pair, and a picture to judge it."),
     "inspect": ("stereo.cli.inspect", "What a rig is and how well it can measure."),
     "eval": ("stereo.cli.eval", "Score a matcher on pairs with ground truth."),
+    "calibrate": ("stereo.cli.calibrate", "Images of a board in; a rig and its error bars out."),
+    "board": ("stereo.cli.board", "Print a calibration board at true scale."),
     "view": ("stereo.cli.view", "Look at a cloud, depth or disparity file."),
     "demo": ("stereo.cli.demo", "Run the main job on the sample scene."),
     "doctor": ("stereo.cli.doctor", "What is installed, what is missing, how to mend it."),

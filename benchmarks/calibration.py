@@ -1,0 +1,165 @@
+"""Figures of calibration: real sets against their goals, synthetic rigs against their truth.
+
+``python benchmarks/calibration.py`` prints both tables; ``--rigs N`` sets how many synthetic rigs
+(0: none), ``--rendered N`` how many of rendered images, ``--sets DIR`` where the real sets are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+REPO = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(REPO), str(REPO / "tests")]
+
+from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, truth_state  # noqa: E402
+
+from calib import solve  # noqa: E402
+from calib.detect import detect, match_order  # noqa: E402
+from calib.quality import assess, depth_sigma, difference, image_points, triangulate  # noqa: E402
+from calib.session import Outcome, calibrate_files  # noqa: E402
+from calib.solve import View, calibrate_stereo  # noqa: E402
+
+SETS = {
+    "opencv_samples": ("left*", "right*", "chessboard:9x6:1u", "rms <= 0.13, rows <= 0.105"),
+    "sourishg_pinhole": (
+        "left*",
+        "right*",
+        "chessboard:9x6:24.23mm",
+        "rms < 0.258, rows <= 0.20, 94 +- 1",
+    ),
+    "fhgr_charuco": (
+        "left/*",
+        "right/*",
+        "charuco:11x8:30mm:22mm:DICT_5X5_50:legacy",
+        "rms <= 0.32, 75.3 +- 0.3",
+    ),
+    "yeolip_chessboard": ("left/*", "right/*", "chessboard:8x5:60mm", "rms <= 0.27, 92.2 +- 0.3"),
+    "stereopi_fisheye": (
+        "left*",
+        "right*",
+        "chessboard:9x6:25mm",
+        "rms <= 0.13, 64.7 +- 0.5, orphan",
+    ),
+    "sourishg_fisheye": ("left*", "right*", "chessboard:9x6:24.23mm", "rms <= 0.30, 110.7 +- 1"),
+    "degenerate_parallel_views": ("left*", "right*", "chessboard:7x5:1u", "recalibrate, named"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sets", type=Path, default=REPO.parent / "shared/data/calibration")
+    parser.add_argument("--rigs", type=int, default=100)
+    parser.add_argument("--rendered", type=int, default=5)
+    args = parser.parse_args()
+    if args.sets.is_dir():
+        real(args.sets)
+        starts(args.sets / "opencv_samples")
+    if args.rigs:
+        coverage("corners with 0.15 px of noise", args.rigs, images=False)
+    if args.rendered:
+        coverage("rendered images", args.rendered, images=True)
+
+
+def files(folder: Path) -> tuple[list[Path], list[Path], str]:
+    left, right, board, _ = SETS[folder.name]
+    keep = {".jpg", ".png"}
+    return (
+        [p for p in folder.glob(left) if p.suffix in keep],
+        [p for p in folder.glob(right) if p.suffix in keep],
+        board,
+    )
+
+
+def real(root: Path) -> None:
+    print(f"{'set':26}{'model':16}{'flat':>7}{'rms':>7}{'rows':>7}{'baseline':>19}{'s':>6}  grade")
+    for name in SETS:
+        left, right, board = files(root / name)
+        began = time.perf_counter()
+        outcome = calibrate_files(left, right, board)
+        took = time.perf_counter() - began
+        flat = calibrate_files(left, right, board, warp="flat")
+        print(line(name, outcome, flat, took))
+
+
+def line(name: str, outcome: Outcome, flat: Outcome, took: float) -> str:
+    s, f = outcome.summary(), flat.summary()
+    if outcome.calibration is None:
+        return f"{name:26}refused: {outcome.findings[0].cause}"
+    unit, scale = ("mm", 1e3) if s["unit"] == "m" else ("u ", 1)
+    causes = ", ".join(f.cause for f in outcome.findings)
+    orphans = ", ".join(r.name for r in outcome.rejected)
+    return (
+        f"{name:26}{outcome.calibration.name:16}{f['reprojection_rms_px']['joint']:7.3f}"
+        f"{s['reprojection_rms_px']['joint']:7.3f}{s['row_error_px']:7.3f}"
+        f"{s['baseline_m'] * scale:9.3f} +- {s['baseline_sigma_m'] * scale:5.3f}{unit}{took:6.1f}"
+        f"  {s['grade']} {causes} {orphans} | {SETS[name][3]}"
+    )
+
+
+def starts(folder: Path) -> None:
+    """The same answer from 20 random starts and orders of the views."""
+    left, right, board = files(folder)
+    began = time.perf_counter()
+    first = calibrate_files(left, right, board, model="pinhole5", warp="flat")
+    took = time.perf_counter() - began
+    assert first.calibration is not None
+    rng = np.random.default_rng(0)
+    usual, found = solve._STARTS, []
+    for _ in range(20):
+        solve._STARTS = {"pinhole": tuple(rng.uniform(0.4, 4, 2)), "fisheye": (0.4,)}
+        views = [first.calibration.views[i] for i in rng.permutation(len(first.calibration.views))]
+        found.append(
+            calibrate_stereo(views, first.calibration.board, model="pinhole5", warp="flat").rig
+        )
+    solve._STARTS = usual
+    baselines = np.array([rig.baseline_m for rig in found])
+    spread = 100 * np.ptp(baselines) / baselines.mean()
+    print(f"20 random starts, shuffled: baseline spread {spread:.2g} % (goal 0.1 %); "
+          f"pinhole5, flat, with detection {took:.1f} s\n")  # fmt: skip
+
+
+def coverage(title: str, rigs: int, *, images: bool) -> None:
+    """How often the truth is within three reported sigmas, and depth error against prediction."""
+    z, depth = [], {2.0: [], 5.0: [], 10.0: []}
+    for seed in range(rigs):
+        rng = np.random.default_rng(seed)
+        rig = random_rig(rng)
+        views = rendered_views(rng, rig, 15) if images else synthetic_views(rng, rig, 15)
+        c = calibrate_stereo(views, BOARD, model="pinhole5", warp="flat")
+        q = assess(c)
+        truth = truth_state(rig)
+        z.append(difference(c.fit.state, truth) / np.sqrt(np.diag(q.covariance)))
+        for distance, rows in depth.items():
+            left, right = image_points(c, truth, distance)
+            there, real_z = (triangulate(s, left, right)[:, 2] for s in (c.fit.state, truth))
+            sigma = depth_sigma(c, q.covariance, left, right)[1]
+            rows.append((np.sqrt(np.median((there - real_z) ** 2)) / 0.6745, np.median(sigma)))
+    inside = np.abs(np.array(z)) < 3
+    print(f"{rigs} rigs, {title}: parameters within 3 sigma {100 * inside.mean():.2f} %, "
+          f"rigs with all parameters so {100 * inside.all(axis=1).mean():.0f} % (goal 95 %), "
+          f"rms of error / sigma {np.sqrt(np.mean(np.square(z))):.2f}")  # fmt: skip
+    for distance, rows in depth.items():
+        true, predicted = np.sqrt(np.mean(np.square(rows), axis=0))
+        print(f"  at {distance:g} m: depth error {1e3 * true:.1f} mm, predicted "
+              f"{1e3 * predicted:.1f} mm, ratio {predicted / true:.2f} (0.67 to 1.5)")  # fmt: skip
+
+
+def rendered_views(rng: np.random.Generator, rig: object, count: int) -> list[View]:
+    views = []
+    for i, (R, t) in enumerate(random_poses(rng, rig, count)):  # type: ignore[arg-type]
+        pair = [
+            detect(np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8), BOARD)
+            for image in rendered(rig, R, t)  # type: ignore[arg-type]
+        ]
+        if pair[0] is not None and pair[1] is not None:
+            views.append(View(f"{i:02d}", pair[0], match_order(pair[0], pair[1], BOARD)))
+    return views
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,421 @@
+"""How far a calibration can be trusted, in millimetres at the distance where it is used.
+
+Everything here is about views the solution has not seen, or about what its covariance says of
+depth. The covariance is that of least squares, made larger where leaving single views out moves
+the answer more than it should (jackknife): corners of one view are wrong together, and plain least
+squares does not know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.adjust import State, adjust, stepped
+from calib.solve import Calibration, HeldOut, held_out, one_thread, rectified_rays, rectifying
+
+Float = NDArray[np.float64]
+Grade = Literal["good", "usable", "recalibrate"]
+
+DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
+MATCHING_NOISE_PX = 0.25
+"""One standard deviation of disparity that a good matcher leaves."""
+_COEFFICIENTS = {
+    "pinhole": "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y",
+    "fisheye": "k1 k2 k3 k4",
+}
+_COVERAGE_GRID = (8, 6)
+_REGIONS = (
+    ("upper left", "upper middle", "upper right"),
+    ("middle left", "centre", "middle right"),
+    ("lower left", "lower middle", "lower right"),
+)
+
+
+class DepthError(NamedTuple):
+    """What to expect at one distance, over the part of the image both cameras see."""
+
+    distance_m: float
+    calibration_m: float
+    """Median over the image of the standard deviation that calibration alone causes."""
+    matching_m: float
+    """The same of MATCHING_NOISE_PX of disparity."""
+    total_m: float
+    """Both together."""
+    worst_m: float
+    """95 % quantile of both together over the image."""
+    halves_m: float
+    """Median depth disagreement of two calibrations from half of the views each; NaN: too few."""
+
+    @property
+    def percent(self) -> float:
+        """``total_m`` as a share of the distance."""
+        return 100 * self.total_m / self.distance_m
+
+
+class DistanceCheck(NamedTuple):
+    """Distances between corners of held-out boards, measured by the rig against known."""
+
+    observed_percent: float
+    """Root mean square relative error."""
+    predicted_percent: float
+    """What covariance and corner noise predict."""
+    scale_percent: float
+    """Mean relative error: a wrong square size or baseline shows here only against other views."""
+    pairs: int
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Quality:
+    """The answer to "can I trust it?"."""
+
+    grade: Grade
+    verdict: str
+    """One sentence."""
+    advice: str
+    """The one thing that would improve it most."""
+    held_out: HeldOut
+    """Leaving out one view at a time."""
+    names: tuple[str, ...]
+    """Of the rows of ``covariance``."""
+    covariance: Float
+    """(G, G) of all global parameters, without the board's shape; zeros for fixed ones."""
+    inflation: float
+    """By how much the error bars of plain least squares were lengthened."""
+    baseline_sigma: float
+    """One standard deviation of the baseline, board units (metres)."""
+    depth_error: tuple[DepthError, ...]
+    distance_check: DistanceCheck
+    coverage: tuple[Float, Float]
+    """Per camera (6, 8) number of corners in each cell of the image."""
+    coverage_share: tuple[float, float]
+    """Per camera the share of cells with corners."""
+    tilt_deg: float
+    """Largest angle between the planes of two views."""
+
+    @property
+    def sigmas(self) -> dict[str, float]:
+        """Standard deviation of every parameter by name."""
+        return dict(zip(self.names, np.sqrt(np.diag(self.covariance)).tolist(), strict=True))
+
+
+def assess(
+    c: Calibration,
+    *,
+    distances: Sequence[float] | None = None,
+    matching_noise_px: float = MATCHING_NOISE_PX,
+) -> Quality:
+    """Judge a calibration: refits without each view, propagates errors to depth, grades."""
+    with one_thread():
+        left_out = held_out(c, len(c.views))
+        names, covariance, inflation = _covariance(c, left_out)
+        if distances is None:
+            baseline = float(np.linalg.norm(c.fit.state.t))
+            unknown = tuple(round(baseline * k, 3) for k in (5, 10, 20, 50))
+            distances = DISTANCES_M if c.board.unit_known else unknown
+        depth = depth_errors(c, covariance, distances, matching_noise_px)
+        check = _distance_check(c, left_out, covariance)
+    coverage = tuple(_coverage(c, side) for side in (0, 1))
+    shares = tuple(float((cells > 0).mean()) for cells in coverage)
+    tilt = plane_spread_deg(c.fit.state.view_R)
+    grade, verdict = _grade(c, left_out, covariance, tilt)
+    return Quality(
+        grade,
+        verdict,
+        _advice(c, coverage, tilt, left_out),
+        left_out,
+        names,
+        covariance,
+        inflation,
+        _baseline_sigma(c, covariance),
+        depth,
+        check,
+        (coverage[0], coverage[1]),
+        (shares[0], shares[1]),
+        tilt,
+    )
+
+
+# -- covariance ------------------------------------------------------------------------------
+
+
+def parameter_names(state: State) -> tuple[str, ...]:
+    """Names of the global parameters in the order of a step, without the board's shape."""
+    names = []
+    for side, values in zip(("left", "right"), state.intrinsics, strict=False):
+        each = ["fx", "fy", "cx", "cy", *_COEFFICIENTS[state.model].split()[: len(values) - 4]]
+        names += [f"{side}.{name}" for name in each]
+    return (*names, *(f"rotation.{axis}" for axis in "xyz"), *(f"t.{axis}" for axis in "xyz"))
+
+
+def difference(a: State, b: State) -> Float:
+    """(G,) step from ``a`` to ``b``, without the board's shape."""
+    turn = b.R @ a.R.T
+    w = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
+    return np.concatenate(
+        [*(y - x for x, y in zip(a.intrinsics, b.intrinsics, strict=True)), w, b.t - a.t]
+    )
+
+
+def _covariance(c: Calibration, left_out: HeldOut) -> tuple[tuple[str, ...], Float, float]:
+    names = parameter_names(c.fit.state)
+    scale = 1 / np.sqrt(np.maximum(np.diag(c.fit.normal), 1e-300))
+    inverse = np.linalg.pinv(c.fit.normal * np.outer(scale, scale), rcond=1e-13, hermitian=True)
+    free = np.flatnonzero(c.fit.free)
+    full = np.zeros((len(c.fit.free),) * 2)
+    full[np.ix_(free, free)] = c.noise_px**2 * inverse * np.outer(scale, scale)
+    full = full[: len(names), : len(names)]
+    inflation = _jackknife_ratio(c, left_out, full)
+    return names, full * inflation**2, inflation
+
+
+def _jackknife_ratio(c: Calibration, left_out: HeldOut, covariance: Float) -> float:
+    """Median over the parameters of jackknife sigma / least-squares sigma, at least 1."""
+    moves = np.array([difference(c.fit.state, state) for state in left_out.states])
+    n = len(moves)
+    spread = np.sqrt((n - 1) / n * ((moves - moves.mean(axis=0)) ** 2).sum(axis=0))
+    sigma = np.sqrt(np.diag(covariance))
+    known = sigma > 0
+    return float(max(1.0, np.median(spread[known] / sigma[known]))) if known.any() else 1.0
+
+
+def _baseline_sigma(c: Calibration, covariance: Float) -> float:
+    along = c.fit.state.t / np.linalg.norm(c.fit.state.t)
+    return float(np.sqrt(max(float(along @ covariance[-3:, -3:] @ along), 0)))
+
+
+# -- depth -----------------------------------------------------------------------------------
+
+
+def triangulate(state: State, left: Float, right: Float) -> Float:
+    """(N, 3) points in the rectified left frame from pixels (N, 2) of both cameras, board units."""
+    a, b = rectified_rays(state, 0, left), rectified_rays(state, 1, right)
+    with np.errstate(all="ignore"):
+        xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
+        Z = np.linalg.norm(state.t) / (xa - xb)
+    if (state.R.T @ state.t)[0] > 0:  # swapped cameras: the disparity has the other sign
+        Z = -Z
+    return np.column_stack([xa * Z, (ya + yb) / 2 * Z, Z])
+
+
+def image_points(c: Calibration, state: State, distance: float) -> tuple[Float, Float]:
+    """Pixels (N, 2) of a grid over the left image and where the right camera sees them when they
+    lie at ``distance``; only those both see.
+    """
+    (w, h), (w2, h2) = c.sizes
+    x, y = np.meshgrid(np.linspace(0.05, 0.95, 13) * (w - 1), np.linspace(0.05, 0.95, 9) * (h - 1))
+    left = np.column_stack([x.ravel(), y.ravel()])
+    rays = rectified_rays(state, 0, left)
+    with np.errstate(all="ignore"):
+        points = rays * (distance / rays[:, 2:])
+    ok = np.isfinite(points).all(axis=1) & (rays[:, 2] > 0.35)
+    left, points = left[ok], points[ok]
+    in_right = points @ rectifying(state) @ state.R.T + state.t
+    right = state.camera(1, c.sizes[1]).project(in_right)
+    both = np.isfinite(right).all(axis=1)
+    both &= (right > -0.5).all(axis=1) & (right < np.array([w2, h2]) - 0.5).all(axis=1)
+    return left[both], right[both]
+
+
+def depth_sigma(
+    c: Calibration, covariance: Float, left: Float, right: Float
+) -> tuple[Float, Float]:
+    """Depth (N,) of pixel pairs and the standard deviation (N,) that calibration gives it."""
+    state = c.fit.state
+    Z = triangulate(state, left, right)[:, 2]
+    sigma = np.sqrt(np.diag(covariance))
+    J = np.zeros((len(left), len(sigma)))
+    for i in np.flatnonzero(sigma > 0):
+        step = np.zeros(state.globals)
+        step[i] = 0.1 * sigma[i]
+        up, down = stepped(state, step), stepped(state, -step)
+        J[:, i] = (triangulate(up, left, right)[:, 2] - triangulate(down, left, right)[:, 2]) / (
+            2 * step[i]
+        )
+    variance = np.einsum("ni,ij,nj->n", J, covariance, J)
+    return Z, np.sqrt(np.maximum(variance, 0))
+
+
+def depth_errors(
+    c: Calibration, covariance: Float, distances: Sequence[float], noise_px: float
+) -> tuple[DepthError, ...]:
+    """Expected depth error at each distance."""
+    state = c.fit.state
+    focal = float(np.mean([values[:2] for values in state.intrinsics]))
+    baseline = float(np.linalg.norm(state.t))
+    halves = _halves(c)
+    rows = []
+    for distance in distances:
+        left, right = image_points(c, state, distance)
+        if len(left) < 4:
+            continue  # nearer than where the two views meet
+        _, calibration = depth_sigma(c, covariance, left, right)
+        matching = distance**2 / (focal * baseline) * noise_px
+        total = np.hypot(calibration, matching)
+        apart = np.nan
+        if halves is not None:
+            a, b = (triangulate(half, left, right)[:, 2] for half in halves)
+            apart = float(np.nanmedian(np.abs(a - b)))
+        rows.append(
+            DepthError(
+                distance,
+                float(np.nanmedian(calibration)),
+                matching,
+                float(np.nanmedian(total)),
+                float(np.nanquantile(total, 0.95)),
+                apart,
+            )
+        )
+    return tuple(rows)
+
+
+def _halves(c: Calibration) -> tuple[State, State] | None:
+    """Solutions from every second view each."""
+    if len(c.views) < 6:
+        return None
+    states = []
+    for half in (0, 1):
+        views = np.arange(half, len(c.views), 2)
+        state = c.fit.state.of_views(views)
+        fit = adjust(c.shape, state, c.seen.of_views(views), free=c.fit.free, tolerance=1e-7)
+        states.append(fit.state)
+    return states[0], states[1]
+
+
+def _distance_check(c: Calibration, left_out: HeldOut, covariance: Float) -> DistanceCheck:
+    errors, predicted = [], []
+    shape = c.shape.bent(c.fit.state.shape)
+    for v, state in enumerate(left_out.states):
+        view = c.seen.of_views([v])
+        _, a, b = np.intersect1d(
+            np.where(view.camera == 0, view.point, -1),
+            np.where(view.camera == 1, view.point, -2),
+            return_indices=True,
+        )
+        if len(a) < 4:
+            continue
+        ids = view.point[a]
+        xy = shape[ids, :2]
+        ends = [(int(np.argmin(s)), int(np.argmax(s))) for s in (xy @ [1, 1], xy @ [1, -1])]
+        left, right = view.pixels[a], view.pixels[b]
+        measured = triangulate(state, left, right)
+        for i, j in ends:
+            known = float(np.linalg.norm(shape[ids[i]] - shape[ids[j]]))
+            errors.append(np.linalg.norm(measured[i] - measured[j]) / known - 1)
+            predicted.append(_length_sigma(c, covariance, left[[i, j]], right[[i, j]]) / known)
+    if not errors:
+        return DistanceCheck(np.nan, np.nan, np.nan, 0)
+    observed, expected = (
+        100 * float(np.sqrt(np.mean(np.square(values)))) for values in (errors, predicted)
+    )
+    return DistanceCheck(observed, expected, 100 * float(np.mean(errors)), len(errors))
+
+
+def _length_sigma(c: Calibration, covariance: Float, left: Float, right: Float) -> float:
+    """Standard deviation of the distance between two triangulated points."""
+    state = c.fit.state
+
+    def length(s: State, a: Float, b: Float) -> float:
+        P = triangulate(s, a, b)
+        return float(np.linalg.norm(P[0] - P[1]))
+
+    variance, base = 0.0, length(state, left, right)
+    for pixels in (left, right):
+        for index in np.ndindex(2, 2):
+            moved = pixels.copy()
+            moved[index] += 0.01
+            other = (moved, right) if pixels is left else (left, moved)
+            variance += ((length(state, *other) - base) / 0.01 * c.noise_px) ** 2
+    sigma = np.sqrt(np.diag(covariance))
+    J = np.zeros(len(sigma))
+    for i in np.flatnonzero(sigma > 0):
+        step = np.zeros(state.globals)
+        step[i] = 0.1 * sigma[i]
+        J[i] = (length(stepped(state, step), left, right) - base) / step[i]
+    return float(np.sqrt(variance + J @ covariance @ J))
+
+
+# -- coverage and grade ----------------------------------------------------------------------
+
+
+def _coverage(c: Calibration, side: int) -> Float:
+    w, h = c.sizes[side]
+    pixels = c.seen.pixels[c.seen.camera == side]
+    cells, _, _ = np.histogram2d(
+        pixels[:, 1],
+        pixels[:, 0],
+        bins=(_COVERAGE_GRID[1], _COVERAGE_GRID[0]),
+        range=((-0.5, h - 0.5), (-0.5, w - 0.5)),
+    )
+    return np.asarray(cells)
+
+
+def plane_spread_deg(view_R: Float) -> float:
+    """Largest angle between the board's planes in any two views."""
+    normals = view_R[:, :, 2]
+    cosines = np.clip(normals @ normals.T, -1, 1)
+    return float(np.degrees(np.arccos(cosines.min())))
+
+
+def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) -> tuple[Grade, str]:
+    """From the held-out row error and from what calibration does to depth at ten baselines."""
+    state = c.fit.state
+    baseline = float(np.linalg.norm(state.t))
+    near = 10 * baseline
+    left, right = image_points(c, state, near)
+    share = np.inf
+    if len(left) >= 4:
+        share = float(np.nanmedian(depth_sigma(c, covariance, left, right)[1]) / near)
+    row = left_out.row_error_px * min(1.0, 1000 / max(c.sizes[0]))
+    aspect = max(abs(v[0] / v[1] - 1) for v in state.intrinsics)
+    focal = max(
+        np.sqrt(covariance[i, i]) / values[0]
+        for i, values in zip((0, len(state.intrinsics[0])), state.intrinsics, strict=True)
+    )
+    unit = "m" if c.board.unit_known else "board units"
+    facts = (
+        f"rows agree to {left_out.row_error_px:.2f} px on views left out, and calibration "
+        f"changes depth by {100 * share:.2g} % at {near:.2g} {unit}"
+    )
+    if tilt < 8 or focal > 0.03 or aspect > 0.15 or not share < 0.05 or not row < 1.0:
+        return "recalibrate", f"Do not trust it: {facts}."
+    if row < 0.4 and share < 0.01 and focal < 0.01 and len(c.views) >= 8:
+        return "good", f"Good: {facts}."
+    return "usable", f"Usable: {facts}."
+
+
+def _advice(c: Calibration, coverage: Sequence[Float], tilt: float, left_out: HeldOut) -> str:
+    """The one thing to do next."""
+    if tilt < 25:
+        return (
+            f"Tilt the board more: its planes differ by {tilt:.0f} degrees at most; "
+            "turn it by 30 to 45 degrees to the left, right, up and down."
+        )
+    if len(c.views) < 10:
+        return f"Take more pairs: {len(c.views)} were usable; 15 to 30 are good."
+    worst = [
+        (float(cells[2 * r : 2 * r + 2, _thirds(k)].sum()), side, _REGIONS[r][k])
+        for side, cells in enumerate(coverage)
+        for r in range(3)
+        for k in range(3)
+    ]
+    count, side, region = min(worst)
+    camera = ("left", "right")[side]
+    if count < 0.02 * sum(float(cells.sum()) for cells in coverage) / 2:
+        few = "no" if count == 0 else "hardly any"
+        return f"There are {few} corners in the {region} of the {camera} camera: add 3 views there."
+    usual = float(np.median(left_out.view_rms_px))
+    v = int(np.argmax(left_out.view_rms_px))
+    if left_out.view_rms_px[v] > 2.5 * usual:
+        return f"Look at view {c.views[v].name}: its error is the largest; retake or drop it."
+    if left_out.row_error_px > 0.4:
+        return "Use a flat, rigid board and sharp images: corners are noisy."
+    return "Nothing stands out; check the printed square size with a ruler."
+
+
+def _thirds(k: int) -> slice:
+    return (slice(0, 3), slice(3, 5), slice(5, 8))[k]

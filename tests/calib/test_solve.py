@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from boards import BOARD, random_rig, synthetic_views, truth_state
+
+from calib import CalibrationError
+from calib import solve as solve_module
+from calib.adjust import (
+    BoardModel,
+    Observations,
+    State,
+    exp,
+    project,
+    stepped,
+    unproject_points,
+)
+from calib.board import parse_board
+from calib.detect import detect_files, match_order
+from calib.quality import difference
+from calib.solve import View, calibrate_stereo, held_out
+
+
+def some_problem(model: str, count: int) -> tuple[BoardModel, State, Observations]:
+    rng = np.random.default_rng(count)
+    views = 3
+    n = len(BOARD.points)
+    k = rng.normal(0, 0.02, count)
+    state = State(
+        model,  # type: ignore[arg-type]
+        tuple(np.r_[600.0 + side, 610, 320, 240, k] for side in (0, 1)),
+        exp(rng.normal(0, 0.02, (1, 3)))[0],
+        np.array([-0.1, 0.01, 0]),
+        exp(rng.normal(0, 0.3, (views, 3))),
+        np.column_stack([rng.uniform(-0.2, 0, views), rng.uniform(-0.1, 0, views), [0.5] * views]),
+        np.array([0.1, -0.2]),
+    )
+    m = views * 2 * n
+    seen = Observations(
+        np.tile(np.repeat([0, 1], n), views),
+        np.repeat(np.arange(views), 2 * n),
+        np.tile(np.arange(n), 2 * views),
+        np.zeros((m, 2)),
+    )
+    return BoardModel(BOARD.points, rng.normal(0, 0.01, (2, n, 3))), state, seen
+
+
+@pytest.mark.parametrize(
+    ("model", "count"),
+    [("pinhole", 5), ("pinhole", 8), ("pinhole", 12), ("pinhole", 14), ("fisheye", 4)],
+)
+def test_projection_is_the_cameras_and_its_jacobian_is_right(model: str, count: int) -> None:
+    board, state, seen = some_problem(model, count)
+    pixels, to_globals, _ = project(board, state, seen)
+    rows = (seen.view == 0) & (seen.camera == 0)
+    X = board.bent(state.shape) @ state.view_R[0].T + state.view_t[0]
+    camera = state.camera(0, (640, 480))
+    assert np.allclose(camera.project(X), pixels[rows], atol=1e-9)
+    rays = unproject_points(state.model, state.intrinsics[0], pixels[rows])
+    rays /= np.linalg.norm(rays, axis=1, keepdims=True)
+    assert np.allclose(rays, camera.unproject(pixels[rows]), atol=1e-9)
+    for i in range(state.globals):
+        step = np.zeros(state.globals)
+        step[i] = 1e-4 if i % (4 + count) < 4 else 1e-6
+        up = project(board, stepped(state, step), seen, jacobian=False)[0]
+        down = project(board, stepped(state, -step), seen, jacobian=False)[0]
+        numeric = (up - down) / (2 * step[i])
+        assert np.allclose(numeric, to_globals[:, :, i], atol=2e-5 * (np.abs(numeric).max() + 1))
+
+
+@pytest.mark.parametrize("model", ["pinhole", "fisheye"])
+def test_exact_corners_give_the_exact_rig(model: str) -> None:
+    rng = np.random.default_rng(1)
+    rig = random_rig(rng, model=model)
+    views = synthetic_views(rng, rig, 8, noise_px=0)
+    name = "fisheye" if model == "fisheye" else "pinhole5"
+    found = calibrate_stereo(views, BOARD, model=name, warp="flat")
+    assert found.rms_px() < 1e-6
+    assert np.abs(difference(truth_state(rig), found.fit.state)).max() < 1e-3
+    assert found.rig.baseline_m == pytest.approx(rig.baseline_m, rel=1e-7)
+    assert found.starts_agree > 0.5
+
+
+def test_the_right_model_is_chosen_by_views_left_out() -> None:
+    rng = np.random.default_rng(2)
+    for model in ("pinhole", "fisheye"):
+        rig = random_rig(rng, model=model)
+        if model == "fisheye":
+            left, right = (replace(c, K=c.K * [[0.7], [0.7], [1]]) for c in (rig.left, rig.right))
+            left, right = (
+                replace(c, K=np.array([[c.K[0, 0], 0, 320], [0, c.K[1, 1], 240], [0, 0, 1]]))
+                for c in (left, right)
+            )
+            rig = replace(rig, left=left, right=right)
+        views = synthetic_views(rng, rig, 10, noise_px=0.05)
+        assert calibrate_stereo(views, BOARD, warp="flat").model_name.startswith(model)
+
+
+def test_a_bent_board_is_noticed_and_a_flat_one_left_flat() -> None:
+    rng = np.random.default_rng(3)
+    rig = random_rig(rng)
+    x, y = (BOARD.points[:, i] / np.ptp(BOARD.points[:, i]) - 0.5 for i in (0, 1))
+    bent = BOARD.points + np.column_stack([0 * x, 0 * x, 2e-3 * (1 - 4 * x**2 + y * x)])
+    found = calibrate_stereo(synthetic_views(rng, rig, 12, bent=bent), BOARD, model="pinhole5")
+    assert len(found.shape.modes)
+    assert found.noise_px == pytest.approx(0.15, rel=0.1)
+    assert found.rig.baseline_m == pytest.approx(rig.baseline_m, rel=5e-3)
+    flat = calibrate_stereo(synthetic_views(rng, rig, 12), BOARD, model="pinhole5")
+    assert not len(flat.shape.modes)
+
+
+def test_wrong_corners_are_rejected() -> None:
+    rng = np.random.default_rng(4)
+    rig = random_rig(rng)
+    views = synthetic_views(rng, rig, 10)
+    points = views[2].left.points.copy()
+    points[[5, 17]] += [4, -3]
+    views[2] = replace(views[2], left=replace(views[2].left, points=points))
+    found = calibrate_stereo(views, BOARD, model="pinhole5", warp="flat")
+    gone = found.corners_rejected
+    assert {(2, 0, 5), (2, 0, 17)} <= set(
+        zip(gone.view.tolist(), gone.camera.tolist(), gone.point.tolist(), strict=True)
+    )
+    assert len(gone.view) < 6
+
+
+def test_known_lenses_stay_as_they_are() -> None:
+    rng = np.random.default_rng(5)
+    rig = random_rig(rng)
+    found = calibrate_stereo(
+        synthetic_views(rng, rig, 4), BOARD, warp="flat", intrinsics=(rig.left, rig.right)
+    )
+    assert np.array_equal(found.rig.left.K, rig.left.K)
+    assert found.rig.baseline_m == pytest.approx(rig.baseline_m, rel=3e-3)
+
+
+def test_too_few_and_mixed_sizes_are_refused() -> None:
+    rng = np.random.default_rng(6)
+    rig = random_rig(rng)
+    views = synthetic_views(rng, rig, 4)
+    with pytest.raises(CalibrationError, match="only 2 pair"):
+        calibrate_stereo(views[:2], BOARD)
+    views[1] = replace(views[1], left=replace(views[1].left, size=(800, 600)))
+    with pytest.raises(CalibrationError, match="640x480, 800x600"):
+        calibrate_stereo(views, BOARD)
+
+
+def opencv_views(shared_data: Path) -> list[View]:
+    folder = shared_data / "calibration" / "opencv_samples"
+    board = parse_board("chessboard:9x6:1u")
+    names = sorted(p.name[4:] for p in folder.glob("left*.jpg"))
+    left = detect_files([folder / f"left{n}" for n in names], board)
+    right = detect_files([folder / f"right{n}" for n in names], board)
+    return [
+        View(n, a, match_order(a, b, board))
+        for n, a, b in zip(names, left, right, strict=True)
+        if a is not None and b is not None
+    ]
+
+
+def test_opencvs_sample_set_reaches_its_figures(
+    shared_data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    views, board = opencv_views(shared_data), parse_board("chessboard:9x6:1u")
+    flat = calibrate_stereo(views, board, model="pinhole5", warp="flat")
+    bent = calibrate_stereo(views, board, model="pinhole5", warp="bent")
+    assert flat.rms_px() <= 0.20
+    assert bent.rms_px() <= 0.13
+    assert held_out(bent, len(views)).row_error_px <= 0.105
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        starts = {"pinhole": tuple(rng.uniform(0.4, 4, 2)), "fisheye": (0.4,)}
+        monkeypatch.setattr(solve_module, "_STARTS", starts)
+        mixed = [views[i] for i in rng.permutation(len(views))]
+        again = calibrate_stereo(mixed, board, model="pinhole5", warp="flat")
+        assert again.rig.baseline_m == pytest.approx(flat.rig.baseline_m, rel=1e-3)

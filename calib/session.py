@@ -103,7 +103,7 @@ class Outcome:
         }
         if c is not None and q is not None:
             out |= _numbers(c, q)
-        return out
+        return {key: _finite(value) for key, value in out.items()}
 
 
 def calibrate_files(
@@ -379,6 +379,15 @@ def _numbers(c: Calibration, q: Quality) -> dict[str, Any]:
             for d in q.depth_error
         ],
     }
+
+
+def _finite(value: Any) -> Any:
+    """Plain data with None for what is not a number: JSON knows no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return value if not isinstance(value, float) or np.isfinite(value) else None
 
 
 def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -106,6 +106,13 @@ def truth_state(rig: StereoRig) -> State:
     )
 
 
+@lru_cache(maxsize=4)
+def fine_rays(camera: Camera) -> Float:
+    """Rays of an image of twice the size."""
+    x, y = np.meshgrid(np.arange(1280.0), np.arange(960.0))
+    return camera.scaled((1280, 960)).unproject(np.column_stack([x.ravel(), y.ravel()]))
+
+
 def rendered(rig: StereoRig, R: Float, t: Float, *, board: Board = BOARD) -> tuple[Any, Any]:
     """Both images of the board at a pose, through the lenses, anti-aliased."""
     art = board.artwork()
@@ -119,9 +126,7 @@ def rendered(rig: StereoRig, R: Float, t: Float, *, board: Board = BOARD) -> tup
         origin = float(art.discs[0, 0] - board.points[0, 0])
     images = []
     for side, camera in enumerate((rig.left, rig.right)):
-        big = replace(camera.scaled((1280, 960)))
-        x, y = np.meshgrid(np.arange(1280.0), np.arange(960.0))
-        rays = big.unproject(np.column_stack([x.ravel(), y.ravel()]))
+        rays = fine_rays(camera)
         turn, shift = (
             (R, t) if side == 0 else (rig.R_right_left @ R, rig.R_right_left @ t + rig.t_right_left)
         )

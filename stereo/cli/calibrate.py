@@ -234,6 +234,8 @@ def _show(outcome: Outcome, written: dict[str, str]) -> None:
         click.echo(f"  rows      {s['row_error_px']:.3f} px on views left out")
         click.echo("  expected depth error (calibration and 0.25 px of matching noise):")
         for row in s["depth_error"]:
+            if row["sigma_mm"] is None:
+                continue
             scale, name = (1, "mm") if s["unit"] == "m" else (1e-3, unit)
             click.echo(
                 f"    at {row['distance_m']:6.4g} {unit}: {row['sigma_mm'] * scale:9.3g} {name}  "

@@ -5,11 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench sample-data setup clean
+.PHONY: demo test check bench sanitize sample-data setup clean
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml
+$(STAMP): pyproject.toml $(wildcard native/CMakeLists.txt native/src/*)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d; say make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV) || { echo 'no venv: sudo apt-get install python3-venv'; exit 1; }
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
@@ -29,7 +29,11 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/stages.py
+
+sanitize:  # address and undefined-behaviour checks of the native matcher
+	native/sanitize.sh
 
 sample-data: $(STAMP)
 	$(BIN)/python -m stereo.synthetic sample_data

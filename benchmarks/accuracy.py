@@ -18,13 +18,18 @@ import numpy as np
 
 from stereo.evaluate import Metrics, evaluate
 from stereo.frame import Float, RectifiedPair
-from stereo.manifest import load_manifest
+from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import make_matcher
+from stereo.refine import RefineParams, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 
 
-def tutorial(pair: RectifiedPair, num_disparities: int) -> Float:
+Method = Callable[[RectifiedPair, int], tuple[Float, Float | None]]
+"""Returns the map as matched, and with the method's own filling where it has one."""
+
+
+def tutorial(pair: RectifiedPair, num_disparities: int) -> tuple[Float, None]:
     """SGBM as tutorials do it: colour, block 5, no padding, OpenCV's own speckle filter."""
     matcher = cv2.StereoSGBM.create(
         minDisparity=0,
@@ -38,36 +43,66 @@ def tutorial(pair: RectifiedPair, num_disparities: int) -> Float:
         speckleRange=2,
     )
     px = matcher.compute(pair.left, pair.right).astype(np.float32) / 16
-    return np.where(px < 0, np.float32(np.nan), px)
+    return np.where(px < 0, np.float32(np.nan), px), None
 
 
-def ours(name: str) -> Callable[[RectifiedPair, int], Float]:
-    def match(pair: RectifiedPair, num_disparities: int) -> Float:
-        matcher = make_matcher(name, num_disparities=num_disparities)
-        return matcher.match(pair).px
+def plain(name: str) -> Method:
+    """A matcher alone, holes filled as the benchmark does."""
+
+    def match(pair: RectifiedPair, num_disparities: int) -> tuple[Float, None]:
+        return make_matcher(name, num_disparities=num_disparities).match(pair).px, None
 
     return match
 
 
-METHODS: dict[str, Callable[[RectifiedPair, int], Float]] = {
+def ours(name: str) -> Method:
+    """A matcher with our own surfaces and filling, as `stereo run --fill` and `stereo eval`."""
+
+    def match(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
+        matched = make_matcher(name, num_disparities=num_disparities).match(pair)
+        refined = refine(matched, pair, RefineParams())
+        filled = refine(refined, pair, RefineParams(surfaces=False, fill=True))
+        return refined.px, filled.px
+
+    return match
+
+
+METHODS: dict[str, Method] = {
     "SGBM as in tutorials": tutorial,
+    "sgm, matched only": plain("sgm"),
     "sgm": ours("sgm"),
     "sgm-fast": ours("sgm-fast"),
-    "sgbm (3WAY, padded)": ours("sgbm"),
-    "sgbm-5 (padded)": ours("sgbm-5"),
-    "sgbm-hh4 (padded)": ours("sgbm-hh4"),
-    "sgbm-hh (padded)": ours("sgbm-hh"),
+    "sgbm with our surfaces": ours("sgbm"),
+    "sgbm (3WAY, padded)": plain("sgbm"),
+    "sgbm-5 (padded)": plain("sgbm-5"),
+    "sgbm-hh4 (padded)": plain("sgbm-hh4"),
+    "sgbm-hh (padded)": plain("sgbm-hh"),
 }
+
+
+def show_planes(pairs: list[ManifestPair]) -> None:
+    """Print how many pixels of each pair were given a plane, and how many of those are right."""
+    for item in pairs:
+        pair, truth = item.pair(), item.truth()
+        matched = make_matcher("sgm", num_disparities=item.num_disparities).match(pair)
+        px = refine(matched, pair, RefineParams()).px
+        given = np.isfinite(px) & (px != matched.px) & np.isfinite(truth)
+        right = np.mean(np.abs(px - truth)[given] <= 1) if given.any() else float("nan")
+        print(f"{item.name:16} {given.mean():6.1%} given a plane, {right:6.1%} within 1 px")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
     parser.add_argument("--per-pair", action="store_true", help="dense-2 of every pair")
+    parser.add_argument("--planes", action="store_true", help="only: how right are the planes?")
     arguments = parser.parse_args()
     if not arguments.manifest.is_file():
         sys.exit(f"{arguments.manifest} is not there; give a manifest of pairs with ground truth")
     pairs = load_manifest(arguments.manifest)
+    if arguments.planes:
+        show_planes(pairs)
+        return
     columns = [field.name for field in fields(Metrics)]
     print(f"| {'matcher':22} | {' | '.join(columns)} | dense_2 geometric |")
     print("|---" * (len(columns) + 2) + "|")
@@ -75,8 +110,9 @@ def main() -> None:
         rows = []
         for item in pairs:
             truth = item.truth()
-            px = match(item.pair(), item.num_disparities)
-            rows.append(astuple(evaluate(px, truth, visible=item.visible(truth))))
+            px, dense = match(item.pair(), item.num_disparities)
+            metrics = evaluate(px, truth, visible=item.visible(truth), dense=dense)
+            rows.append(astuple(metrics))
         table = np.array(rows)
         dense_2 = table[:, columns.index("dense_2")]
         geometric = np.exp(np.log(np.maximum(dense_2, 1e-3)).mean())

@@ -54,15 +54,16 @@ def main() -> None:
     rect = Rectification.from_rig(rig)
     once = 1e3 * (time.perf_counter() - start)
     assert rect.geometry is not None
-    matcher = make_matcher("sgbm", num_disparities=arguments.num_disparities)
+    matcher = make_matcher("sgm", num_disparities=arguments.num_disparities)
     pair = rect.apply(frame)
     matched = matcher.match(pair)
     disparity = matched
     depth = depth_frame(disparity, rect.geometry, pair.left)
     stages: dict[str, Callable[[], object]] = {
         "rectify": lambda: rect.apply(frame),
-        "match (sgbm)": lambda: matcher.match(pair),
-        "refine": lambda: refine(matched, RefineParams()),
+        "match (sgm)": lambda: matcher.match(pair),
+        "refine": lambda: refine(matched, pair, RefineParams(surfaces=False)),
+        "surfaces": lambda: refine(matched, pair, RefineParams()),
         "depth + sigma": lambda: depth_frame(disparity, rect.geometry, pair.left),
         "cloud": lambda: point_cloud(depth),
         "(fill, on request)": lambda: fill_holes(disparity.px),
@@ -71,7 +72,7 @@ def main() -> None:
     print(f"{width}x{height}, {arguments.num_disparities} disparities, {os.cpu_count()} cores, ms")
     for name, value in times.items():
         print(f"  {name:20} {value:7.1f}")
-    rest = sum(times[name] for name in ("rectify", "refine", "depth + sigma", "cloud"))
+    rest = sum(times[name] for name in ("rectify", "surfaces", "depth + sigma", "cloud"))
     print(f"  {'all but the matcher':20} {rest:7.1f}")
     print(f"  {'maps, once per rig':20} {once:7.1f}")
     starts = medians_ms(

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from stereo.errors import OutputError
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space or choose another output folder",
+    errno.EDQUOT: "free some of your quota or choose another output folder",
+    errno.EACCES: "choose an output folder you may write to",
+    errno.EPERM: "choose an output folder you may write to",
+    errno.EROFS: "choose an output folder that is not read-only",
+    errno.EEXIST: "a file is in the way of the folder; move it or choose another output folder",
+    errno.ENOTDIR: "a file is in the way of the folder; move it or choose another output folder",
+    errno.EISDIR: "a folder is in the way of the file; move it or choose another output folder",
+    errno.ENOENT: "create the folder first",
+}
 
 
 def make_folder(folder: Path) -> None:
@@ -24,33 +37,23 @@ def write_whole(path: str | Path, data: bytes) -> None:
     OutputError naming the file and the cause; nothing is left behind then.
     """
     path = Path(path)
-    temporary: Path | None = None
+    # hidden and ending in .part, so that no folder listing takes it for a result
+    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        temporary = Path(name)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        written = temporary.stat().st_size
-        if written != len(data):
-            raise OSError(f"{written} of {len(data)} bytes arrived")
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        temporary = None
-        _sync_folder(path.parent)
+        try:
+            with temporary.open("xb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            written = temporary.stat().st_size
+            if written != len(data):
+                raise OSError(f"{written} of {len(data)} bytes arrived")
+            temporary.replace(path)
+            _sync_folder(path.parent)
+        finally:  # also on Ctrl-C; after the rename there is nothing to remove
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise _cannot_write(path, error) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-
-
-def _umask() -> int:
-    """What the user's files may not have; it can only be read by setting it."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
 
 
 def _sync_folder(folder: Path) -> None:
@@ -68,7 +71,5 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:
-    return OutputError(
-        f"{path}: cannot be written: {error.strerror or error}; check free space and permissions, "
-        "or choose another output folder"
-    )
+    remedy = _REMEDIES.get(error.errno or 0, "check free space and permissions")
+    return OutputError(f"{path}: cannot be written: {error.strerror or error}; {remedy}")

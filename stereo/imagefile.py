@@ -8,6 +8,7 @@ seen: those formats carry no checksum.
 from __future__ import annotations
 
 import re
+import stat
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,22 +34,22 @@ _SLACK = 64_000_000
 def read_bytes(path: Path, *, max_pixels: int = MAX_PIXELS) -> bytes:
     """Return what a file holds. Raises ImageError when there is none, or nothing, or too much."""
     try:
-        if path.is_dir():
-            raise ImageError(f"{path}: is a folder, an image file was expected")
-        if path.exists() and not path.is_file():  # /dev/zero never ends, an idle pipe never begins
-            raise ImageError(f"{path}: is a device or pipe, an image file was expected")
-        if path.is_file() and path.stat().st_size > 8 * max_pixels + _SLACK:
-            raise ImageError(
-                f"{path}: {path.stat().st_size / 1e9:.1f} GB are more than an image of "
-                f"{max_pixels / 1e6:g} million pixels needs; is this file what you meant?"
-            )
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    except ValueError as error:
-        if isinstance(error, ImageError):
-            raise
-        raise ImageError(f"{path}: cannot be a file name: {error}") from error
+        status = path.stat()
+        regular = stat.S_ISREG(status.st_mode)
+        too_much = status.st_size > 8 * max_pixels + _SLACK
+        data = path.read_bytes() if regular and not too_much else b""
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{path}: cannot be read: {reason}") from error
+    if stat.S_ISDIR(status.st_mode):
+        raise ImageError(f"{path}: is a folder, a file was expected")
+    if not regular:  # /dev/zero never ends, an idle pipe never begins
+        raise ImageError(f"{path}: is a device or pipe, a file was expected")
+    if too_much:
+        raise ImageError(
+            f"{path}: {status.st_size / 1e9:.1f} GB are more than an image of "
+            f"{max_pixels / 1e6:g} million pixels needs; is this file what you meant?"
+        )
     if not data:
         raise ImageError(f"{path}: is empty (0 bytes); get it again")
     return data
@@ -99,7 +100,8 @@ def _is_whole(data: bytes) -> bool:
             start = next(at for marker, at in _jpeg_segments(data) if marker == 0xDA)
             return data.find(b"\xff\xd9", start) >= 0
         if data[:2] == b"BM":
-            return len(data) >= int(struct.unpack_from("<I", data, 2)[0])
+            (stated,) = struct.unpack_from("<I", data, 2)
+            return bool(len(data) >= stated)
     except (struct.error, StopIteration, IndexError):
         return False
     return True  # cv2 itself refuses the other kinds when they are cut
@@ -109,7 +111,7 @@ def _png_ends(data: bytes) -> bool:
     position = len(_PNG)
     while True:  # leaves by return, or by struct.error behind the last byte
         length, kind = struct.unpack_from(">I4s", data, position)
-        position += 12 + length
+        position += 12 + int(length)
         if kind == b"IEND":
             return position <= len(data)
 

@@ -133,8 +133,8 @@ def find_pairs(left: str | Path, right: str | Path) -> PairListing:
 
     Two single files are a pair whatever their names. Otherwise two files belong together when
     their names are equal, or equal without the last word that names a side (left, right, L, R,
-    cam0, im1, view5, _0 ...), or when they hold the same last number: whichever of these rules
-    finds the most pairs. Where a glob spans folders, their names are part of the name. Raises
+    cam0, im1, view5, _0 ...), whichever finds more pairs; if neither finds any, when they hold the
+    same last number. Where a glob spans folders, the folders are part of the name. Raises
     ImageError when nothing matches, when two files on one side claim the same partner, or when
     the same file is on both sides.
     """
@@ -143,10 +143,32 @@ def find_pairs(left: str | Path, right: str | Path) -> PairListing:
     if Path(left).is_file() and Path(right).is_file():
         name = _without_side(lefts[0].stem) or lefts[0].stem
         return PairListing(((name, lefts[0], rights[0]),), (), ())
+    pairs = _best_match(lefts, rights)
+    if not pairs:
+        raise ImageError(
+            f"no image of {left} ({len(lefts)}, such as {lefts[0].name}) has a partner in {right} "
+            f"({len(rights)}, such as {rights[0].name}); equal names or numbers are expected"
+        )
+    taken = {path for _, *both in pairs for path in both}
+    return PairListing(
+        tuple(pairs),
+        tuple(path for path in lefts if path not in taken),
+        tuple(path for path in rights if path not in taken),
+    )
+
+
+_Pairs = list[tuple[str, Path, Path]]  # name, left, right
+_Keyed = tuple[str, str, Path]  # key by which partners are found, name, file
+
+
+def _best_match(lefts: list[Path], rights: list[Path]) -> _Pairs:
+    """Pairs by the rule that finds most. Raises ImageError when claims clash under every rule."""
     left_names, right_names = _names(lefts), _names(rights)
-    best: list[tuple[str, Path, Path]] = []
+    best: _Pairs = []
     clash: ImageError | None = None
     for rule in (str, _without_side, _last_number):
+        if best and rule is _last_number:
+            break  # equal numbers say little where names have agreed
         try:
             found = _match(
                 list(zip(map(rule, left_names), left_names, lefts, strict=True)),
@@ -156,22 +178,14 @@ def find_pairs(left: str | Path, right: str | Path) -> PairListing:
             clash = clash or error
             continue
         best = max(best, found, key=len)  # the earlier rule wins a draw
-    if not best:
-        raise clash or ImageError(
-            f"no image of {left} ({len(lefts)}, such as {lefts[0].name}) has a partner in {right} "
-            f"({len(rights)}, such as {rights[0].name}); equal names or numbers are expected"
-        )
-    taken = {path for _, *both in best for path in both}
-    lonely = ([p for p in side if p not in taken] for side in (lefts, rights))
-    return PairListing(tuple(best), *(tuple(paths) for paths in lonely))
+    if clash and not best:
+        raise clash
+    return best
 
 
-_Keyed = tuple[str, str, Path]  # key by which partners are found, name, file
-
-
-def _match(lefts: Sequence[_Keyed], rights: Sequence[_Keyed]) -> list[tuple[str, Path, Path]]:
+def _match(lefts: Sequence[_Keyed], rights: Sequence[_Keyed]) -> _Pairs:
     """Pairs of equal key. Raises ImageError when a key that both sides have is not unique."""
-    both = ({key for key, _, _ in lefts} & {key for key, _, _ in rights}) - {""}
+    both = {key for key, _, _ in lefts} & {key for key, _, _ in rights}
     for side in (lefts, rights):
         seen: dict[str, Path] = {}
         for key, _, path in side:
@@ -212,7 +226,7 @@ def _without_side(name: str) -> str:
 
 def _last_number(name: str) -> str:
     numbers = re.findall(r"\d+", name)
-    return str(int(numbers[-1])) if numbers else ""
+    return str(int(numbers[-1])) if numbers else name
 
 
 def _natural(name: str) -> list[tuple[int, int, str]]:

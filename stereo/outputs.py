@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from calib import RectifiedRig
 from calib.formats import middlebury
 from stereo.atomic import make_folder, write_whole
-from stereo.errors import ImageError, OutputError
+from stereo.errors import ImageError, InputError
 from stereo.frame import Float, Image, PointCloud, StereoGeometry
+from stereo.imagefile import decode, read_bytes
 
 __all__ = [
     "jsonable",
@@ -74,8 +75,9 @@ def write_depth_png_mm(path: str | Path, depth_m: Float) -> None:
 
 
 def write_confidence_png(path: str | Path, confidence: Float) -> None:
-    """Write confidence as 8-bit PNG, 255 for 1. Raises OutputError."""
-    write_whole(path, _encode_png(np.rint(np.clip(confidence, 0, 1) * 255).astype(np.uint8)))
+    """Write confidence as 8-bit PNG, 255 for 1, 0 where NaN. Raises OutputError."""
+    share = np.clip(np.nan_to_num(confidence, nan=0.0), 0, 1)
+    write_whole(path, _encode_png(np.rint(share * 255).astype(np.uint8)))
 
 
 def write_tiff(path: str | Path, values: Float) -> None:
@@ -91,7 +93,10 @@ def write_npy(path: str | Path, values: Float) -> None:
 
 
 def write_image_png(path: str | Path, image: Image) -> None:
-    """Write a gray or RGB image, 8 or 16 bit. Raises OutputError."""
+    """Write a gray or RGB image, 8 or 16 bit.
+
+    Raises OutputError, and InputError for any other kind of number.
+    """
     write_whole(path, _encode_png(image))
 
 
@@ -104,16 +109,20 @@ def _to_uint16(values: Float, divisor: float) -> NDArray[np.uint16]:
 
 def _encode_png(image: NDArray[Any]) -> bytes:
     if image.dtype not in (np.uint8, np.uint16):
-        raise OutputError(f"PNG holds 8 or 16 bit only, got {image.dtype}")  # cv2 would cut it
+        # cv2 would cut it to 8 bit and report success
+        raise InputError(f"PNG: expected uint8 or uint16, got {image.dtype}")
     if image.ndim == 3:
         image = np.ascontiguousarray(image[..., ::-1])
     return _encode(".png", image)
 
 
 def _encode(suffix: str, image: NDArray[Any]) -> bytes:
-    done, data = cv2.imencode(suffix, image)
+    try:
+        done, data = cv2.imencode(suffix, image)
+    except cv2.error as error:
+        raise InputError(f"{suffix}: cannot hold {image.dtype} {image.shape}") from error
     if not done:
-        raise OutputError(f"cv2 could not encode {suffix} from {image.dtype} {image.shape}")
+        raise InputError(f"{suffix}: cannot hold {image.dtype} {image.shape}")
     return data.tobytes()
 
 
@@ -133,16 +142,21 @@ def read_map(path: str | Path, *, png_divisor: float = KITTI_DIVISOR) -> Float:
     return readers[suffix](path)
 
 
+# SceneFlow writes spaces before its line breaks, so any white space may separate
+_PFM_HEADER = re.compile(
+    rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)[ \t]*\r?\n"
+)
+
+
 def read_pfm(path: str | Path) -> Float:
     """Return a one-channel PFM as (H, W) float32, NaN where the file says inf or NaN.
 
     The first channel of a three-channel one. Raises ImageError naming the file.
     """
     path = Path(path)
-    data = _bytes(path)
-    # SceneFlow writes spaces before its line breaks, so any white space may separate
-    header = re.match(rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+.\deE]+)\s", data[:200])
-    if header is None:
+    data = read_bytes(path)
+    header = _PFM_HEADER.match(data[:200])
+    if header is None or float(header[4]) == 0:
         raise ImageError(f"{path}: is no PFM file (expected Pf, width height, scale)")
     width, height, channels = int(header[2]), int(header[3]), 3 if header[1] == b"PF" else 1
     need = width * height * channels * 4
@@ -159,7 +173,7 @@ def read_pfm(path: str | Path) -> Float:
 
 
 def _read_png(path: Path, divisor: float) -> Float:
-    raw = _decode(path)
+    raw = decode(path)
     if raw.ndim == 3 and np.all(raw[..., :3] == raw[..., :1]):
         raw = raw[..., 0]  # gray, stored as colour
     if raw.ndim != 2 or raw.dtype not in (np.uint8, np.uint16):
@@ -168,7 +182,7 @@ def _read_png(path: Path, divisor: float) -> Float:
 
 
 def _read_tiff(path: Path) -> Float:
-    values = _decode(path)
+    values = decode(path)
     if values.ndim != 2 or values.dtype not in (np.float32, np.float64):
         raise ImageError(
             f"{path}: expected a float32 (H, W) TIFF, got {values.dtype} {values.shape}"
@@ -177,35 +191,14 @@ def _read_tiff(path: Path) -> Float:
 
 
 def _read_npy(path: Path) -> Float:
+    data = read_bytes(path)
     try:
-        values = np.load(io.BytesIO(_bytes(path)), allow_pickle=False)
-    except (ValueError, EOFError, OSError) as error:
+        values = np.load(io.BytesIO(data), allow_pickle=False)
+    except Exception as error:  # a damaged header raises whatever Python's own parser does
         raise ImageError(f"{path}: is no whole npy file of numbers: {error}") from error
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
         raise ImageError(f"{path}: expected an (H, W) array of numbers")
     return values.astype(np.float32)
-
-
-def _decode(path: Path) -> NDArray[Any]:
-    from stereo.images import image_size  # checks the header, so that nothing huge is decoded
-
-    width, height = image_size(path)
-    if width * height > 200_000_000:
-        raise ImageError(f"{path}: {width}x{height} pixels are more than a map can have")
-    image = cv2.imdecode(np.frombuffer(_bytes(path), np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None:
-        raise ImageError(f"{path}: cannot be decoded; the file is damaged")
-    return image
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise ImageError(f"{path}: is empty (0 bytes)")
-    return data
 
 
 # --- clouds -------------------------------------------------------------------------------------
@@ -216,15 +209,20 @@ def _vertex_type(has_normals: bool) -> np.dtype[np.void]:
     return np.dtype([("xyz", "<f4", 3), *normals, ("rgb", "u1", 3)])
 
 
+def _ply_properties(has_normals: bool) -> list[str]:
+    normals = ["float nx", "float ny", "float nz"] if has_normals else []
+    return [
+        *("float x", "float y", "float z"),
+        *normals,
+        *("uchar red", "uchar green", "uchar blue"),
+    ]
+
+
 def write_ply(path: str | Path, cloud: PointCloud) -> None:
     """Write a binary little-endian PLY in metres, with colour, and normals if there are any.
 
     Raises OutputError.
     """
-    properties = ["float x", "float y", "float z"]
-    if cloud.normals is not None:
-        properties += ["float nx", "float ny", "float nz"]
-    properties += ["uchar red", "uchar green", "uchar blue"]
     header = [
         "ply",
         "format binary_little_endian 1.0",
@@ -232,7 +230,7 @@ def write_ply(path: str | Path, cloud: PointCloud) -> None:
         f"comment frame: {_FRAME}",
         "comment made by stereo-depth",
         f"element vertex {len(cloud)}",
-        *(f"property {name}" for name in properties),
+        *(f"property {name}" for name in _ply_properties(cloud.normals is not None)),
         "end_header",
     ]
     vertices = np.empty(len(cloud), _vertex_type(cloud.normals is not None))
@@ -245,16 +243,18 @@ def write_ply(path: str | Path, cloud: PointCloud) -> None:
 def read_ply(path: str | Path) -> PointCloud:
     """Read a PLY as ``write_ply`` writes it. Raises ImageError naming the file."""
     path = Path(path)
-    header, body = _split_header(path, _bytes(path), b"ply", b"end_header\n")
+    header, body = _split_header(path, read_bytes(path), b"ply", b"end_header\n")
     count = re.search(r"element vertex (\d+)", header)
-    names = tuple(re.findall(r"property \w+ (\w+)", header))
-    plain = ("x", "y", "z", "red", "green", "blue")
-    with_normals = (*plain[:3], "nx", "ny", "nz", *plain[3:])
-    known = {plain: False, with_normals: True}
-    if "binary_little_endian" not in header or count is None or names not in known:
+    properties = re.findall(r"^property (.+)$", header, re.MULTILINE)
+    has_normals = "float nx" in properties
+    if (
+        "\nformat binary_little_endian 1.0\n" not in header
+        or count is None
+        or properties != _ply_properties(has_normals)
+    ):
         raise ImageError(f"{path}: only binary PLY files as stereo writes them can be read")
-    vertices = _vertices(path, body, _vertex_type(known[names]), int(count[1]))
-    normals = vertices["normal"].copy() if known[names] else None
+    vertices = _vertices(path, body, _vertex_type(has_normals), int(count[1]))
+    normals = vertices["normal"].copy() if has_normals else None
     return PointCloud(vertices["xyz"].copy(), vertices["rgb"].copy(), normals)
 
 
@@ -269,7 +269,7 @@ def write_pcd(path: str | Path, cloud: PointCloud) -> None:
         "VERSION 0.7",
         f"FIELDS {' '.join(fields)} rgb",
         "SIZE" + " 4" * (len(fields) + 1),
-        "TYPE" + " F" * len(fields) + " U",
+        "TYPE" + " F" * (len(fields) + 1),  # older PCL finds no colour under U
         "COUNT" + " 1" * (len(fields) + 1),
         f"WIDTH {len(cloud)}",
         "HEIGHT 1",
@@ -289,7 +289,7 @@ def write_pcd(path: str | Path, cloud: PointCloud) -> None:
 def read_pcd(path: str | Path) -> PointCloud:
     """Read a PCD as ``write_pcd`` writes it. Raises ImageError naming the file."""
     path = Path(path)
-    header, body = _split_header(path, _bytes(path), b"# .PCD", b"DATA binary\n")
+    header, body = _split_header(path, read_bytes(path), b"# .PCD", b"DATA binary\n")
     count = re.search(r"^POINTS (\d+)", header, re.MULTILINE)
     fields = re.search(r"^FIELDS x y z( normal_x normal_y normal_z)? rgb$", header, re.MULTILINE)
     if count is None or fields is None:

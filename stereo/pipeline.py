@@ -11,7 +11,7 @@ from stereo.errors import StereoError
 from stereo.frame import DepthFrame, DisparityMap, PointCloud, RectifiedPair, StereoFrame
 from stereo.matching import Matcher
 from stereo.rectify import Rectification
-from stereo.refine import RefineParams, drop_unseen, refine
+from stereo.refine import RefineParams, refine
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -56,8 +56,7 @@ class StereoPipeline:
     def process(self, frame: StereoFrame) -> StereoResult:
         """Run every stage on one frame. Raises StereoError's children as the stages do."""
         pair = self.rectification.apply(frame)
-        matched = drop_unseen(self.matcher.match(pair), pair)
-        disparity = refine(matched, self.refine)
+        disparity = refine(self.matcher.match(pair), pair, self.refine)
         if self.rectification.geometry is None:
             return StereoResult(pair, disparity, None)
         depth = self.rectification.depth(

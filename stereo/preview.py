@@ -17,6 +17,8 @@ _UNKNOWN = (38, 38, 42)
 _PAPER = (250, 250, 250)
 _INK = (30, 30, 30)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_ROUND = ((1,), (2, 5), (1.5, 3, 4, 7), (2.5, 3.5, 6, 8), (1.2, 1.4, 1.6, 1.8, 2.2, 4.5))
+"""First digits of tick labels, the roundest first."""
 
 
 def depth_preview(depth_m: Float) -> RGB:
@@ -83,7 +85,8 @@ def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
         return 0.0, 0.0
     low, high = np.percentile(known, [1, 99])
     if high - low < 1e-6 * max(abs(high), 1e-6):  # one single value: give it some room
-        return float(low) * 0.9 - 1e-6, float(high) * 1.1 + 1e-6
+        room = 0.1 * abs(float(high)) + 1e-6
+        return float(low) - room, float(high) + room
     return float(low), float(high)
 
 
@@ -108,45 +111,57 @@ def _round_ticks(low: float, high: float, count: int = 6) -> list[float]:
 
 
 def _depth_ticks(near: float, far: float) -> list[float]:
-    """Round depths that stand well apart on a scale linear in 1/depth."""
-    digits = (1, 1.1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 5, 6, 7, 8)
-    lowest, highest = int(np.floor(np.log10(near))), int(np.ceil(np.log10(far)))
-    candidates = [d * 10.0**e for e in range(lowest, highest + 1) for d in digits]
+    """Round depths that stand well apart on a scale linear in 1/depth, the roundest first."""
+    powers = [10.0**e for e in range(int(np.floor(np.log10(near))), int(np.log10(far)) + 1)]
+    tiers = [sorted(digit * power for power in powers for digit in tier) for tier in _ROUND]
+    tiers.append(_round_ticks(near, far))  # a range so narrow that it holds none of these
+    gap = (1 / near - 1 / far) / 8
     kept: list[float] = []
-    gap = (1 / near - 1 / far) / 9
-    for tick in (t for t in sorted(candidates) if near <= t <= far):
-        if not kept or 1 / kept[-1] - 1 / tick >= gap:
+    for tick in (t for tier in tiers for t in tier if near <= t <= far):
+        if all(abs(1 / tick - 1 / other) >= gap for other in kept):
             kept.append(round(tick, 9))
-    return kept
+    return sorted(kept)
 
 
 def _with_scale(picture: RGB, marks: list[tuple[float, str]], title: str) -> RGB:
     """Put a colour scale below the picture; marks are (share of the range, label)."""
     width = picture.shape[1]
-    scale = float(np.clip(width / 1000, 0.35, 2.0))
-    unit = max(round(10 * scale), 4)
-    footer = np.full((6 * unit, width, 3), _PAPER, np.uint8)
-    left, right = 3 * unit, width - 3 * unit
-    if right - left < 8 * unit:  # too narrow for a readable scale
+    # letters are a fiftieth of the width, yet never too small to read
+    text = _Text(float(np.clip(width / 1400, 0.4, 2.2)))
+    unit = max(text.height // 2, 4)
+    left, right = 2 * unit + text.width(title) + 2 * unit, width - 3 * unit
+    if right - left < 12 * unit:  # too narrow for a readable scale
         return picture
+    footer = np.full((7 * unit + text.height, width, 3), _PAPER, np.uint8)
+    top, bottom = 2 * unit, 4 * unit
     levels = np.linspace(0, 255, right - left).astype(np.uint8)[None]
-    bar = cv2.cvtColor(_colormap(levels), cv2.COLOR_BGR2RGB)
-    footer[unit : 5 * unit // 2, left:right] = bar
-    thickness = max(1, round(1.4 * scale))
-    free_from = 0
+    footer[top:bottom, left:right] = cv2.cvtColor(_colormap(levels), cv2.COLOR_BGR2RGB)
+    text.write(footer, title, 2 * unit, (top + bottom + text.height) // 2)
+    free_from = left - 2 * unit
     for share, label in sorted(marks):
         x = left + round(share * (right - left - 1))
-        text_width = cv2.getTextSize(label, _FONT, 0.55 * scale, thickness)[0][0]
-        start = x - text_width // 2
-        if start < free_from or start + text_width > width:
+        start = x - text.width(label) // 2
+        if start < free_from or start + text.width(label) > width:
             continue  # labels must not run into each other
-        cv2.line(footer, (x, 5 * unit // 2), (x, 3 * unit), _INK, thickness)
-        _write(footer, label, (start, 9 * unit // 2), scale, thickness)
-        free_from = start + text_width + unit
-    title_width = cv2.getTextSize(title, _FONT, 0.55 * scale, thickness)[0][0]
-    _write(footer, title, ((width - title_width) // 2, 6 * unit - unit // 3), scale, thickness)
+        cv2.line(footer, (x, bottom), (x, bottom + unit // 2), _INK, max(1, unit // 8))
+        text.write(footer, label, start, bottom + unit + text.height)
+        free_from = start + text.width(label) + unit
     return np.vstack([picture, footer])
 
 
-def _write(image: RGB, text: str, at: tuple[int, int], scale: float, thickness: int) -> None:
-    cv2.putText(image, text, at, _FONT, 0.55 * scale, _INK, thickness, cv2.LINE_AA)
+class _Text:
+    """Letters of one size."""
+
+    def __init__(self, scale: float) -> None:
+        self.scale = scale
+        self.height = self._size("0")[1]
+
+    def _size(self, words: str) -> tuple[int, int]:
+        width, height = cv2.getTextSize(words, _FONT, self.scale, 1)[0]
+        return width, height
+
+    def width(self, words: str) -> int:
+        return self._size(words)[0]
+
+    def write(self, image: RGB, words: str, x: int, baseline: int) -> None:
+        cv2.putText(image, words, (x, baseline), _FONT, self.scale, _INK, 1, cv2.LINE_AA)

@@ -1,4 +1,4 @@
-"""Clean a disparity map: left-right check, speckles, holes. Pure functions on arrays.
+"""Clean a disparity map: left-right check, speckles, surfaces, holes. Pure functions on arrays.
 
 Disparities are float32 (H, W) px with NaN where unknown, and stay so.
 """
@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Float, RectifiedPair
+from stereo.gray import gray8_pair
+from stereo.surfaces import plane_surfaces
 
 FILLED_CONFIDENCE = 0.2
 """Confidence given to a filled hole: a guess from its surroundings, see benchmarks/accuracy.py."""
@@ -22,12 +24,18 @@ FILLED_CONFIDENCE = 0.2
 class RefineParams:
     """What is done to a matcher's result."""
 
+    surfaces: bool = True
+    """Give doubtful textureless regions a plane; see ``stereo.surfaces``."""
     fill: bool = False
-    """Fill holes, at a low confidence."""
+    """Fill the remaining holes from their surroundings, at a low confidence."""
 
 
-def refine(disparity: DisparityMap, params: RefineParams) -> DisparityMap:
-    """Return ``disparity``, without holes if that is asked for."""
+def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
+    """Return ``disparity`` of ``pair`` without what the cameras did not see, then improved."""
+    disparity = drop_unseen(disparity, pair)
+    if params.surfaces:
+        disparity = plane_surfaces(disparity, *gray8_pair(pair.left, pair.right))
+        disparity = drop_unseen(disparity, pair)
     if not params.fill:
         return disparity
     filled = fill_holes(disparity.px)

@@ -13,7 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stereo.errors import ImageError
-from stereo.images import find_images, find_pairs, image_size, read_image, split_side_by_side
+from stereo.images import (
+    find_images,
+    find_named_images,
+    find_pairs,
+    image_size,
+    read_image,
+    split_side_by_side,
+)
 
 RGB = np.random.default_rng(0).integers(0, 255, (12, 20, 3)).astype(np.uint8)
 
@@ -23,19 +30,28 @@ def write(path: Path, image: np.ndarray) -> Path:
     return path
 
 
-def bomb(path: Path, width: int = 30000, height: int = 30000) -> Path:
-    """A PNG of some bytes whose header asks for gigabytes."""
+def write_png(
+    path: Path, size: tuple[int, int], depth: int, kind: int, rows: bytes, palette: bytes = b""
+) -> Path:
+    """A PNG of the kinds that cv2 reads but does not write."""
 
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        body = kind + data
+    def chunk(name: bytes, data: bytes) -> bytes:
+        body = name + data
         return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
 
-    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    pixels = zlib.compress(b"\0" * 1000)
     path.write_bytes(
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, kind, 0, 0, 0))
+        + (chunk(b"PLTE", palette) if palette else b"")
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
     )
     return path
+
+
+def bomb(path: Path) -> Path:
+    """A PNG of some bytes whose header asks for gigabytes."""
+    return write_png(path, (30000, 30000), 8, 0, b"\0" * 1000)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".bmp", ".tiff", ".ppm"])
@@ -64,6 +80,29 @@ def test_alpha_is_dropped(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(path), RGB)
 
 
+def test_one_bit_palette_and_gray_with_alpha_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    assert read_image(write_png(path, (8, 1), 1, 0, b"\0\xa0")).tolist() == [
+        [255, 0, 255, 0, 0, 0, 0, 0]
+    ]
+    palette = bytes([1, 2, 3, 10, 20, 30])
+    assert read_image(write_png(path, (2, 1), 8, 3, b"\0\1\0", palette)).tolist() == [
+        [[10, 20, 30], [1, 2, 3]]
+    ]
+    read = read_image(write_png(path, (2, 1), 8, 4, b"\0\x10\xff\x20\x00"))
+    assert read.reshape(2, -1)[:, 0].tolist() == [16, 32]
+
+
+def test_an_orientation_tag_does_not_turn_the_image(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jpg", RGB)
+    tiff = b"MM\0*\0\0\0\x08\0\1" + struct.pack(">HHIHHI", 0x112, 3, 1, 6, 0, 0)
+    exif = b"Exif\0\0" + tiff
+    whole = path.read_bytes()
+    path.write_bytes(whole[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + whole[2:])
+    assert cv2.imread(str(path)).shape == (20, 12, 3)  # the tag is there: cv2 obeys it
+    assert read_image(path).shape == (12, 20, 3)
+
+
 def test_missing_empty_text_and_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("hello")
@@ -72,6 +111,8 @@ def test_missing_empty_text_and_folder_are_named(tmp_path: Path) -> None:
         ("empty.png", "empty"),
         ("text.png", "not an image"),
         (".", "folder"),
+        ("zero\0byte.png", "zero byte|null byte"),
+        ("/dev/zero", "device"),
     ):
         with pytest.raises(ImageError, match=says):
             read_image(tmp_path / name)
@@ -84,6 +125,39 @@ def test_truncated_image_is_refused(tmp_path: Path, suffix: str) -> None:
     path.write_bytes(path.read_bytes()[:-30000])
     with pytest.raises(ImageError, match="ends too early"):
         read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tiff", ".webp", ".ppm"])
+@given(share=st.floats(0, 0.999))
+def test_a_file_cut_anywhere_is_refused_by_name(
+    tmp_path_factory: pytest.TempPathFactory, suffix: str, share: float
+) -> None:
+    whole = cv2.imencode(suffix, np.random.default_rng(0).integers(0, 255, (40, 50, 3)))[1]
+    path = tmp_path_factory.mktemp("cut") / f"a{suffix}"
+    path.write_bytes(whole.tobytes()[: int(len(whole) * share)])
+    with pytest.raises(ImageError, match=rf"a\{suffix}: .*(again|known kind)"):
+        read_image(path)
+
+
+def test_a_cut_jpeg_is_not_saved_by_the_end_of_its_thumbnail(tmp_path: Path) -> None:
+    image = cv2.imencode(".jpg", np.random.default_rng(0).integers(0, 255, (90, 90, 3)))[1]
+    thumbnail = cv2.imencode(".jpg", RGB)[1].tobytes()
+    header = b"\xff\xd8\xff\xe1" + struct.pack(">H", len(thumbnail) + 2) + thumbnail
+    path = tmp_path / "a.jpg"
+    path.write_bytes(header + image.tobytes()[2:])
+    assert read_image(path).shape == (90, 90, 3)
+    path.write_bytes(path.read_bytes()[:-3000])
+    with pytest.raises(ImageError, match="ends too early"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".tiff", ".webp", ".ppm"])
+def test_bytes_behind_the_end_do_no_harm(tmp_path: Path, suffix: str) -> None:
+    """Stereo cameras append the second view (MPO), phones a clip."""
+    path = write(tmp_path / f"a{suffix}", RGB)
+    alone = read_image(path)
+    path.write_bytes(path.read_bytes() + bytes(range(256)) * 40)
+    np.testing.assert_array_equal(read_image(path), alone)
 
 
 @given(
@@ -101,6 +175,16 @@ def test_garbage_after_a_magic_number_is_an_image_error(
 def test_decompression_bomb_is_refused_from_its_header(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match="30000x30000 pixels are more than the 200 million"):
         read_image(bomb(tmp_path / "bomb.png"))
+    with pytest.raises(ImageError, match=r"more than the 0\.0001 million"):
+        read_image(write(tmp_path / "a.png", RGB), max_pixels=100)
+
+
+def test_a_file_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "huge.png"
+    with path.open("wb") as file:
+        file.truncate(3 * 10**9)  # sparse: takes no room
+    with pytest.raises(ImageError, match=r"huge\.png: 3\.0 GB are more"):
+        read_image(path)
 
 
 def test_float_image_is_refused(tmp_path: Path) -> None:
@@ -133,6 +217,9 @@ def touch(folder: Path, *names: str) -> Path:
         (["x_im0.png", "y_im0.png"], ["x_im1.png", "y_im1.png"]),
         (["Cal0_003.png", "Cal0_004.png"], ["Cal1_003.png", "Cal1_004.png"]),
         (["left_image_3.png", "left_image_4.png"], ["right_image_3.png", "right_image_4.png"]),
+        (["room_0.png", "hall_0.png"], ["room_1.png", "hall_1.png"]),
+        (["view1.png"], ["view5.png"]),
+        (["frame0001.png", "frame0002.png"], ["shot_1.png", "shot_2.png"]),
     ],
 )
 def test_pairs_are_matched_by_name(tmp_path: Path, left: list[str], right: list[str]) -> None:
@@ -162,6 +249,56 @@ def test_globs_work_and_both_sides_may_share_a_folder(tmp_path: Path) -> None:
         ("left1.png", "right1.png"),
         ("left2.png", "right2.png"),
     ]
+
+
+def test_a_common_name_does_not_hide_better_pairs(tmp_path: Path) -> None:
+    left = touch(tmp_path / "l", "board.png", "left1.png", "left2.png")
+    right = touch(tmp_path / "r", "board.png", "right1.png", "right2.png")
+    assert len(find_pairs(left, right).pairs) == 3
+
+
+def test_orphans_of_equal_number_are_not_forced_together(tmp_path: Path) -> None:
+    left = touch(tmp_path / "l", "a_1.png", "b_3.png")
+    listing = find_pairs(left, touch(tmp_path / "r", "a_1.png", "c_3.png"))
+    assert [name for name, _, _ in listing.pairs] == ["a_1"]
+    assert [p.name for p in listing.unmatched_left + listing.unmatched_right] == [
+        "b_3.png",
+        "c_3.png",
+    ]
+
+
+def test_a_glob_across_folders_names_pairs_by_folder(tmp_path: Path) -> None:
+    for scene in ("hall", "room"):
+        touch(tmp_path / scene, "im0.png", "im1.png")
+    listing = find_pairs(tmp_path / "*" / "im0.png", tmp_path / "*" / "im1.png")
+    assert [(name, a.parent.name, b.parent.name) for name, a, b in listing.pairs] == [
+        ("hall_im0", "hall", "hall"),
+        ("room_im0", "room", "room"),
+    ]
+    named = find_named_images(tmp_path / "*" / "im0.png")
+    assert [name for name, _ in named] == ["hall_im0", "room_im0"]
+
+
+def test_two_claims_on_one_partner_are_named(tmp_path: Path) -> None:
+    left = touch(tmp_path / "l", "a.png", "a.jpg", "b.png")
+    with pytest.raises(ImageError, match=r"a\.jpg and .*a\.png both claim"):
+        find_pairs(left, touch(tmp_path / "r", "a.png", "b.png"))
+    with pytest.raises(ImageError, match="have the same name"):
+        find_named_images(left)
+
+
+def test_the_same_file_on_both_sides_is_refused(tmp_path: Path) -> None:
+    folder = touch(tmp_path, "left1.png", "right1.png")
+    with pytest.raises(ImageError, match=r"left1\.png is given as left and as right.*glob"):
+        find_pairs(folder, folder)
+    with pytest.raises(ImageError, match="as left and as right"):
+        find_pairs(folder / "left1.png", folder / "left1.png")
+
+
+def test_folders_give_images_only(tmp_path: Path) -> None:
+    touch(tmp_path, "a.PNG", "²³.png", "._a.png", "calib.txt", ".DS_Store")
+    assert [p.name for p in find_images(tmp_path)] == ["a.PNG", "²³.png"]
+    assert find_images(tmp_path / "*") == find_images(tmp_path)
 
 
 def test_nothing_found_is_said(tmp_path: Path) -> None:

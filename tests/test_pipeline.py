@@ -14,7 +14,7 @@ from stereo.check import check_rows, check_swapped
 from stereo.errors import StereoError, SwappedPairError
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.images import read_image
-from stereo.matching import make_matcher
+from stereo.matching import make_matcher, sgm
 from stereo.pipeline import StereoPipeline, StereoResult
 from stereo.rectify import Rectification
 from stereo.synthetic import ROOM_POSE, room_scene, truth_depth
@@ -28,10 +28,12 @@ def room(sample_data: Path) -> tuple[Rectification, StereoFrame]:
     return Rectification.from_rig(rig), StereoFrame(*images)
 
 
-@pytest.fixture(scope="module")
-def result(room: tuple[Rectification, StereoFrame]) -> StereoResult:
+@pytest.fixture(scope="module", params=["sgm", "sgbm"])
+def result(room: tuple[Rectification, StereoFrame], request: pytest.FixtureRequest) -> StereoResult:
+    if request.param == "sgm" and not sgm.is_available():
+        pytest.skip("native matcher not built")
     rect, frame = room
-    return StereoPipeline(rect, make_matcher("sgbm", num_disparities=128)).process(frame)
+    return StereoPipeline(rect, make_matcher(request.param, num_disparities=128)).process(frame)
 
 
 @pytest.fixture(scope="module")

@@ -47,12 +47,20 @@ def test_any_size_can_be_drawn(shape: tuple[int, int]) -> None:
     assert disparity_preview(values * np.float32(np.nan)).shape == (*shape, 3)
 
 
-@pytest.mark.parametrize(("near", "far"), [(0.4, 1.4), (1.8, 30), (6, 130), (2.0, 2.1)])
+@pytest.mark.parametrize(
+    ("near", "far"),
+    [(0.4, 1.4), (1.8, 30), (6, 130), (2.0, 2.1), (2.021, 2.079), (0.13, 0.9), (2, 1e4)],
+)
 def test_depth_ticks_are_inside_rising_and_several(near: float, far: float) -> None:
     ticks = _depth_ticks(near, far)
     assert all(near <= tick <= far for tick in ticks)
     assert ticks == sorted(ticks)
-    assert len(ticks) >= (1 if far / near < 1.1 else 3)
+    assert 3 <= len(ticks) <= 9
+    assert len({f"{tick:g}" for tick in ticks}) == len(ticks)
+
+
+def test_the_roundest_depths_are_chosen() -> None:
+    assert _depth_ticks(0.9, 12) == [1, 1.2, 1.5, 2, 3, 10]
 
 
 def test_round_ticks_are_round() -> None:

@@ -70,10 +70,12 @@ def test_refine_marks_what_it_filled() -> None:
     px = np.full((30, 30), 8, np.float32)
     px[10, 10] = NAN
     sure = np.where(np.isfinite(px), np.float32(0.9), np.float32(0))
-    result = refine(DisparityMap(px, sure), RefineParams(fill=True))
+    image = np.random.default_rng(0).integers(0, 255, px.shape).astype(np.uint8)
+    pair = RectifiedPair(image, image)
+    result = refine(DisparityMap(px, sure), pair, RefineParams(fill=True))
     assert result.px[10, 10] == 8
     assert result.confidence[10, 10] == np.float32(FILLED_CONFIDENCE)
-    assert np.isnan(refine(DisparityMap(px, sure), RefineParams()).px[10, 10])
+    assert np.isnan(refine(DisparityMap(px, sure), pair, RefineParams()).px[10, 10])
 
 
 def test_what_a_camera_did_not_see_is_dropped() -> None:

@@ -33,8 +33,8 @@ def eval_command(
 ) -> None:
     """Match every pair that MANIFEST lists and compare with its ground truth.
 
-    Percentages are of visible pixels. density and sparse are of the map as matched, dense and the
-    rest of the map with our own filling.
+    Percentages are of visible pixels. density and sparse are of the map with its holes, dense and
+    the rest of the map with our own filling.
     """
     pairs = load_manifest(manifest)
     name = chosen_matcher(options["matcher"])
@@ -61,10 +61,11 @@ def _score(item: ManifestPair, name: str, params: dict[str, Any], save: Path | N
         raise InputError(f"pair {item.name!r}: truth is {truth.shape}, the images are not")
     matcher = make_matcher(name, **{"num_disparities": item.num_disparities, **params})
     matched = matcher.match(pair)
-    filled = refine(matched, RefineParams(fill=True))
+    refined = refine(matched, pair, RefineParams())
+    filled = refine(refined, pair, RefineParams(surfaces=False, fill=True))
     if save is not None:
         outputs.write_disparity_pfm(save / f"{item.name}.pfm", filled.px)
-    return evaluate(matched.px, truth, visible=item.visible(truth), dense=filled.px)
+    return evaluate(refined.px, truth, visible=item.visible(truth), dense=filled.px)
 
 
 def _summary(scores: list[Metrics]) -> dict[str, Any]:

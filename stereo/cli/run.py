@@ -24,7 +24,7 @@ from stereo.cli.options import (
     rig_options,
 )
 from stereo.errors import InputError
-from stereo.images import find_images, find_pairs, image_size
+from stereo.images import find_named_images, find_pairs, image_size
 from stereo.matching import (
     AutoRangeMatcher,
     Matcher,
@@ -50,6 +50,11 @@ from stereo.refine import RefineParams
 @click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
 @click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
 @click.option("--max-depth-m", type=float, default=math.inf, help="Farther is dropped.")
+@click.option(
+    "--surfaces/--no-surfaces",
+    default=True,
+    help="Planes for textureless regions that could not be matched.  [default: on]",
+)
 @click.option("--fill", is_flag=True, help="Fill holes from their surroundings.")
 @click.option(
     "--outputs",
@@ -77,7 +82,7 @@ def run_command(
     pipeline = StereoPipeline(
         rect,
         matcher,
-        refine=RefineParams(fill=options["fill"]),
+        refine=RefineParams(surfaces=options["surfaces"], fill=options["fill"]),
         min_depth_m=options["min_depth_m"],
         max_depth_m=options["max_depth_m"],
     )
@@ -91,7 +96,7 @@ def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFile
     if side_by_side:
         if right is not None:
             raise InputError("--side-by-side takes one image, folder or glob; RIGHT is too much")
-        return [PairFiles(path.stem, path, None) for path in find_images(left)]
+        return [PairFiles(name, path, None) for name, path in find_named_images(left)]
     if right is None:
         raise InputError("RIGHT is missing; or is LEFT one image of both views? (--side-by-side)")
     listing = find_pairs(left, right)
@@ -173,7 +178,7 @@ def _search_range(
 def _settings(
     out: Path, options: dict[str, Any], matcher: Matcher, rect: Rectification
 ) -> BatchSettings:
-    decides = ("calib", "alpha", "rescale", "fill", "min_depth_m", "max_depth_m")
+    decides = ("calib", "alpha", "rescale", "surfaces", "fill", "min_depth_m", "max_depth_m")
     described = [
         type(matcher).__name__,
         getattr(matcher, "params", None) or vars(matcher).get("others"),

@@ -1,0 +1,87 @@
+"""How gently matchers degrade when the images get worse.
+
+    python benchmarks/robustness.py [MANIFEST]
+
+The right image of every pair is spoilt in one way at a time: exposure (a gain), gamma, sensor
+noise in both images, rows shifted by half a pixel. Prints the mean of dense_2 (percent of visible
+pixels off by more than 2 px, holes filled) and its geometric mean over the pairs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.evaluate import evaluate
+from stereo.frame import RectifiedPair
+from stereo.gray import gray8_pair
+from stereo.manifest import load_manifest
+from stereo.matching import make_matcher
+from stereo.refine import RefineParams, refine
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
+Gray = NDArray[np.uint8]
+
+
+def exposed(pair: tuple[Gray, Gray], gain: float) -> tuple[Gray, Gray]:
+    return pair[0], np.clip(pair[1] * gain, 0, 255).astype(np.uint8)
+
+
+def gamma(pair: tuple[Gray, Gray], power: float) -> tuple[Gray, Gray]:
+    return pair[0], (255 * (pair[1] / 255.0) ** power).astype(np.uint8)
+
+
+def noisy(pair: tuple[Gray, Gray], sigma: float) -> tuple[Gray, Gray]:
+    rng = np.random.default_rng(0)
+    spoilt = [np.clip(i + rng.normal(0, sigma, i.shape), 0, 255).astype(np.uint8) for i in pair]
+    return spoilt[0], spoilt[1]
+
+
+def rows_off(pair: tuple[Gray, Gray], shift_px: float) -> tuple[Gray, Gray]:
+    move = np.array([[1, 0, 0], [0, 1, shift_px]], np.float32)
+    size = pair[1].shape[::-1]
+    moved = cv2.warpAffine(pair[1], move, size, borderMode=cv2.BORDER_REPLICATE)
+    return pair[0], np.asarray(moved, np.uint8)
+
+
+SPOILT: dict[str, Callable[[tuple[Gray, Gray]], tuple[Gray, Gray]]] = {
+    "as they are": lambda pair: pair,
+    "gain 0.7": lambda pair: exposed(pair, 0.7),
+    "gain 1.3": lambda pair: exposed(pair, 1.3),
+    "gamma 1.4": lambda pair: gamma(pair, 1.4),
+    "noise 4 levels": lambda pair: noisy(pair, 4),
+    "noise 8 levels": lambda pair: noisy(pair, 8),
+    "rows 0.5 px off": lambda pair: rows_off(pair, 0.5),
+    "rows 1 px off": lambda pair: rows_off(pair, 1.0),
+}
+MATCHERS = {"sgm": True, "sgm-fast": True, "sgbm": False, "sgbm-hh4": False}
+"""name -> whether our surfaces and filling belong to it."""
+
+
+def main() -> None:
+    pairs = load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED)
+    print(f"| right image | {' | '.join(MATCHERS)} |")
+    print("|---" * (len(MATCHERS) + 1) + "|")
+    for label, spoil in SPOILT.items():
+        cells = []
+        for name, finished in MATCHERS.items():
+            scores = []
+            for item in pairs:
+                original, truth = item.pair(), item.truth()
+                pair = RectifiedPair(*spoil(gray8_pair(original.left, original.right)))
+                result = make_matcher(name, num_disparities=item.num_disparities).match(pair)
+                if finished:
+                    result = refine(result, pair, RefineParams(fill=True))
+                scores.append(evaluate(result.px, truth, visible=item.visible(truth)).dense_2)
+            geometric = np.exp(np.log(np.maximum(scores, 1e-3)).mean())
+            cells.append(f"{np.mean(scores):.2f} / {geometric:.2f}")
+        print(f"| {label} | {' | '.join(cells)} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,324 @@
+"""Give textureless surfaces (walls, tables, skies) a plane where matching could only guess.
+
+Inside a smooth region of the image there is nothing to match; what a matcher says there is spread
+from the rim, partly wrong and full of holes. Its own confidence tells: where the mean over the
+region is low, the region takes one plane instead. Candidates come from triples of matches inside
+and on the rim (RANSAC; Fischler and Bolles 1981); the evidence that chooses among them is the two
+images, compared over the region *with its rim*: textureless inside, the rim's edges only agree at
+the right plane. Regions whose matches are trusted, curved ones too, stay as they are. A pixel that
+was given a plane carries a lower confidence. Benchmarks: ``benchmarks/accuracy.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.frame import DisparityMap, Float, Mask
+
+Gray = NDArray[np.uint8]
+Plane = NDArray[np.float64]
+"""(3,) a, b, c of ``d = a x + b y + c``, with x, y in pixels of the image."""
+Places = tuple[NDArray[np.intp], NDArray[np.intp]]
+"""Rows and columns of some pixels of the image."""
+Window = tuple[slice, slice]
+
+SMOOTH_LEVELS = 6
+"""Gray levels: below this gradient, over 3x3 pixels, there is nothing to match."""
+SMALLEST_REGION_PX = 1000
+"""Smaller regions are bridged well by the matcher itself."""
+RIM_PX = 4
+"""How far a region is grown, to take in the edges that end it."""
+DOUBTFUL = 0.6
+"""Mean confidence of a region below which it gets a plane: fewer than six pixels in ten right."""
+AGREE_PX = 1.0
+"""A match within this of a plane supports it, and is kept."""
+PLANE_CONFIDENCE = 0.6
+"""Share of such pixels within 1 px of the truth: 0.59 on the sample room, 0.93 on flyingthings_a,
+0.2 to 0.6 on the few small regions of the other pairs (benchmarks/accuracy.py --planes)."""
+
+WHOLE_RIM, WHOLE_SUPPORT = 0.7, 0.9
+"""Shares of the rim's edges, or of the matches, from which one plane is taken for all."""
+ENOUGH = 0.9
+"""Least sum of the two shares for a plane to be believed (benchmarks/accuracy.py)."""
+
+STEP = 2
+"""Regions are found and planes fitted on every second row and column: a quarter of the work."""
+
+_MOST_PLANES = 4
+_NEIGHBORHOOD_PX = 120
+_EDGE_LEVELS = 8.0
+_SHIFT_PX = 3.0
+_STEEPEST = 0.7  # px of disparity per pixel: a surface seen at a very grazing angle
+_TRIPLES = 400
+_SMALLEST_TRIANGLE = 0.06  # of the region's bounding box
+_CANDIDATES = 20
+_FINALISTS = 5
+_SAMPLES = 1000
+_COST_CAP = 20.0
+_SEED = 0
+_TRUSTED = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What the photometric cost needs of one image, as flat float32."""
+
+    gray: Float
+    slope: Float
+
+    @classmethod
+    def of(cls, gray: Gray) -> _View:
+        slope = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3) * np.float32(0.25)
+        return cls(gray.astype(np.float32), np.asarray(slope, np.float32))
+
+
+def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> DisparityMap:
+    """Return ``disparity`` with doubtful textureless regions replaced by planes.
+
+    ``left`` and ``right`` are the rectified gray images, (H, W) uint8. Matches that agree with
+    their region's plane are kept, as are regions that the matcher is sure of. The same input
+    gives the same output.
+    """
+    coarse = DisparityMap(disparity.px[::STEP, ::STEP], disparity.confidence[::STEP, ::STEP])
+    labels, boxes = _smooth_regions(left)
+    doubtful = _doubtful_regions(labels, len(boxes), coarse.confidence)
+    known = coarse.px[np.isfinite(coarse.px)]
+    if len(doubtful) == 0 or known.size == 0:
+        return disparity
+    views = _View.of(left), _View.of(right)
+    limits = float(known.min()) - AGREE_PX, float(known.max()) + AGREE_PX
+    px, confidence = disparity.px.copy(), disparity.confidence.copy()
+    for number in doubtful:
+        window = _grown(boxes[number], labels.shape)
+        for part, plane in _planes(coarse, window, labels[window] == number, views):
+            _put(px, confidence, _full_size(window), part, plane, limits)
+    return DisparityMap(px, confidence)
+
+
+def _put(
+    px: Float,
+    confidence: Float,
+    window: Window,
+    part: Mask,
+    plane: Plane,
+    limits: tuple[float, float],
+) -> None:
+    """Write the plane into the part's holes, its rim's too, and over matches that disagree."""
+    here = px[window]
+    rows = np.arange(window[0].start, window[0].start + here.shape[0], dtype=np.float32)
+    columns = np.arange(window[1].start, window[1].start + here.shape[1], dtype=np.float32)
+    a, b, c = (np.float32(value) for value in plane)
+    surface = a * columns + (b * rows + c)[:, None]
+    inside = np.repeat(np.repeat(part, STEP, 0), STEP, 1)[: here.shape[0], : here.shape[1]]
+    grown = cv2.dilate(inside.astype(np.uint8), _square(2 * RIM_PX + 1)).astype(np.bool_)
+    with np.errstate(invalid="ignore"):
+        off = np.abs(here - surface) > AGREE_PX
+    wanted = (np.isnan(here) & grown) | (off & inside)
+    wanted &= (surface >= limits[0]) & (surface <= limits[1])
+    here[wanted] = surface[wanted]
+    confidence[window][wanted] = PLANE_CONFIDENCE
+
+
+def _planes(
+    coarse: DisparityMap, window: Window, inside: Mask, views: tuple[_View, _View]
+) -> Iterator[tuple[Mask, Plane]]:
+    """The parts of a smooth region, each with the plane that the evidence supports.
+
+    A wall and the ceiling above it are one smooth region: where the first plane explains only
+    part of the evidence, the pixels around its dissenters are tried again by themselves.
+    """
+    px, weight = coarse.px[window], coarse.confidence[window] ** 2
+    x = STEP * (window[1].start + np.arange(px.shape[1]))
+    y = STEP * (window[0].start + np.arange(px.shape[0]))
+    for _ in range(_MOST_PLANES):
+        if STEP**2 * np.count_nonzero(inside) < SMALLEST_REGION_PX:
+            return
+        region = _widened(inside)
+        rim = _places(region & ~inside, window)
+        plane = _best_plane(coarse, window, region, inside, views)
+        if plane is None:
+            return
+        with np.errstate(invalid="ignore"):
+            near = np.abs(px - (plane[0] * x + (plane[1] * y + plane[2])[:, None])) < AGREE_PX
+        supporters = np.where(region & near, weight, np.float32(0))
+        dissenters = np.where(region & ~near & np.isfinite(px), weight, np.float32(0))
+        support = float(supporters.sum() / max(float(supporters.sum() + dissenters.sum()), 1e-6))
+        agreement = _rim_agreement(views, rim, plane)
+        part = inside
+        if agreement < WHOLE_RIM and support < WHOLE_SUPPORT:
+            around = (_NEIGHBORHOOD_PX // STEP, _NEIGHBORHOOD_PX // STEP)
+            part = inside & (cv2.blur(supporters, around) >= cv2.blur(dissenters, around))
+        if agreement + support >= ENOUGH:
+            yield part, plane
+        if part is inside:
+            return
+        inside = inside & ~part
+
+
+def _rim_agreement(views: tuple[_View, _View], rim: Places, plane: Plane) -> float:
+    """Share of the rim's edges that fit better at the plane than a little before or behind it."""
+    edge = np.abs(views[0].slope[rim]) > _EDGE_LEVELS
+    if np.count_nonzero(edge) < 20:
+        return 0.0
+    edges = rim[0][edge], rim[1][edge]
+    here, before, behind = (
+        _photometric_costs(views, edges, plane + np.array([0, 0, shift]))
+        for shift in (0.0, _SHIFT_PX, -_SHIFT_PX)
+    )
+    return float(np.mean((here < before) & (here < behind)))
+
+
+def _smooth_regions(gray: Gray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Labels of connected smooth pixels, and per label (x, y, width, height, area); coarse."""
+    across = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 1, 0, ksize=3), alpha=0.25)
+    down = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 0, 1, ksize=3), alpha=0.25)
+    steepest = np.asarray(cv2.dilate(cv2.max(across, down), _square(3)))[::STEP, ::STEP]
+    smooth = (steepest < SMOOTH_LEVELS).astype(np.uint8)
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(smooth, connectivity=4)
+    return np.asarray(labels, np.int32), np.asarray(boxes, np.int32)
+
+
+def _doubtful_regions(labels: NDArray[np.int32], count: int, confidence: Float) -> NDArray[np.intp]:
+    """Labels of the regions that are large enough and that the matcher is unsure of."""
+    area = np.bincount(labels.ravel(), minlength=count)
+    trust = np.bincount(labels.ravel(), weights=confidence.ravel(), minlength=count)
+    chosen = (STEP**2 * area >= SMALLEST_REGION_PX) & (trust < DOUBTFUL * area)
+    chosen[0] = False  # the textured rest
+    return np.flatnonzero(chosen)
+
+
+def _best_plane(
+    coarse: DisparityMap,
+    window: Window,
+    region: Mask,
+    inside: Mask,
+    views: tuple[_View, _View],
+) -> Plane | None:
+    """The plane that the images speak for, among those that the matches propose."""
+    rng = np.random.default_rng(_SEED)
+    trusted = np.flatnonzero(region & (coarse.confidence[window] > _TRUSTED))
+    if len(trusted) < max(30, 0.02 * np.count_nonzero(region)):
+        return None
+    trusted = _some(trusted, 4 * _SAMPLES, rng)
+    d = coarse.px[window].ravel()[trusted].astype(float)
+    weight = coarse.confidence[window].ravel()[trusted].astype(float) ** 2
+    rows, columns = _coordinates(trusted, region.shape, window)
+    points = np.column_stack([columns, rows, np.ones(len(rows))]).astype(float)
+    candidates = _candidates(points, d, weight, rng)
+    if len(candidates) == 0:
+        return None
+    # mostly the rim is compared, whose edges agree only at the right plane
+    at = _places(region & ~inside, window, _SAMPLES, rng)
+    middle = _places(inside, window, _SAMPLES // 2, rng)
+    at = np.concatenate([at[0], middle[0]]), np.concatenate([at[1], middle[1]])
+    costs = [_photometric_costs(views, at, plane).mean() for plane in candidates]
+    finalists = [_polish(candidates[i], points, d, weight) for i in np.argsort(costs)[:_FINALISTS]]
+    costs = [_photometric_costs(views, at, plane).mean() for plane in finalists]
+    return finalists[int(np.argmin(costs))]
+
+
+def _candidates(
+    points: NDArray[np.float64],
+    d: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """(K, 3) planes through random triples of matches, those with most support first."""
+    chance = np.cumsum(weight) / weight.sum()
+    triples = np.searchsorted(chance, rng.random((_TRIPLES, 3))).clip(0, len(d) - 1)
+    corners = points[triples]
+    extent = float(np.ptp(points[:, 0]) * np.ptp(points[:, 1]))
+    # twice the area of the triangle, px^2: a small one says little of the far end of the region
+    apart = np.abs(np.linalg.det(corners)) > max(50.0, _SMALLEST_TRIANGLE * extent)
+    if not apart.any():
+        return np.zeros((0, 3))
+    planes = np.linalg.solve(corners[apart], d[triples[apart]][..., None])[..., 0]
+    planes = planes[np.all(np.abs(planes[:, :2]) < _STEEPEST, axis=1)]
+    some = rng.permutation(len(d))[:_SAMPLES]
+    agree = np.abs(planes @ points[some].T - d[some]) < AGREE_PX
+    return planes[np.argsort(-(agree @ weight[some]), kind="stable")[:_CANDIDATES]]
+
+
+def _photometric_costs(views: tuple[_View, _View], at: Places, plane: Plane) -> Float:
+    """Difference of intensity and slope between the images at the plane, for each pixel."""
+    left, right = views
+    rows, columns = at
+    width = left.gray.shape[1]
+    there = columns - (plane[0] * columns + plane[1] * rows + plane[2])
+    outside = (there < 0) | (there > width - 1)
+    there = there.clip(0, width - 1.001)
+    first = there.astype(np.intp)
+    share = (there - first).astype(np.float32)
+    cost = np.zeros(len(rows), np.float32)
+    for mine, theirs in ((left.gray, right.gray), (left.slope, right.slope)):
+        seen = theirs[rows, first] * (1 - share) + theirs[rows, first + 1] * share
+        cost += np.minimum(np.abs(mine[rows, columns] - seen), np.float32(_COST_CAP))
+    cost[outside] = _COST_CAP / 2  # neither for nor against
+    return cost
+
+
+def _polish(
+    plane: Plane,
+    points: NDArray[np.float64],
+    d: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> Plane:
+    """Weighted least squares over the matches that agree, twice."""
+    for _ in range(2):
+        agree = np.abs(points @ plane - d) < AGREE_PX
+        if np.count_nonzero(agree) < 12:
+            break
+        root = np.sqrt(weight[agree])
+        solved = np.linalg.lstsq(points[agree] * root[:, None], d[agree] * root, rcond=None)
+        plane = np.asarray(solved[0], np.float64)
+    return plane
+
+
+def _places(
+    mask: Mask, window: Window, most: int | None = None, rng: np.random.Generator | None = None
+) -> Places:
+    """Where a coarse mask is set, in pixels of the image; at most ``most``, at random."""
+    found = np.flatnonzero(mask)
+    if most is not None and rng is not None:
+        found = _some(found, most, rng)
+    return _coordinates(found, mask.shape, window)
+
+
+def _coordinates(found: NDArray[np.intp], shape: tuple[int, ...], window: Window) -> Places:
+    rows, columns = np.divmod(found, shape[1])
+    return STEP * (rows + window[0].start), STEP * (columns + window[1].start)
+
+
+def _some(found: NDArray[np.intp], most: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """At most ``most`` of them, at random (with repeats, which is fast and does no harm)."""
+    return found if len(found) <= most else found[rng.integers(0, len(found), most)]
+
+
+def _widened(mask: Mask) -> Mask:
+    return cv2.dilate(mask.astype(np.uint8), _square(2 * (RIM_PX // STEP) + 1)).astype(np.bool_)
+
+
+def _grown(box: NDArray[np.int32], shape: tuple[int, ...]) -> Window:
+    x, y, width, height = (int(value) for value in box[:4])
+    rim = RIM_PX // STEP
+    return (
+        slice(max(y - rim, 0), min(y + height + rim, shape[0])),
+        slice(max(x - rim, 0), min(x + width + rim, shape[1])),
+    )
+
+
+def _full_size(window: Window) -> Window:
+    rows, columns = window
+    return (
+        slice(STEP * rows.start, STEP * rows.stop),
+        slice(STEP * columns.start, STEP * columns.stop),
+    )
+
+
+def _square(side: int) -> Gray:
+    return np.ones((side, side), np.uint8)

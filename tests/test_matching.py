@@ -1,0 +1,81 @@
+"""Choosing a matcher, and finding the search range of each pair."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import textured_pair
+from test_manifest import make
+
+from stereo.cli.eval import eval_command
+from stereo.errors import MatcherError
+from stereo.matching import (
+    MATCHERS,
+    AutoRangeMatcher,
+    SearchRange,
+    _serves,
+    default_matcher,
+    make_matcher,
+    sgm,
+)
+
+
+@pytest.mark.parametrize("name", list(MATCHERS))
+def test_every_matcher_finds_a_known_disparity(name: str) -> None:
+    if name.startswith("sgm") and not sgm.is_available():
+        pytest.skip("native matcher not built")
+    result = make_matcher(name, num_disparities=32).match(textured_pair(7.0))
+    assert np.mean(np.abs(result.px[:, 16:] - 7) < 0.5) > 0.95
+
+
+def test_the_default_is_ours_where_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sgm, "_native", object())
+    assert default_matcher() == "sgm"
+    monkeypatch.setattr(sgm, "_native", None)
+    assert default_matcher() == "sgbm"
+
+
+def test_a_text_where_a_number_belongs_is_named() -> None:
+    with pytest.raises(MatcherError, match="sgbm"):
+        make_matcher("sgbm", num_disparities="many")
+
+
+@pytest.mark.parametrize("true", [3.0, 40.0, 90.0])
+def test_the_range_is_found_from_the_pair(true: float) -> None:
+    matcher = AutoRangeMatcher(default_matcher())
+    result = matcher.match(textured_pair(true, size=(480, 200)))
+    middle = result.px[:, 100:-20]
+    assert np.nanmedian(np.abs(middle - true)) < 0.5
+
+
+def test_a_range_serves_what_it_covers_unless_far_too_large() -> None:
+    kept = SearchRange(0, 64)
+    assert _serves(kept, SearchRange(0, 64))
+    assert _serves(kept, SearchRange(4, 48))
+    assert not _serves(kept, SearchRange(-1, 32))
+    assert not _serves(kept, SearchRange(16, 64))
+    assert not _serves(kept, SearchRange(0, 16))
+
+
+def test_auto_names_wrong_parameters_at_once() -> None:
+    with pytest.raises(MatcherError, match="no parameter 'blocks'"):
+        AutoRangeMatcher("sgbm", blocks=3)
+
+
+def test_eval_scores_and_saves_every_pair(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = make(tmp_path)
+    out = tmp_path / "maps"
+    eval_command.main(
+        [str(manifest), "--save", str(out), "--json"], "stereo eval", standalone_mode=False
+    )
+    report = json.loads(capsys.readouterr().out)
+    assert report["pairs"]["a"]["dense_2"] < 3
+    assert report["mean"]["density"] > 90
+    assert (out / "a.pfm").is_file()
+    eval_command.main([str(manifest)], "stereo eval", standalone_mode=False)
+    assert "geometric mean" in capsys.readouterr().out

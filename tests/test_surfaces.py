@@ -1,0 +1,100 @@
+"""Textureless regions get planes where matching guessed, and nothing else is touched."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from stereo.frame import DisparityMap
+from stereo.surfaces import PLANE_CONFIDENCE, plane_surfaces
+
+SIZE = (160, 240)
+WALL = (slice(30, 130), slice(60, 190))
+
+
+def scene(
+    truth: np.ndarray, *, answered: float, sure: float, seed: int = 0
+) -> tuple[DisparityMap, np.ndarray, np.ndarray]:
+    """A textured surround with a blank wall in it, and a map that guesses inside the wall."""
+    rng = np.random.default_rng(seed)
+    height, width = SIZE
+    right = rng.integers(0, 255, (height, width + 60)).astype(np.float32)
+    columns = np.arange(width)[None, :] - truth + 30
+    low = np.floor(columns).astype(int)
+    share = columns - low
+    rows = np.arange(height)[:, None]
+    left = right[rows, low] * (1 - share) + right[rows, low + 1] * share
+    left[WALL] = 128
+    blank = np.full(right.shape, False)
+    for y in range(*WALL[0].indices(height)):
+        start, stop = low[y, WALL[1].start], low[y, WALL[1].stop - 1]
+        blank[y, start : stop + 1] = True
+    right[blank] = 128
+    px = truth.astype(np.float32).copy()
+    confidence = np.full(SIZE, 0.97, np.float32)
+    core = np.zeros(SIZE, bool)
+    core[WALL] = True
+    core[WALL[0].start : WALL[0].start + 5, WALL[1]] = False  # the rim is matched
+    wrong = core & (rng.random(SIZE) < 0.5)
+    px[wrong] += 6
+    px[core & (rng.random(SIZE) > answered)] = np.nan
+    confidence[core] = sure
+    confidence[np.isnan(px)] = 0
+    cut = right[:, 30 : 30 + width]
+    return DisparityMap(px, confidence), left.astype(np.uint8), cut.astype(np.uint8)
+
+
+def slanted() -> np.ndarray:
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    return 12 + 0.03 * x - 0.02 * y
+
+
+def test_a_slanted_blank_wall_is_recovered_to_half_a_pixel() -> None:
+    truth = slanted()
+    disparity, left, right = scene(truth, answered=0.6, sure=0.4)
+    result = plane_surfaces(disparity, left, right)
+    before = np.abs(disparity.px - truth)[WALL]
+    after = np.abs(result.px - truth)[WALL]
+    assert np.nanmean(before > 2) > 0.25
+    assert np.isfinite(after).mean() > 0.95
+    assert np.nanpercentile(after, 95) < 1.01  # matches within a pixel of the plane are kept
+    assert np.median(after) < 0.5
+
+
+def test_pixels_given_a_plane_say_so_by_a_lower_confidence() -> None:
+    disparity, left, right = scene(slanted(), answered=0.6, sure=0.4)
+    result = plane_surfaces(disparity, left, right)
+    new = np.isnan(disparity.px) & np.isfinite(result.px)
+    assert new.sum() > 1000
+    np.testing.assert_allclose(result.confidence[new], PLANE_CONFIDENCE)
+    same = result.px == disparity.px
+    np.testing.assert_array_equal(result.confidence[same], disparity.confidence[same])
+
+
+def test_what_the_matcher_is_sure_of_stays_also_where_it_is_curved() -> None:
+    y, x = np.mgrid[: SIZE[0], : SIZE[1]]
+    curved = 20 - ((x - 125) / 40.0) ** 2 - ((y - 80) / 40.0) ** 2
+    disparity, left, right = scene(curved, answered=0.98, sure=0.9)
+    result = plane_surfaces(disparity, left, right)
+    np.testing.assert_array_equal(result.px, disparity.px)
+
+
+def test_textured_images_are_left_alone() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, SIZE).astype(np.uint8)
+    px = rng.uniform(0, 40, SIZE).astype(np.float32)
+    disparity = DisparityMap(px, np.full(SIZE, 0.1, np.float32))
+    np.testing.assert_array_equal(plane_surfaces(disparity, image, image).px, px)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (40, 60)])
+def test_nothing_known_stays_unknown(shape: tuple[int, int]) -> None:
+    flat = np.full(shape, 128, np.uint8)
+    nothing = DisparityMap(np.full(shape, np.nan, np.float32), np.zeros(shape, np.float32))
+    assert np.isnan(plane_surfaces(nothing, flat, flat).px).all()
+
+
+def test_the_same_input_gives_the_same_output() -> None:
+    disparity, left, right = scene(slanted(), answered=0.6, sure=0.4)
+    first = plane_surfaces(disparity, left, right)
+    np.testing.assert_array_equal(first.px, plane_surfaces(disparity, left, right).px)

@@ -116,8 +116,8 @@ def process_pair(
     start = time.perf_counter()
     result = pipeline.process(frame)
     elapsed = time.perf_counter() - start
-    check_swapped(pipeline, frame, result)
     rows = check_rows(result.pair)
+    check_swapped(pipeline, frame, result, rows)
     outputs.make_folder(folder)
     (folder / "summary.json").unlink(missing_ok=True)  # what follows replaces an older result
     files = {}

@@ -11,11 +11,13 @@ from numpy.typing import NDArray
 from stereo.errors import SwappedPairError
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.gray import gray8_pair
+from stereo.matching import AutoRangeMatcher
 from stereo.pipeline import StereoPipeline, StereoResult
 
 ROW_TOLERANCE_PX = 1.5
 """Rows that differ by more than this, in the median, cost a matcher most of its matches."""
 _FEWEST_MATCHES = 20
+_MOSTLY = 0.8
 _SUSPICIOUS_SHARE = 0.35
 """Below this share of answered pixels a swap is worth a second look."""
 
@@ -83,18 +85,50 @@ def _feature_matches(
     return points_left[keep], points_right[keep]
 
 
-def check_swapped(pipeline: StereoPipeline, frame: StereoFrame, result: StereoResult) -> None:
-    """Raise SwappedPairError when the pair matches far better with left and right exchanged.
+def check_swapped(
+    pipeline: StereoPipeline, frame: StereoFrame, result: StereoResult, rows: RowCheck
+) -> None:
+    """Raise SwappedPairError when the pair fits far better with left and right exchanged.
 
-    Costs nothing on a pair that matched well.
+    ``rows`` is what ``check_rows`` said of the result. Costs nothing on a pair that matched well.
     """
     share = result.disparity.valid_share
-    if share > _SUSPICIOUS_SHARE or frame.left.shape != frame.right.shape:
+    behind = _share_behind_infinity(pipeline, result)
+    if share > _SUSPICIOUS_SHARE and rows.aligned and behind < _MOSTLY:
         return
-    other = pipeline.process(StereoFrame(frame.right, frame.left)).disparity.valid_share
-    if other > 2 * share and other > 0.25:
-        raise SwappedPairError(
-            f"only {share:.1%} of the pixels match, but {other:.1%} do with left and right "
-            "exchanged: these images are swapped; give the right one as LEFT and the left one as "
-            "RIGHT (or use --swap)"
-        )
+    if behind >= _MOSTLY:
+        reason = f"{behind:.0%} of the matches would lie behind infinity"
+    else:
+        if frame.left.shape != frame.right.shape:
+            return
+        other = pipeline.process(StereoFrame(frame.right, frame.left))
+        their_share, their_rows = other.disparity.valid_share, check_rows(other.pair)
+        if not rows.aligned and their_rows.typical_px <= ROW_TOLERANCE_PX:
+            reason = (
+                f"the rows differ by {rows.typical_px:.1f} px, but only by "
+                f"{their_rows.typical_px:.1f} px with left and right exchanged"
+            )
+        elif their_share > 2 * share and their_share > 0.25:
+            reason = (
+                f"only {share:.1%} of the pixels match, but {their_share:.1%} do with left and "
+                "right exchanged"
+            )
+        else:
+            return
+    raise SwappedPairError(
+        f"these images are swapped: {reason}; give the right one as LEFT and the left one as "
+        "RIGHT (or use --swap)"
+    )
+
+
+def _share_behind_infinity(pipeline: StereoPipeline, result: StereoResult) -> float:
+    """Share of the answers with a negative disparity, where those make no sense.
+
+    They do make sense for cameras that converge, whose range the caller then states.
+    """
+    geometry = pipeline.rectification.geometry
+    if geometry is None and not isinstance(pipeline.matcher, AutoRangeMatcher):
+        return 0.0
+    px = result.disparity.px[np.isfinite(result.disparity.px)]
+    doffs = 0.0 if geometry is None else geometry.doffs_px
+    return float(np.mean(px + doffs < -1)) if px.size else 0.0

@@ -14,7 +14,7 @@ from stereo.check import check_rows, check_swapped
 from stereo.errors import StereoError, SwappedPairError
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.images import read_image
-from stereo.matching import make_matcher, sgm
+from stereo.matching import AutoRangeMatcher, make_matcher, sgm
 from stereo.pipeline import StereoPipeline, StereoResult
 from stereo.rectify import Rectification
 from stereo.synthetic import ROOM_POSE, room_scene, truth_depth
@@ -111,10 +111,33 @@ def test_swapped_pair_is_detected_from_the_match() -> None:
         Rectification.already_rectified(), make_matcher("sgbm", num_disparities=32)
     )
     right_way = StereoFrame(pair.left, pair.right)
-    check_swapped(pipeline, right_way, pipeline.process(right_way))
+    result = pipeline.process(right_way)
+    check_swapped(pipeline, right_way, result, check_rows(result.pair))
     swapped = StereoFrame(pair.right, pair.left)
-    with pytest.raises(SwappedPairError, match=r"swapped.*--swap"):
-        check_swapped(pipeline, swapped, pipeline.process(swapped))
+    result = pipeline.process(swapped)
+    with pytest.raises(SwappedPairError, match=r"swapped: only.*--swap"):
+        check_swapped(pipeline, swapped, result, check_rows(result.pair))
+
+
+def test_swapped_pair_is_detected_though_the_range_finds_itself() -> None:
+    """An automatic range follows the matches behind infinity, where nothing can be."""
+    pair = textured_pair(20.0, size=(480, 200))
+    pipeline = StereoPipeline(Rectification.already_rectified(), AutoRangeMatcher("sgbm"))
+    swapped = StereoFrame(pair.right, pair.left)
+    result = pipeline.process(swapped)
+    with pytest.raises(SwappedPairError, match=r"behind infinity.*--swap"):
+        check_swapped(pipeline, swapped, result, check_rows(result.pair))
+
+
+def test_swapped_raw_images_are_detected_by_their_rows(
+    room: tuple[Rectification, StereoFrame],
+) -> None:
+    rect, frame = room
+    pipeline = StereoPipeline(rect, make_matcher("sgbm", num_disparities=128))
+    swapped = StereoFrame(frame.right, frame.left)
+    result = pipeline.process(swapped)
+    with pytest.raises(SwappedPairError, match=r"rows differ.*--swap"):
+        check_swapped(pipeline, swapped, result, check_rows(result.pair))
 
 
 def test_without_calibration_there_is_disparity_and_no_depth() -> None:

@@ -15,8 +15,6 @@ from stereo.errors import MatcherError
 from stereo.matching import (
     MATCHERS,
     AutoRangeMatcher,
-    SearchRange,
-    _serves,
     default_matcher,
     make_matcher,
     sgm,
@@ -51,13 +49,12 @@ def test_the_range_is_found_from_the_pair(true: float) -> None:
     assert np.nanmedian(np.abs(middle - true)) < 0.5
 
 
-def test_a_range_serves_what_it_covers_unless_far_too_large() -> None:
-    kept = SearchRange(0, 64)
-    assert _serves(kept, SearchRange(0, 64))
-    assert _serves(kept, SearchRange(4, 48))
-    assert not _serves(kept, SearchRange(-1, 32))
-    assert not _serves(kept, SearchRange(16, 64))
-    assert not _serves(kept, SearchRange(0, 16))
+def test_the_result_does_not_depend_on_the_pairs_before() -> None:
+    near, far = (textured_pair(d, size=(480, 200)) for d in (90.0, 5.0))
+    alone = AutoRangeMatcher(default_matcher()).match(far)
+    later = AutoRangeMatcher(default_matcher())
+    later.match(near)
+    np.testing.assert_array_equal(later.match(far).px, alone.px)
 
 
 def test_auto_names_wrong_parameters_at_once() -> None:

@@ -100,32 +100,25 @@ def make_matcher(name: str, **params: Any) -> Matcher:
 class AutoRangeMatcher:
     """Finds the search range of each pair, then matches it with the matcher named.
 
-    A matcher once built is kept as long as the range stays inside its own, so that a sequence is
-    not searched anew for every small change.
+    The matcher is built anew only when the range changes; what it finds never depends on the
+    pairs before.
     """
 
     def __init__(self, name: str, **params: Any) -> None:
         """``params`` are those of the matcher, without its range. Raises what make_matcher does."""
         self.name, self.others = name, params
         make_matcher(name, **params)  # says now what is wrong
-        self._range: SearchRange | None = None
-        self._matcher: Matcher | None = None
+        self._built: tuple[SearchRange, Matcher] | None = None
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """As the matcher's own."""
         found = find_search_range(pair)
-        if self._matcher is None or self._range is None or not _serves(self._range, found):
-            self._range = found
-            self._matcher = make_matcher(
-                self.name,
-                min_disparity=found.min_disparity,
-                num_disparities=min(found.num_disparities, pair.left.shape[1] - 1),
-                **self.others,
+        low, count = found.min_disparity, min(found.num_disparities, pair.left.shape[1] - 1)
+        wanted = SearchRange(low, max(count, 1))
+        built = self._built
+        if built is None or built[0] != wanted:
+            matcher = make_matcher(
+                self.name, min_disparity=low, num_disparities=wanted.num_disparities, **self.others
             )
-        return self._matcher.match(pair)
-
-
-def _serves(kept: SearchRange, found: SearchRange) -> bool:
-    """Whether a range covers another without being far too large for it."""
-    covers = kept.min_disparity <= found.min_disparity and kept.max_disparity >= found.max_disparity
-    return covers and kept.num_disparities <= 1.5 * found.num_disparities
+            built = self._built = wanted, matcher
+        return built[1].match(pair)

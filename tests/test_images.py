@@ -111,7 +111,7 @@ def test_missing_empty_text_and_folder_are_named(tmp_path: Path) -> None:
         ("empty.png", "empty"),
         ("text.png", "not an image"),
         (".", "folder"),
-        ("zero\0byte.png", "zero byte|null byte"),
+        ("zero\0byte.png", "zero byte|null"),
         ("/dev/zero", "device"),
     ):
         with pytest.raises(ImageError, match=says):

@@ -424,7 +424,7 @@ def test_strange_places_are_named(tmp_path: Path) -> None:
         load_rig(tmp_path, format="odt")
     with pytest.raises(RigFileError, match="cannot be read: File name too long"):
         load_rig(tmp_path / ("x" * 300))
-    with pytest.raises(RigFileError, match="cannot be read: .*null"):
+    with pytest.raises(RigFileError, match=r"cannot be read: .*null"):
         load_rig(tmp_path / "a\0b")
 
 

@@ -12,19 +12,14 @@ was given a plane carries a lower confidence. Benchmarks: ``benchmarks/accuracy.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Mask
+from stereo.plane_fit import AGREE_PX, Gray, Matches, Places, Plane, Views, polish, propose
 
-Gray = NDArray[np.uint8]
-Plane = NDArray[np.float64]
-"""(3,) a, b, c of ``d = a x + b y + c``, with x, y in pixels of the image."""
-Places = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Rows and columns of some pixels of the image."""
 Window = tuple[slice, slice]
 
 SMOOTH_LEVELS = 6
@@ -35,8 +30,6 @@ RIM_PX = 4
 """How far a region is grown, to take in the edges that end it."""
 DOUBTFUL = 0.6
 """Mean confidence of a region below which it gets a plane: fewer than six pixels in ten right."""
-AGREE_PX = 1.0
-"""A match within this of a plane supports it, and is kept."""
 PLANE_CONFIDENCE = 0.6
 """Share of such pixels within 1 px of the truth: 0.59 on the sample room, 0.93 on flyingthings_a,
 0.2 to 0.6 on the few small regions of the other pairs (benchmarks/accuracy.py --planes)."""
@@ -53,28 +46,11 @@ _MOST_PLANES = 4
 _NEIGHBORHOOD_PX = 120
 _EDGE_LEVELS = 8.0
 _SHIFT_PX = 3.0
-_STEEPEST = 0.7  # px of disparity per pixel: a surface seen at a very grazing angle
-_TRIPLES = 400
-_SMALLEST_TRIANGLE = 0.06  # of the region's bounding box
-_CANDIDATES = 20
 _FINALISTS = 5
 _SAMPLES = 1000
-_COST_CAP = 20.0
+_MATCHES = 4000
 _SEED = 0
 _TRUSTED = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What the photometric cost needs of one image, as flat float32."""
-
-    gray: Float
-    slope: Float
-
-    @classmethod
-    def of(cls, gray: Gray) -> _View:
-        slope = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3) * np.float32(0.25)
-        return cls(gray.astype(np.float32), np.asarray(slope, np.float32))
 
 
 def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> DisparityMap:
@@ -85,12 +61,13 @@ def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> Disparit
     gives the same output.
     """
     coarse = DisparityMap(disparity.px[::STEP, ::STEP], disparity.confidence[::STEP, ::STEP])
-    labels, boxes = _smooth_regions(left)
+    slope = np.asarray(cv2.Sobel(left, cv2.CV_16S, 1, 0, ksize=3), np.int16)
+    labels, boxes = _smooth_regions(left, slope)
     doubtful = _doubtful_regions(labels, len(boxes), coarse.confidence)
     known = coarse.px[np.isfinite(coarse.px)]
     if len(doubtful) == 0 or known.size == 0:
         return disparity
-    views = _View.of(left), _View.of(right)
+    views = Views.of(left, right, slope)
     limits = float(known.min()) - AGREE_PX, float(known.max()) + AGREE_PX
     px, confidence = disparity.px.copy(), disparity.confidence.copy()
     for number in doubtful:
@@ -125,7 +102,7 @@ def _put(
 
 
 def _planes(
-    coarse: DisparityMap, window: Window, inside: Mask, views: tuple[_View, _View]
+    coarse: DisparityMap, window: Window, inside: Mask, views: Views
 ) -> Iterator[tuple[Mask, Plane]]:
     """The parts of a smooth region, each with the plane that the evidence supports.
 
@@ -160,22 +137,22 @@ def _planes(
         inside = inside & ~part
 
 
-def _rim_agreement(views: tuple[_View, _View], rim: Places, plane: Plane) -> float:
+def _rim_agreement(views: Views, rim: Places, plane: Plane) -> float:
     """Share of the rim's edges that fit better at the plane than a little before or behind it."""
-    edge = np.abs(views[0].slope[rim]) > _EDGE_LEVELS
+    edge = np.abs(views.slope[rim]) > 4 * _EDGE_LEVELS
     if np.count_nonzero(edge) < 20:
         return 0.0
     edges = rim[0][edge], rim[1][edge]
-    here, before, behind = (
-        _photometric_costs(views, edges, plane + np.array([0, 0, shift]))
-        for shift in (0.0, _SHIFT_PX, -_SHIFT_PX)
-    )
+    shifted = plane + np.array([[0, 0, 0], [0, 0, _SHIFT_PX], [0, 0, -_SHIFT_PX]])
+    here, before, behind = views.costs(edges, shifted)
     return float(np.mean((here < before) & (here < behind)))
 
 
-def _smooth_regions(gray: Gray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _smooth_regions(
+    gray: Gray, slope: NDArray[np.int16]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Labels of connected smooth pixels, and per label (x, y, width, height, area); coarse."""
-    across = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 1, 0, ksize=3), alpha=0.25)
+    across = cv2.convertScaleAbs(slope, alpha=0.25)
     down = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 0, 1, ksize=3), alpha=0.25)
     steepest = np.asarray(cv2.dilate(cv2.max(across, down), _square(3)))[::STEP, ::STEP]
     smooth = (steepest < SMOOTH_LEVELS).astype(np.uint8)
@@ -193,90 +170,27 @@ def _doubtful_regions(labels: NDArray[np.int32], count: int, confidence: Float) 
 
 
 def _best_plane(
-    coarse: DisparityMap,
-    window: Window,
-    region: Mask,
-    inside: Mask,
-    views: tuple[_View, _View],
+    coarse: DisparityMap, window: Window, region: Mask, inside: Mask, views: Views
 ) -> Plane | None:
     """The plane that the images speak for, among those that the matches propose."""
     rng = np.random.default_rng(_SEED)
     trusted = np.flatnonzero(region & (coarse.confidence[window] > _TRUSTED))
     if len(trusted) < max(30, 0.02 * np.count_nonzero(region)):
         return None
-    trusted = _some(trusted, 4 * _SAMPLES, rng)
-    d = coarse.px[window].ravel()[trusted].astype(float)
-    weight = coarse.confidence[window].ravel()[trusted].astype(float) ** 2
-    rows, columns = _coordinates(trusted, region.shape, window)
-    points = np.column_stack([columns, rows, np.ones(len(rows))]).astype(float)
-    candidates = _candidates(points, d, weight, rng)
+    trusted = _some(trusted, _MATCHES, rng)
+    y, x = (values.astype(np.float32) for values in _coordinates(trusted, region.shape, window))
+    weight = coarse.confidence[window].ravel()[trusted] ** 2
+    matches = Matches(x, y, coarse.px[window].ravel()[trusted], weight)
+    candidates = propose(matches, rng)
     if len(candidates) == 0:
         return None
     # mostly the rim is compared, whose edges agree only at the right plane
     at = _places(region & ~inside, window, _SAMPLES, rng)
     middle = _places(inside, window, _SAMPLES // 2, rng)
     at = np.concatenate([at[0], middle[0]]), np.concatenate([at[1], middle[1]])
-    costs = [_photometric_costs(views, at, plane).mean() for plane in candidates]
-    finalists = [_polish(candidates[i], points, d, weight) for i in np.argsort(costs)[:_FINALISTS]]
-    costs = [_photometric_costs(views, at, plane).mean() for plane in finalists]
-    return finalists[int(np.argmin(costs))]
-
-
-def _candidates(
-    points: NDArray[np.float64],
-    d: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """(K, 3) planes through random triples of matches, those with most support first."""
-    chance = np.cumsum(weight) / weight.sum()
-    triples = np.searchsorted(chance, rng.random((_TRIPLES, 3))).clip(0, len(d) - 1)
-    corners = points[triples]
-    extent = float(np.ptp(points[:, 0]) * np.ptp(points[:, 1]))
-    # twice the area of the triangle, px^2: a small one says little of the far end of the region
-    apart = np.abs(np.linalg.det(corners)) > max(50.0, _SMALLEST_TRIANGLE * extent)
-    if not apart.any():
-        return np.zeros((0, 3))
-    planes = np.linalg.solve(corners[apart], d[triples[apart]][..., None])[..., 0]
-    planes = planes[np.all(np.abs(planes[:, :2]) < _STEEPEST, axis=1)]
-    some = rng.permutation(len(d))[:_SAMPLES]
-    agree = np.abs(planes @ points[some].T - d[some]) < AGREE_PX
-    return planes[np.argsort(-(agree @ weight[some]), kind="stable")[:_CANDIDATES]]
-
-
-def _photometric_costs(views: tuple[_View, _View], at: Places, plane: Plane) -> Float:
-    """Difference of intensity and slope between the images at the plane, for each pixel."""
-    left, right = views
-    rows, columns = at
-    width = left.gray.shape[1]
-    there = columns - (plane[0] * columns + plane[1] * rows + plane[2])
-    outside = (there < 0) | (there > width - 1)
-    there = there.clip(0, width - 1.001)
-    first = there.astype(np.intp)
-    share = (there - first).astype(np.float32)
-    cost = np.zeros(len(rows), np.float32)
-    for mine, theirs in ((left.gray, right.gray), (left.slope, right.slope)):
-        seen = theirs[rows, first] * (1 - share) + theirs[rows, first + 1] * share
-        cost += np.minimum(np.abs(mine[rows, columns] - seen), np.float32(_COST_CAP))
-    cost[outside] = _COST_CAP / 2  # neither for nor against
-    return cost
-
-
-def _polish(
-    plane: Plane,
-    points: NDArray[np.float64],
-    d: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> Plane:
-    """Weighted least squares over the matches that agree, twice."""
-    for _ in range(2):
-        agree = np.abs(points @ plane - d) < AGREE_PX
-        if np.count_nonzero(agree) < 12:
-            break
-        root = np.sqrt(weight[agree])
-        solved = np.linalg.lstsq(points[agree] * root[:, None], d[agree] * root, rcond=None)
-        plane = np.asarray(solved[0], np.float64)
-    return plane
+    best = np.argsort(views.costs(at, candidates).mean(axis=1), kind="stable")[:_FINALISTS]
+    finalists = np.array([polish(candidates[i], matches) for i in best])
+    return np.asarray(finalists[views.costs(at, finalists).mean(axis=1).argmin()])
 
 
 def _places(

@@ -28,22 +28,22 @@ SMALLEST_REGION_PX = 1000
 """Smaller regions are bridged well by the matcher itself."""
 RIM_PX = 4
 """How far a region is grown, to take in the edges that end it."""
-DOUBTFUL = 0.6
-"""Mean confidence of a region below which it gets a plane: fewer than six pixels in ten right."""
+DOUBTFUL = 0.55
+"""Mean confidence of a region below which it gets a plane."""
 PLANE_CONFIDENCE = 0.6
 """Share of such pixels within 1 px of the truth: 0.59 on the sample room, 0.93 on flyingthings_a,
 0.2 to 0.6 on the few small regions of the other pairs (benchmarks/accuracy.py --planes)."""
 
 WHOLE_RIM, WHOLE_SUPPORT = 0.7, 0.9
 """Shares of the rim's edges, or of the matches, from which one plane is taken for all."""
-ENOUGH = 0.9
+ENOUGH = 0.95
 """Least sum of the two shares for a plane to be believed (benchmarks/accuracy.py)."""
 
 STEP = 2
 """Regions are found and planes fitted on every second row and column: a quarter of the work."""
 
 _MOST_PLANES = 4
-_NEIGHBORHOOD_PX = 120
+_NEIGHBORHOOD_PX = 160
 _EDGE_LEVELS = 8.0
 _SHIFT_PX = 3.0
 _FINALISTS = 5
@@ -51,6 +51,7 @@ _SAMPLES = 1000
 _MATCHES = 4000
 _SEED = 0
 _TRUSTED = 0.3
+_SOME = 1e-4  # mean weight around a pixel: about one match within 80 px
 
 
 def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> DisparityMap:
@@ -107,7 +108,8 @@ def _planes(
     """The parts of a smooth region, each with the plane that the evidence supports.
 
     A wall and the ceiling above it are one smooth region: where the first plane explains only
-    part of the evidence, the pixels around its dissenters are tried again by themselves.
+    part of the evidence, it takes only what has more supporters than dissenters around it, and
+    the rest is tried again by itself. Without either a plane says nothing: no extrapolation.
     """
     px, weight = coarse.px[window], coarse.confidence[window] ** 2
     x = STEP * (window[1].start + np.arange(px.shape[1]))
@@ -129,7 +131,7 @@ def _planes(
         part = inside
         if agreement < WHOLE_RIM and support < WHOLE_SUPPORT:
             around = (_NEIGHBORHOOD_PX // STEP, _NEIGHBORHOOD_PX // STEP)
-            part = inside & (cv2.blur(supporters, around) >= cv2.blur(dissenters, around))
+            part = inside & (cv2.blur(supporters, around) > cv2.blur(dissenters, around) + _SOME)
         if agreement + support >= ENOUGH:
             yield part, plane
         if part is inside:

@@ -61,10 +61,13 @@ def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> Disparit
     their region's plane are kept, as are regions that the matcher is sure of. The same input
     gives the same output.
     """
-    coarse = DisparityMap(disparity.px[::STEP, ::STEP], disparity.confidence[::STEP, ::STEP])
+    coarse = DisparityMap(
+        np.ascontiguousarray(disparity.px[::STEP, ::STEP]),
+        np.ascontiguousarray(disparity.confidence[::STEP, ::STEP]),
+    )
     slope = np.asarray(cv2.Sobel(left, cv2.CV_16S, 1, 0, ksize=3), np.int16)
     labels, boxes = _smooth_regions(left, slope)
-    doubtful = _doubtful_regions(labels, len(boxes), coarse.confidence)
+    doubtful = _doubtful_regions(labels, boxes[:, cv2.CC_STAT_AREA], coarse.confidence)
     known = coarse.px[np.isfinite(coarse.px)]
     if len(doubtful) == 0 or known.size == 0:
         return disparity
@@ -74,7 +77,8 @@ def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> Disparit
     for number in doubtful:
         window = _grown(boxes[number], labels.shape)
         for part, plane in _planes(coarse, window, labels[window] == number, views):
-            _put(px, confidence, _full_size(window), part, plane, limits)
+            part, place = _cropped(part, window)
+            _put(px, confidence, _full_size(place), part, plane, limits)
     return DisparityMap(px, confidence)
 
 
@@ -112,8 +116,8 @@ def _planes(
     the rest is tried again by itself. Without either a plane says nothing: no extrapolation.
     """
     px, weight = coarse.px[window], coarse.confidence[window] ** 2
-    x = STEP * (window[1].start + np.arange(px.shape[1]))
-    y = STEP * (window[0].start + np.arange(px.shape[0]))
+    x = STEP * np.arange(window[1].start, window[1].stop, dtype=np.float32)
+    y = STEP * np.arange(window[0].start, window[0].stop, dtype=np.float32)
     for _ in range(_MOST_PLANES):
         if STEP**2 * np.count_nonzero(inside) < SMALLEST_REGION_PX:
             return
@@ -122,10 +126,11 @@ def _planes(
         plane = _best_plane(coarse, window, region, inside, views)
         if plane is None:
             return
-        with np.errstate(invalid="ignore"):
-            near = np.abs(px - (plane[0] * x + (plane[1] * y + plane[2])[:, None])) < AGREE_PX
-        supporters = np.where(region & near, weight, np.float32(0))
-        dissenters = np.where(region & ~near & np.isfinite(px), weight, np.float32(0))
+        a, b, c = (np.float32(value) for value in plane)
+        with np.errstate(invalid="ignore"):  # a hole is no match: its weight is 0
+            near = region & (np.abs(px - a * x - (b * y + c)[:, None]) < AGREE_PX)
+        supporters = weight * near
+        dissenters = weight * (region & ~near)
         support = float(supporters.sum() / max(float(supporters.sum() + dissenters.sum()), 1e-6))
         agreement = _rim_agreement(views, rim, plane)
         part = inside
@@ -162,10 +167,11 @@ def _smooth_regions(
     return np.asarray(labels, np.int32), np.asarray(boxes, np.int32)
 
 
-def _doubtful_regions(labels: NDArray[np.int32], count: int, confidence: Float) -> NDArray[np.intp]:
+def _doubtful_regions(
+    labels: NDArray[np.int32], area: NDArray[np.int32], confidence: Float
+) -> NDArray[np.intp]:
     """Labels of the regions that are large enough and that the matcher is unsure of."""
-    area = np.bincount(labels.ravel(), minlength=count)
-    trust = np.bincount(labels.ravel(), weights=confidence.ravel(), minlength=count)
+    trust = np.bincount(labels.ravel(), weights=confidence.ravel(), minlength=len(area))
     chosen = (STEP**2 * area >= SMALLEST_REGION_PX) & (trust < DOUBTFUL * area)
     chosen[0] = False  # the textured rest
     return np.flatnonzero(chosen)
@@ -180,9 +186,10 @@ def _best_plane(
     if len(trusted) < max(30, 0.02 * np.count_nonzero(region)):
         return None
     trusted = _some(trusted, _MATCHES, rng)
-    y, x = (values.astype(np.float32) for values in _coordinates(trusted, region.shape, window))
-    weight = coarse.confidence[window].ravel()[trusted] ** 2
-    matches = Matches(x, y, coarse.px[window].ravel()[trusted], weight)
+    rows, columns = _coordinates(trusted, region.shape, window)
+    at = rows // STEP, columns // STEP
+    x, y = columns.astype(np.float32), rows.astype(np.float32)
+    matches = Matches(x, y, coarse.px[at], coarse.confidence[at] ** 2)
     candidates = propose(matches, rng)
     if len(candidates) == 0:
         return None
@@ -225,6 +232,17 @@ def _grown(box: NDArray[np.int32], shape: tuple[int, ...]) -> Window:
     return (
         slice(max(y - rim, 0), min(y + height + rim, shape[0])),
         slice(max(x - rim, 0), min(x + width + rim, shape[1])),
+    )
+
+
+def _cropped(part: Mask, window: Window) -> tuple[Mask, Window]:
+    """The part and its window without the empty margin, beyond what its rim needs."""
+    box = np.array(cv2.boundingRect(part.astype(np.uint8)), np.int32)
+    rows, columns = _grown(box, part.shape)
+    at = window[0].start, window[1].start
+    return part[rows, columns], (
+        slice(at[0] + rows.start, at[0] + rows.stop),
+        slice(at[1] + columns.start, at[1] + columns.stop),
     )
 
 

@@ -26,9 +26,9 @@ AGREE_PX = 1.0
 """A match within this of a plane supports it."""
 
 _STEEPEST = 0.7  # px of disparity per pixel: a surface seen at a very grazing angle
-_TRIPLES = 400
+_TRIPLES = 800  # with 400, one seed in six put a wrong plane on a wall of the sample room
 _SMALLEST_TRIANGLE = 0.06  # of the region's bounding box
-_CANDIDATES = 20
+_CANDIDATES = 40
 _COUNTED = 400  # matches that vote on a candidate
 _COST_CAP = 20.0
 

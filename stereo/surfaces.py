@@ -39,8 +39,9 @@ WHOLE_RIM, WHOLE_SUPPORT = 0.7, 0.9
 ENOUGH = 0.95
 """Least sum of the two shares for a plane to be believed (benchmarks/accuracy.py)."""
 
-STEP = 2
-"""Regions are found and planes fitted on every second row and column: a quarter of the work."""
+STEP = 4
+"""Regions are found and planes fitted on every fourth row and column. Half the time of 2, and over
+six seeds of the random draws as good on pairs.json and the sample room."""
 
 _MOST_PLANES = 4
 _NEIGHBORHOOD_PX = 160

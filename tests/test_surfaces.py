@@ -79,6 +79,29 @@ def test_what_the_matcher_is_sure_of_stays_also_where_it_is_curved() -> None:
     np.testing.assert_array_equal(result.px, disparity.px)
 
 
+def test_a_plane_is_not_extrapolated_to_where_nothing_was_matched() -> None:
+    """One smooth region, one wall matched on the left, another, unmatched, to the far right."""
+    height, width = 200, 900
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    image = np.full((height, width), 128, np.uint8)
+    px = 20 + 0.01 * x
+    px[:, 300:500] += np.where(y[:, 300:500] < 100, 4, -4)  # opinions differ: not one plane
+    px[:, 500:] = np.nan
+    known = np.isfinite(px)
+    disparity = DisparityMap(px, np.where(known, np.float32(0.5), np.float32(0)))
+    result = plane_surfaces(disparity, image, image)
+    assert np.isnan(result.px[:, 700:]).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_wall_is_recovered_whatever_the_noise(seed: int) -> None:
+    truth = slanted()
+    disparity, left, right = scene(truth, answered=0.6, sure=0.4, seed=seed)
+    error = np.abs(plane_surfaces(disparity, left, right).px - truth)[WALL]
+    assert np.nanmean(error > 2) < 0.02
+    assert np.nanmedian(error) < 0.5
+
+
 def test_textured_images_are_left_alone() -> None:
     rng = np.random.default_rng(0)
     image = rng.integers(0, 255, SIZE).astype(np.uint8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stereo import surfaces
 from stereo.frame import DisparityMap
 from stereo.surfaces import PLANE_CONFIDENCE, plane_surfaces
 
@@ -79,8 +80,11 @@ def test_what_the_matcher_is_sure_of_stays_also_where_it_is_curved() -> None:
     np.testing.assert_array_equal(result.px, disparity.px)
 
 
-def test_a_plane_is_not_extrapolated_to_where_nothing_was_matched() -> None:
-    """One smooth region, one wall matched on the left, another, unmatched, to the far right."""
+def test_a_plane_is_not_extrapolated_to_where_nothing_was_matched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One smooth region: a wall on the left, other opinions beside it, no match far right."""
+    monkeypatch.setattr(surfaces, "_rim_agreement", lambda *_: 0.5)  # a blank image has no rim
     height, width = 200, 900
     y, x = np.mgrid[:height, :width].astype(np.float32)
     image = np.full((height, width), 128, np.uint8)
@@ -90,6 +94,7 @@ def test_a_plane_is_not_extrapolated_to_where_nothing_was_matched() -> None:
     known = np.isfinite(px)
     disparity = DisparityMap(px, np.where(known, np.float32(0.5), np.float32(0)))
     result = plane_surfaces(disparity, image, image)
+    assert (result.px != px)[:, :500].any()
     assert np.isnan(result.px[:, 700:]).all()
 
 

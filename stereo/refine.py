@@ -19,6 +19,9 @@ from stereo.surfaces import plane_surfaces
 FILLED_CONFIDENCE = 0.2
 """Confidence given to a filled hole: a guess from its surroundings, see benchmarks/accuracy.py."""
 
+SAME_SURFACE_PX = 3.0
+"""Two sides of a hole that differ by no more are one surface; 2 to 5 do about as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class RefineParams:
@@ -38,7 +41,7 @@ def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -
         disparity = drop_unseen(disparity, pair)
     if not params.fill:
         return disparity
-    filled = fill_holes(disparity.px)
+    filled = fill_holes(disparity.px, same_surface_px=SAME_SURFACE_PX)
     guessed = np.isnan(disparity.px) & np.isfinite(filled)
     confidence = np.where(guessed, np.float32(FILLED_CONFIDENCE), disparity.confidence)
     return replace(disparity, px=filled, confidence=confidence)
@@ -96,25 +99,33 @@ def remove_speckles(px: Float, *, max_size: int = 100, step_px: float = 2.0) -> 
     return np.where(fixed == hole, np.float32(np.nan), px)
 
 
-def fill_holes(px: Float) -> Float:
-    """Return ``px`` with every hole filled from the background beside it.
+def fill_holes(px: Float, *, same_surface_px: float = 0.0) -> Float:
+    """Return ``px`` with every hole filled from what is beside it on its row.
 
     A hole is mostly what only one camera sees, so it belongs to the farther of its two
-    neighbours on the row (the smaller disparity); a row without any value takes the nearest row's.
-    A map that knows nothing stays as it is.
+    neighbours on the row (the smaller disparity). Where the two differ by at most
+    ``same_surface_px`` they are one surface, which goes on between them as a straight line. A row
+    without any value takes the nearest row's; a map that knows nothing stays as it is.
     """
-    known = np.isfinite(px)
-    filled = np.fmin(_last_known(px, known), _last_known(px[:, ::-1], known[:, ::-1])[:, ::-1])
-    filled = np.where(known, px, filled)
+    height, width = px.shape
+    bordered = np.zeros((height, width + 2), np.int8)  # so that every run ends on its own row
+    bordered[:, 1:-1] = np.isnan(px)
+    change = np.diff(bordered.ravel())
+    row, first = np.divmod(np.flatnonzero(change > 0), width + 2)  # a run is first to last - 1
+    last = np.flatnonzero(change < 0) % (width + 2)
+    before = np.where(first > 0, px[row, first - 1], np.float32(np.nan))
+    after = np.where(last < width, px[row, last % width], np.float32(np.nan))
+    length = last - first
+    with np.errstate(invalid="ignore"):
+        same = np.abs(after - before) <= same_surface_px
+    start = np.where(same, before, np.fmin(before, after))
+    slope = np.where(same, (after - before) / (length + 1), np.float32(0))
+    run = np.repeat(np.arange(len(row)), length)
+    along = np.arange(len(run)) - (np.cumsum(length) - length)[run]
+    filled = px.copy()
+    filled[row[run], first[run] + along] = start[run] + slope[run] * (along + 1)
     rows = np.flatnonzero(np.isfinite(filled[:, 0]))
-    if len(rows) in (0, len(px)):
+    if len(rows) in (0, height):
         return filled
-    nearest = rows[np.abs(np.arange(len(px))[:, None] - rows).argmin(axis=1)]
+    nearest = rows[np.abs(np.arange(height)[:, None] - rows).argmin(axis=1)]
     return np.ascontiguousarray(filled[nearest])
-
-
-def _last_known(px: Float, known: NDArray[np.bool_]) -> Float:
-    """For each pixel the nearest known value at or left of it on its row, NaN if none."""
-    columns = np.where(known, np.arange(px.shape[1], dtype=np.int32), 0)
-    np.maximum.accumulate(columns, axis=1, out=columns)
-    return np.take_along_axis(px, columns, axis=1)

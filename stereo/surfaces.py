@@ -12,19 +12,14 @@ was given a plane carries a lower confidence. Benchmarks: ``benchmarks/accuracy.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Mask
+from stereo.plane_fit import AGREE_PX, Gray, Matches, Places, Plane, Views, polish, propose
 
-Gray = NDArray[np.uint8]
-Plane = NDArray[np.float64]
-"""(3,) a, b, c of ``d = a x + b y + c``, with x, y in pixels of the image."""
-Places = tuple[NDArray[np.intp], NDArray[np.intp]]
-"""Rows and columns of some pixels of the image."""
 Window = tuple[slice, slice]
 
 SMOOTH_LEVELS = 6
@@ -33,48 +28,31 @@ SMALLEST_REGION_PX = 1000
 """Smaller regions are bridged well by the matcher itself."""
 RIM_PX = 4
 """How far a region is grown, to take in the edges that end it."""
-DOUBTFUL = 0.6
-"""Mean confidence of a region below which it gets a plane: fewer than six pixels in ten right."""
-AGREE_PX = 1.0
-"""A match within this of a plane supports it, and is kept."""
+DOUBTFUL = 0.55
+"""Mean confidence of a region below which it gets a plane."""
 PLANE_CONFIDENCE = 0.6
-"""Share of such pixels within 1 px of the truth: 0.59 on the sample room, 0.93 on flyingthings_a,
-0.2 to 0.6 on the few small regions of the other pairs (benchmarks/accuracy.py --planes)."""
+"""Cautious: 0.80 of such pixels are within 1 px of the truth in the sample room, 0.93 on
+flyingthings_a, 0.76 on reindeer, 0.64 on teddy (benchmarks/accuracy.py --planes)."""
 
 WHOLE_RIM, WHOLE_SUPPORT = 0.7, 0.9
 """Shares of the rim's edges, or of the matches, from which one plane is taken for all."""
-ENOUGH = 0.9
+ENOUGH = 0.95
 """Least sum of the two shares for a plane to be believed (benchmarks/accuracy.py)."""
 
-STEP = 2
-"""Regions are found and planes fitted on every second row and column: a quarter of the work."""
+STEP = 4
+"""Regions are found and planes fitted on every fourth row and column. Half the time of 2, and over
+six seeds of the random draws as good on pairs.json and the sample room."""
 
 _MOST_PLANES = 4
-_NEIGHBORHOOD_PX = 120
+_NEIGHBORHOOD_PX = 160
 _EDGE_LEVELS = 8.0
 _SHIFT_PX = 3.0
-_STEEPEST = 0.7  # px of disparity per pixel: a surface seen at a very grazing angle
-_TRIPLES = 400
-_SMALLEST_TRIANGLE = 0.06  # of the region's bounding box
-_CANDIDATES = 20
 _FINALISTS = 5
 _SAMPLES = 1000
-_COST_CAP = 20.0
+_MATCHES = 4000
 _SEED = 0
 _TRUSTED = 0.3
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What the photometric cost needs of one image, as flat float32."""
-
-    gray: Float
-    slope: Float
-
-    @classmethod
-    def of(cls, gray: Gray) -> _View:
-        slope = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3) * np.float32(0.25)
-        return cls(gray.astype(np.float32), np.asarray(slope, np.float32))
+_SOME = 1e-4  # mean weight around a pixel: about one match within 80 px
 
 
 def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> DisparityMap:
@@ -84,19 +62,24 @@ def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> Disparit
     their region's plane are kept, as are regions that the matcher is sure of. The same input
     gives the same output.
     """
-    coarse = DisparityMap(disparity.px[::STEP, ::STEP], disparity.confidence[::STEP, ::STEP])
-    labels, boxes = _smooth_regions(left)
-    doubtful = _doubtful_regions(labels, len(boxes), coarse.confidence)
+    coarse = DisparityMap(
+        np.ascontiguousarray(disparity.px[::STEP, ::STEP]),
+        np.ascontiguousarray(disparity.confidence[::STEP, ::STEP]),
+    )
+    slope = np.asarray(cv2.Sobel(left, cv2.CV_16S, 1, 0, ksize=3), np.int16)
+    labels, boxes = _smooth_regions(left, slope)
+    doubtful = _doubtful_regions(labels, boxes[:, cv2.CC_STAT_AREA], coarse.confidence)
     known = coarse.px[np.isfinite(coarse.px)]
     if len(doubtful) == 0 or known.size == 0:
         return disparity
-    views = _View.of(left), _View.of(right)
+    views = Views.of(left, right, slope)
     limits = float(known.min()) - AGREE_PX, float(known.max()) + AGREE_PX
     px, confidence = disparity.px.copy(), disparity.confidence.copy()
     for number in doubtful:
         window = _grown(boxes[number], labels.shape)
         for part, plane in _planes(coarse, window, labels[window] == number, views):
-            _put(px, confidence, _full_size(window), part, plane, limits)
+            part, place = _cropped(part, window)
+            _put(px, confidence, _full_size(place), part, plane, limits)
     return DisparityMap(px, confidence)
 
 
@@ -125,16 +108,17 @@ def _put(
 
 
 def _planes(
-    coarse: DisparityMap, window: Window, inside: Mask, views: tuple[_View, _View]
+    coarse: DisparityMap, window: Window, inside: Mask, views: Views
 ) -> Iterator[tuple[Mask, Plane]]:
     """The parts of a smooth region, each with the plane that the evidence supports.
 
     A wall and the ceiling above it are one smooth region: where the first plane explains only
-    part of the evidence, the pixels around its dissenters are tried again by themselves.
+    part of the evidence, it takes only what has more supporters than dissenters around it, and
+    the rest is tried again by itself. Without either a plane says nothing: no extrapolation.
     """
     px, weight = coarse.px[window], coarse.confidence[window] ** 2
-    x = STEP * (window[1].start + np.arange(px.shape[1]))
-    y = STEP * (window[0].start + np.arange(px.shape[0]))
+    x = STEP * np.arange(window[1].start, window[1].stop, dtype=np.float32)
+    y = STEP * np.arange(window[0].start, window[0].stop, dtype=np.float32)
     for _ in range(_MOST_PLANES):
         if STEP**2 * np.count_nonzero(inside) < SMALLEST_REGION_PX:
             return
@@ -143,16 +127,17 @@ def _planes(
         plane = _best_plane(coarse, window, region, inside, views)
         if plane is None:
             return
-        with np.errstate(invalid="ignore"):
-            near = np.abs(px - (plane[0] * x + (plane[1] * y + plane[2])[:, None])) < AGREE_PX
-        supporters = np.where(region & near, weight, np.float32(0))
-        dissenters = np.where(region & ~near & np.isfinite(px), weight, np.float32(0))
+        a, b, c = (np.float32(value) for value in plane)
+        with np.errstate(invalid="ignore"):  # a hole is no match: its weight is 0
+            near = region & (np.abs(px - a * x - (b * y + c)[:, None]) < AGREE_PX)
+        supporters = weight * near
+        dissenters = weight * (region & ~near)
         support = float(supporters.sum() / max(float(supporters.sum() + dissenters.sum()), 1e-6))
         agreement = _rim_agreement(views, rim, plane)
         part = inside
         if agreement < WHOLE_RIM and support < WHOLE_SUPPORT:
             around = (_NEIGHBORHOOD_PX // STEP, _NEIGHBORHOOD_PX // STEP)
-            part = inside & (cv2.blur(supporters, around) >= cv2.blur(dissenters, around))
+            part = inside & (cv2.blur(supporters, around) > cv2.blur(dissenters, around) + _SOME)
         if agreement + support >= ENOUGH:
             yield part, plane
         if part is inside:
@@ -160,22 +145,22 @@ def _planes(
         inside = inside & ~part
 
 
-def _rim_agreement(views: tuple[_View, _View], rim: Places, plane: Plane) -> float:
+def _rim_agreement(views: Views, rim: Places, plane: Plane) -> float:
     """Share of the rim's edges that fit better at the plane than a little before or behind it."""
-    edge = np.abs(views[0].slope[rim]) > _EDGE_LEVELS
+    edge = np.abs(views.slope[rim]) > 4 * _EDGE_LEVELS
     if np.count_nonzero(edge) < 20:
         return 0.0
     edges = rim[0][edge], rim[1][edge]
-    here, before, behind = (
-        _photometric_costs(views, edges, plane + np.array([0, 0, shift]))
-        for shift in (0.0, _SHIFT_PX, -_SHIFT_PX)
-    )
+    shifted = plane + np.array([[0, 0, 0], [0, 0, _SHIFT_PX], [0, 0, -_SHIFT_PX]])
+    here, before, behind = views.costs(edges, shifted)
     return float(np.mean((here < before) & (here < behind)))
 
 
-def _smooth_regions(gray: Gray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _smooth_regions(
+    gray: Gray, slope: NDArray[np.int16]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Labels of connected smooth pixels, and per label (x, y, width, height, area); coarse."""
-    across = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 1, 0, ksize=3), alpha=0.25)
+    across = cv2.convertScaleAbs(slope, alpha=0.25)
     down = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 0, 1, ksize=3), alpha=0.25)
     steepest = np.asarray(cv2.dilate(cv2.max(across, down), _square(3)))[::STEP, ::STEP]
     smooth = (steepest < SMOOTH_LEVELS).astype(np.uint8)
@@ -183,100 +168,39 @@ def _smooth_regions(gray: Gray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     return np.asarray(labels, np.int32), np.asarray(boxes, np.int32)
 
 
-def _doubtful_regions(labels: NDArray[np.int32], count: int, confidence: Float) -> NDArray[np.intp]:
+def _doubtful_regions(
+    labels: NDArray[np.int32], area: NDArray[np.int32], confidence: Float
+) -> NDArray[np.intp]:
     """Labels of the regions that are large enough and that the matcher is unsure of."""
-    area = np.bincount(labels.ravel(), minlength=count)
-    trust = np.bincount(labels.ravel(), weights=confidence.ravel(), minlength=count)
+    trust = np.bincount(labels.ravel(), weights=confidence.ravel(), minlength=len(area))
     chosen = (STEP**2 * area >= SMALLEST_REGION_PX) & (trust < DOUBTFUL * area)
     chosen[0] = False  # the textured rest
     return np.flatnonzero(chosen)
 
 
 def _best_plane(
-    coarse: DisparityMap,
-    window: Window,
-    region: Mask,
-    inside: Mask,
-    views: tuple[_View, _View],
+    coarse: DisparityMap, window: Window, region: Mask, inside: Mask, views: Views
 ) -> Plane | None:
     """The plane that the images speak for, among those that the matches propose."""
     rng = np.random.default_rng(_SEED)
     trusted = np.flatnonzero(region & (coarse.confidence[window] > _TRUSTED))
     if len(trusted) < max(30, 0.02 * np.count_nonzero(region)):
         return None
-    trusted = _some(trusted, 4 * _SAMPLES, rng)
-    d = coarse.px[window].ravel()[trusted].astype(float)
-    weight = coarse.confidence[window].ravel()[trusted].astype(float) ** 2
+    trusted = _some(trusted, _MATCHES, rng)
     rows, columns = _coordinates(trusted, region.shape, window)
-    points = np.column_stack([columns, rows, np.ones(len(rows))]).astype(float)
-    candidates = _candidates(points, d, weight, rng)
+    at = rows // STEP, columns // STEP
+    x, y = columns.astype(np.float32), rows.astype(np.float32)
+    matches = Matches(x, y, coarse.px[at], coarse.confidence[at] ** 2)
+    candidates = propose(matches, rng)
     if len(candidates) == 0:
         return None
     # mostly the rim is compared, whose edges agree only at the right plane
     at = _places(region & ~inside, window, _SAMPLES, rng)
     middle = _places(inside, window, _SAMPLES // 2, rng)
     at = np.concatenate([at[0], middle[0]]), np.concatenate([at[1], middle[1]])
-    costs = [_photometric_costs(views, at, plane).mean() for plane in candidates]
-    finalists = [_polish(candidates[i], points, d, weight) for i in np.argsort(costs)[:_FINALISTS]]
-    costs = [_photometric_costs(views, at, plane).mean() for plane in finalists]
-    return finalists[int(np.argmin(costs))]
-
-
-def _candidates(
-    points: NDArray[np.float64],
-    d: NDArray[np.float64],
-    weight: NDArray[np.float64],
-    rng: np.random.Generator,
-) -> NDArray[np.float64]:
-    """(K, 3) planes through random triples of matches, those with most support first."""
-    chance = np.cumsum(weight) / weight.sum()
-    triples = np.searchsorted(chance, rng.random((_TRIPLES, 3))).clip(0, len(d) - 1)
-    corners = points[triples]
-    extent = float(np.ptp(points[:, 0]) * np.ptp(points[:, 1]))
-    # twice the area of the triangle, px^2: a small one says little of the far end of the region
-    apart = np.abs(np.linalg.det(corners)) > max(50.0, _SMALLEST_TRIANGLE * extent)
-    if not apart.any():
-        return np.zeros((0, 3))
-    planes = np.linalg.solve(corners[apart], d[triples[apart]][..., None])[..., 0]
-    planes = planes[np.all(np.abs(planes[:, :2]) < _STEEPEST, axis=1)]
-    some = rng.permutation(len(d))[:_SAMPLES]
-    agree = np.abs(planes @ points[some].T - d[some]) < AGREE_PX
-    return planes[np.argsort(-(agree @ weight[some]), kind="stable")[:_CANDIDATES]]
-
-
-def _photometric_costs(views: tuple[_View, _View], at: Places, plane: Plane) -> Float:
-    """Difference of intensity and slope between the images at the plane, for each pixel."""
-    left, right = views
-    rows, columns = at
-    width = left.gray.shape[1]
-    there = columns - (plane[0] * columns + plane[1] * rows + plane[2])
-    outside = (there < 0) | (there > width - 1)
-    there = there.clip(0, width - 1.001)
-    first = there.astype(np.intp)
-    share = (there - first).astype(np.float32)
-    cost = np.zeros(len(rows), np.float32)
-    for mine, theirs in ((left.gray, right.gray), (left.slope, right.slope)):
-        seen = theirs[rows, first] * (1 - share) + theirs[rows, first + 1] * share
-        cost += np.minimum(np.abs(mine[rows, columns] - seen), np.float32(_COST_CAP))
-    cost[outside] = _COST_CAP / 2  # neither for nor against
-    return cost
-
-
-def _polish(
-    plane: Plane,
-    points: NDArray[np.float64],
-    d: NDArray[np.float64],
-    weight: NDArray[np.float64],
-) -> Plane:
-    """Weighted least squares over the matches that agree, twice."""
-    for _ in range(2):
-        agree = np.abs(points @ plane - d) < AGREE_PX
-        if np.count_nonzero(agree) < 12:
-            break
-        root = np.sqrt(weight[agree])
-        solved = np.linalg.lstsq(points[agree] * root[:, None], d[agree] * root, rcond=None)
-        plane = np.asarray(solved[0], np.float64)
-    return plane
+    best = np.argsort(views.costs(at, candidates).mean(axis=1), kind="stable")[:_FINALISTS]
+    finalists = np.array([polish(candidates[i], matches) for i in best])
+    return np.asarray(finalists[views.costs(at, finalists).mean(axis=1).argmin()])
 
 
 def _places(
@@ -309,6 +233,17 @@ def _grown(box: NDArray[np.int32], shape: tuple[int, ...]) -> Window:
     return (
         slice(max(y - rim, 0), min(y + height + rim, shape[0])),
         slice(max(x - rim, 0), min(x + width + rim, shape[1])),
+    )
+
+
+def _cropped(part: Mask, window: Window) -> tuple[Mask, Window]:
+    """The part and its window without the empty margin, beyond what its rim needs."""
+    box = np.array(cv2.boundingRect(part.astype(np.uint8)), np.int32)
+    rows, columns = _grown(box, part.shape)
+    at = window[0].start, window[1].start
+    return part[rows, columns], (
+        slice(at[0] + rows.start, at[0] + rows.stop),
+        slice(at[1] + columns.start, at[1] + columns.stop),
     )
 
 

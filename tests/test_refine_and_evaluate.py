@@ -66,6 +66,16 @@ def test_filling_keeps_known_pixels_and_takes_the_background(px: np.ndarray) -> 
             assert filled[y, x] == min(beside)
 
 
+def test_a_hole_in_a_slanted_surface_is_bridged_and_an_occlusion_is_background() -> None:
+    slanted = 10 + 0.2 * np.arange(40, dtype=np.float32)[None, :].repeat(3, axis=0)
+    px = slanted.copy()
+    px[:, 12:20] = NAN
+    np.testing.assert_allclose(fill_holes(px, same_surface_px=3), slanted, atol=1e-4)
+    px[:, 20:] += 15  # now something nearer begins there
+    filled = fill_holes(px, same_surface_px=3)
+    np.testing.assert_array_equal(filled[:, 12:20], px[:, 11:12].repeat(8, axis=1))
+
+
 def test_refine_marks_what_it_filled() -> None:
     px = np.full((30, 30), 8, np.float32)
     px[10, 10] = NAN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stereo import surfaces
 from stereo.frame import DisparityMap
 from stereo.surfaces import PLANE_CONFIDENCE, plane_surfaces
 
@@ -77,6 +78,33 @@ def test_what_the_matcher_is_sure_of_stays_also_where_it_is_curved() -> None:
     disparity, left, right = scene(curved, answered=0.98, sure=0.9)
     result = plane_surfaces(disparity, left, right)
     np.testing.assert_array_equal(result.px, disparity.px)
+
+
+def test_a_plane_is_not_extrapolated_to_where_nothing_was_matched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One smooth region: a wall on the left, other opinions beside it, no match far right."""
+    monkeypatch.setattr(surfaces, "_rim_agreement", lambda *_: 0.5)  # a blank image has no rim
+    height, width = 200, 900
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    image = np.full((height, width), 128, np.uint8)
+    px = 20 + 0.01 * x
+    px[:, 300:500] += np.where(y[:, 300:500] < 100, 4, -4)  # opinions differ: not one plane
+    px[:, 500:] = np.nan
+    known = np.isfinite(px)
+    disparity = DisparityMap(px, np.where(known, np.float32(0.5), np.float32(0)))
+    result = plane_surfaces(disparity, image, image)
+    assert (result.px != px)[:, :500].any()
+    assert np.isnan(result.px[:, 700:]).all()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_wall_is_recovered_whatever_the_noise(seed: int) -> None:
+    truth = slanted()
+    disparity, left, right = scene(truth, answered=0.6, sure=0.4, seed=seed)
+    error = np.abs(plane_surfaces(disparity, left, right).px - truth)[WALL]
+    assert np.nanmean(error > 2) < 0.02
+    assert np.nanmedian(error) < 0.5
 
 
 def test_textured_images_are_left_alone() -> None:

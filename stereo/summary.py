@@ -19,7 +19,7 @@ def summarize(
     files: dict[str, str],
     elapsed_s: float,
 ) -> dict[str, Any]:
-    """Return the facts of one result, ready for JSON."""
+    """Return the facts of one result; what could not be measured is NaN or None."""
     height, width = result.disparity.px.shape
     warnings = _warnings(pipeline, result, rows)
     geometry = pipeline.rectification.geometry

@@ -114,6 +114,20 @@ def test_run_without_calibration_says_why_there_is_no_depth(
     assert not (tmp_path / "o" / "cloud.ply").exists()
 
 
+def test_json_is_valid_where_nothing_could_be_measured(cli: Cli, tmp_path: Path) -> None:
+    outputs.write_image_png(tmp_path / "flat.png", np.full((48, 120), 128, np.uint8))
+    copy = tmp_path / "also.png"
+    copy.write_bytes((tmp_path / "flat.png").read_bytes())
+    ended = cli(
+        "run", tmp_path / "flat.png", copy, "--num-disparities", 16, "-o", tmp_path / "o", "--json"
+    )
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    assert json.loads(ended.out, parse_constant=refuse)["row_offset_px"] is None
+
+
 def test_run_on_a_side_by_side_image(cli: Cli, tmp_path: Path) -> None:
     images = textured_pair(6.0, color=True)
     outputs.write_image_png(tmp_path / "both.png", np.hstack([images.left, images.right]))

@@ -16,11 +16,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stereo.evaluate import Metrics, evaluate
+from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.frame import Float, RectifiedPair
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import make_matcher
-from stereo.refine import RefineParams, refine
+from stereo.refine import RefineParams, fill, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 
@@ -61,8 +61,7 @@ def ours(name: str) -> Method:
     def match(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
         matched = make_matcher(name, num_disparities=num_disparities).match(pair)
         refined = refine(matched, pair, RefineParams())
-        filled = refine(refined, pair, RefineParams(surfaces=False, fill=True))
-        return refined.px, filled.px
+        return refined.px, fill(refined).px
 
     return match
 
@@ -115,7 +114,7 @@ def main() -> None:
             rows.append(astuple(metrics))
         table = np.array(rows)
         dense_2 = table[:, columns.index("dense_2")]
-        geometric = np.exp(np.log(np.maximum(dense_2, 1e-3)).mean())
+        geometric = geometric_mean(dense_2)
         means = " | ".join(f"{value:.2f}" for value in table.mean(axis=0))
         print(f"| {label:22} | {means} | {geometric:.2f} |", flush=True)
         if arguments.per_pair:

@@ -17,7 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.evaluate import evaluate
+from stereo.evaluate import evaluate, geometric_mean
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.manifest import load_manifest
@@ -78,8 +78,7 @@ def main() -> None:
                 if finished:
                     result = refine(result, pair, RefineParams(fill=True))
                 scores.append(evaluate(result.px, truth, visible=item.visible(truth)).dense_2)
-            geometric = np.exp(np.log(np.maximum(scores, 1e-3)).mean())
-            cells.append(f"{np.mean(scores):.2f} / {geometric:.2f}")
+            cells.append(f"{np.mean(scores):.2f} / {geometric_mean(scores):.2f}")
         print(f"| {label} | {' | '.join(cells)} |", flush=True)
 
 

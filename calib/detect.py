@@ -23,6 +23,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.atomic import replace_whole
 from calib.board import (
     AprilGrid,
     AsymmetricCircleGrid,
@@ -178,9 +179,7 @@ def _remember(entry: Path, found: Detection | None) -> None:
     np.savez(buffer, points=points, ids=ids, facts=facts)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        part = entry.with_suffix(f".{os.getpid()}.part")
-        part.write_bytes(buffer.getvalue())
-        part.replace(entry)
+        replace_whole(entry, buffer.getvalue())
     except OSError:
         pass  # a cache that cannot be written costs time, nothing else
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.atomic import replace_whole
 from calib.board import Artwork, Board, BoardError
 
 PAPERS_MM: dict[str, tuple[float, float]] = {
@@ -104,14 +105,14 @@ def write_pages(pages: list[Page], path: Path) -> None:
     """
     ending = path.suffix.lower()
     if ending == ".pdf":
-        path.write_bytes(_pdf(pages))
+        replace_whole(path, _pdf(pages))
         return
     writers = {".svg": _svg, ".png": _png}
     if ending not in writers:
         raise BoardError(f"{path}: expected a name ending in .pdf, .svg or .png")
     for number, page in enumerate(pages, 1):
         name = path if len(pages) == 1 else path.with_stem(f"{path.stem}_{number}")
-        name.write_bytes(writers[ending](page))
+        replace_whole(name, writers[ending](page))
 
 
 def render(art: Artwork, pixels_per_m: float, *, border_px: int = 0) -> Float:

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.atomic import replace_whole
 from calib.detect import read_gray
 from calib.quality import Quality, depth_sigma, image_points
 from calib.session import Outcome
@@ -42,9 +43,7 @@ border-radius:.2rem;overflow-wrap:anywhere}
 
 def write_report(outcome: Outcome, path: Path) -> None:
     """Write the page for an outcome, also one without a result. Raises OSError when it cannot."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(render_report(outcome), encoding="utf-8")
-    part.replace(path)
+    replace_whole(path, render_report(outcome).encode())
 
 
 def render_report(outcome: Outcome) -> str:

@@ -1,12 +1,11 @@
-"""Write a file whole or not at all."""
+"""Write a result whole or not at all, and say what to do when that fails."""
 
 from __future__ import annotations
 
 import errno
-import os
-import secrets
 from pathlib import Path
 
+from calib.atomic import replace_whole
 from stereo.errors import OutputError
 
 _REMEDIES = {
@@ -31,43 +30,15 @@ def make_folder(folder: Path) -> None:
 
 
 def write_whole(path: str | Path, data: bytes) -> None:
-    """Write ``data`` beside ``path``, check and sync it, then rename it into place.
+    """Write ``data`` to ``path`` as ``calib.atomic.replace_whole`` does.
 
-    A reader sees the old file or the new one, never half of it, also after a power cut. Raises
-    OutputError naming the file and the cause; nothing is left behind then.
+    Raises OutputError naming the file, the cause and what to do; nothing is left behind then.
     """
     path = Path(path)
-    # hidden and ending in .part, so that no folder listing takes it for a result
-    temporary = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.part")
     try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            written = temporary.stat().st_size
-            if written != len(data):
-                raise OSError(f"{written} of {len(data)} bytes arrived")
-            temporary.replace(path)
-            _sync_folder(path.parent)
-        finally:  # also on Ctrl-C; after the rename there is nothing to remove
-            temporary.unlink(missing_ok=True)
+        replace_whole(path, data)
     except OSError as error:
         raise _cannot_write(path, error) from error
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable; not every file system can (Windows, some network ones)."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
 
 
 def _cannot_write(path: Path, error: OSError) -> OutputError:

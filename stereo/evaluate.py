@@ -6,6 +6,7 @@ Definitions are those of Middlebury (bad-t) and KITTI 2015 (D1); percentages are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -106,6 +107,11 @@ def sparsification_area(error_px: NDArray[np.floating], confidence: NDArray[np.f
     by_confidence = curve(np.argsort(-confidence, kind="stable"))
     ideal = curve(np.argsort(error_px, kind="stable"))
     return float(np.mean(by_confidence - ideal))
+
+
+def geometric_mean(values: Sequence[float] | NDArray[np.floating]) -> float:
+    """Geometric mean of percentages; below 0.001 they count as that, so that none erases all."""
+    return float(np.exp(np.log(np.maximum(values, 1e-3)).mean()))
 
 
 def _percent(flags: NDArray[np.bool_]) -> float:

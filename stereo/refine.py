@@ -39,8 +39,11 @@ def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -
     if params.surfaces:
         disparity = plane_surfaces(disparity, *gray8_pair(pair.left, pair.right))
         disparity = drop_unseen(disparity, pair)
-    if not params.fill:
-        return disparity
+    return fill(disparity) if params.fill else disparity
+
+
+def fill(disparity: DisparityMap) -> DisparityMap:
+    """Return ``disparity`` with its holes filled, at a low confidence."""
     filled = fill_holes(disparity.px, same_surface_px=SAME_SURFACE_PX)
     guessed = np.isnan(disparity.px) & np.isfinite(filled)
     confidence = np.where(guessed, np.float32(FILLED_CONFIDENCE), disparity.confidence)

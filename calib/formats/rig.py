@@ -7,8 +7,6 @@ reader is strict: a missing, unknown, doubled or ill-typed key is refused by its
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from calib.atomic import replace_whole
 from calib.camera import Camera, Notes, StereoRig
 from calib.errors import CameraError, RigFileError, RigWriteError
 from calib.formats.reading import MAX_BYTES, Stated, load_yaml, metres_per_unit, number, read_text
@@ -201,7 +200,11 @@ def write(rig: StereoRig, path: Path) -> None:
         _parse(text, path, Stated())  # what could not be read back must not be written
     except RigFileError as error:
         raise RigWriteError(f"{path}: the rig would not read back: {error}") from error
-    _replace(path.resolve(), raw)
+    target = path.resolve()
+    try:
+        replace_whole(target, raw)
+    except OSError as error:
+        raise RigWriteError(f"{target}: cannot be written: {error.strerror or error}") from error
 
 
 def _plain_rig(rig: StereoRig) -> dict[str, Any]:
@@ -244,24 +247,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, tuple) else value
-
-
-def _replace(path: Path, raw: bytes) -> None:
-    """Write to a temporary name beside the file, force it to disk, then rename."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        try:
-            with temporary.open("xb") as file:
-                file.write(raw)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        folder = os.open(path.parent, os.O_RDONLY)  # the new name itself must reach the disk too
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-    except OSError as error:
-        raise RigWriteError(f"{path}: cannot be written: {error.strerror}") from error

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from calib.camera import Camera
     from calib.session import Outcome
 
-_ENDINGS = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".pgm", ".ppm", ".webp"}
 _MODELS = ("auto", "pinhole5", "pinhole8", "pinhole12", "pinhole14", "fisheye")
 UNTRUSTED = 3
 
@@ -149,7 +148,9 @@ def _files(pattern: str) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() in _ENDINGS and p.is_file())
+    from stereo.imagefile import SUFFIXES
+
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
 
 
 def _one_folder(folder: Path, scratch: Path) -> tuple[list[Path], list[Path]]:

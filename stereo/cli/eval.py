@@ -13,10 +13,10 @@ import numpy as np
 from stereo import outputs
 from stereo.cli.options import chosen_matcher, config_options, matcher_option, matcher_params
 from stereo.errors import InputError
-from stereo.evaluate import Metrics, evaluate
+from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import make_matcher
-from stereo.refine import RefineParams, refine
+from stereo.refine import RefineParams, fill, refine
 
 _COLUMNS = tuple(field.name for field in fields(Metrics))
 
@@ -62,7 +62,7 @@ def _score(item: ManifestPair, name: str, params: dict[str, Any], save: Path | N
     matcher = make_matcher(name, **{"num_disparities": item.num_disparities, **params})
     matched = matcher.match(pair)
     refined = refine(matched, pair, RefineParams())
-    filled = refine(refined, pair, RefineParams(surfaces=False, fill=True))
+    filled = fill(refined)
     if save is not None:
         outputs.write_disparity_pfm(save / f"{item.name}.pfm", filled.px)
     return evaluate(refined.px, truth, visible=item.visible(truth), dense=filled.px)
@@ -70,9 +70,7 @@ def _score(item: ManifestPair, name: str, params: dict[str, Any], save: Path | N
 
 def _summary(scores: list[Metrics]) -> dict[str, Any]:
     mean = {column: float(np.mean([getattr(s, column) for s in scores])) for column in _COLUMNS}
-    dense_2 = np.array([score.dense_2 for score in scores])
-    geometric = float(np.exp(np.log(np.maximum(dense_2, 1e-3)).mean()))
-    return {"mean": mean, "dense_2_geometric": geometric}
+    return {"mean": mean, "dense_2_geometric": geometric_mean([s.dense_2 for s in scores])}
 
 
 def _row(name: str, score: Metrics, *, header: bool) -> None:

@@ -78,15 +78,17 @@ def run_command(
     pairs = _pairs(left, right, side_by_side=options["side_by_side"])
     size = _pair_size(pairs[0])
     calibration, rect = _calibrate(options, size)
-    matcher = _matcher(ctx, options, calibration, rect)
+    name = chosen_matcher(options["matcher"])
+    params = matcher_params(ctx, options["matcher_params"])
+    search = _search_range(options, calibration, rect)
     pipeline = StereoPipeline(
         rect,
-        matcher,
+        _matcher(name, params, search),
         refine=RefineParams(surfaces=options["surfaces"], fill=options["fill"]),
         min_depth_m=options["min_depth_m"],
         max_depth_m=options["max_depth_m"],
     )
-    settings = _settings(out, options, matcher, rect)
+    settings = _settings(out, options, rect, (name, params, search))
     reports = list(_with_progress(run_batch(pairs, pipeline, settings), len(pairs)))
     _show(reports, settings, as_json=options["as_json"])
     return 0 if all(report.trusted for report in reports) else 3
@@ -100,14 +102,10 @@ def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFile
     if right is None:
         raise InputError("RIGHT is missing; or is LEFT one image of both views? (--side-by-side)")
     listing = find_pairs(left, right)
-    for side, lonely in (("left", listing.unmatched_left), ("right", listing.unmatched_right)):
+    for other, lonely in (("right", listing.unmatched_left), ("left", listing.unmatched_right)):
         for path in lonely:
-            click.echo(f"warning: {path} has no partner among the {_other(side)} images", err=True)
+            click.echo(f"warning: {path} has no partner among the {other} images", err=True)
     return [PairFiles(*pair) for pair in listing.pairs]
-
-
-def _other(side: str) -> str:
-    return "right" if side == "left" else "left"
 
 
 def _pair_size(pair: PairFiles) -> Size:
@@ -135,21 +133,13 @@ def _calibrate(
     return calibration, rect
 
 
-def _matcher(
-    ctx: click.Context,
-    options: dict[str, Any],
-    calibration: StereoRig | RectifiedRig | None,
-    rect: Rectification,
-) -> Matcher:
-    params = matcher_params(ctx, options["matcher_params"])
-    name = chosen_matcher(options["matcher"])
-    found = _search_range(options, calibration, rect)
-    if found is None:
+def _matcher(name: str, params: dict[str, Any], search: SearchRange | None) -> Matcher:
+    if search is None:
         return AutoRangeMatcher(name, **params)
     return make_matcher(
         name,
-        min_disparity=found.min_disparity,
-        num_disparities=found.num_disparities,
+        min_disparity=search.min_disparity,
+        num_disparities=search.num_disparities,
         **params,
     )
 
@@ -176,22 +166,15 @@ def _search_range(
 
 
 def _settings(
-    out: Path, options: dict[str, Any], matcher: Matcher, rect: Rectification
+    out: Path, options: dict[str, Any], rect: Rectification, matching: tuple[Any, ...]
 ) -> BatchSettings:
     decides = ("calib", "alpha", "rescale", "surfaces", "fill", "min_depth_m", "max_depth_m")
-    described = [
-        type(matcher).__name__,
-        getattr(matcher, "params", None) or vars(matcher).get("others"),
-        getattr(matcher, "name", ""),
-        rect.geometry,
-        rect.R_rect_left,
-    ]
     return BatchSettings(
         out,
         tuple(name.strip() for name in options["outputs"].split(",") if name.strip()),
         CloudOptions(options["voxel_m"], options["remove_outliers"], options["normals"]),
         options["swap"],
-        repr([options[name] for name in decides] + [repr(d) for d in described]),
+        repr([*(options[name] for name in decides), matching, rect.geometry, rect.R_rect_left]),
     )
 
 

@@ -6,6 +6,9 @@ StereoError
 │   └── MatcherError   matcher parameters that no matcher can run with             ValueError
 ├── RectificationError a rig that cannot be rectified, or images that are not of it ValueError
 ├── SwappedPairError   the match itself says left and right are exchanged          ValueError
+├── SourceError        a camera, stream or recording that failed at work
+│   ├── StreamLostError    a stream that went away and did not come back in time
+│   └── UnpairedError      two streams that deliver, but never at the same time
 ├── OutputError        a result that could not be written whole
 └── MissingLibraryError a library or system package that an output needs is absent
 
@@ -36,6 +39,18 @@ class RectificationError(StereoError, ValueError):
 
 class SwappedPairError(StereoError, ValueError):
     """The match itself says that left and right are exchanged."""
+
+
+class SourceError(StereoError):
+    """A camera, stream or recording that failed at work; the message names it."""
+
+
+class StreamLostError(SourceError):
+    """A stream that went away and did not come back in time."""
+
+
+class UnpairedError(SourceError):
+    """Two streams that deliver, but never at the same time; the message says how far apart."""
 
 
 class OutputError(StereoError):

@@ -7,6 +7,7 @@ pixels, NaN for unknown, pixel centres on integers, camera axes x right, y down,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,11 @@ class StereoFrame:
     """(H, W) gray or (H, W, 3) RGB, uint8 or uint16."""
     time_s: float = 0.0
     """Time of capture, seconds; the zero is the source's own."""
+    skew_s: float = 0.0
+    """How much later than the left image the right one was captured, seconds, where known."""
+    host_s: float = math.nan
+    """``time.monotonic()`` of this computer at capture, or at arrival where the camera does not
+    say; NaN for what comes from files. What latency is measured from."""
 
     def __post_init__(self) -> None:
         _check_image("left image", self.left)

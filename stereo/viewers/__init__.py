@@ -1,0 +1,56 @@
+"""Where a live result is shown: nowhere, in a window, in a browser.
+
+Every viewer has the same two methods; the library behind one is imported when it is chosen.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Protocol, Self
+
+from stereo.live import LiveFrame
+
+__all__ = ["NullViewer", "Viewer"]
+
+
+class Viewer(Protocol):
+    """Shows live results. Used from one thread."""
+
+    def show(self, frame: LiveFrame) -> None:
+        """Show the newest result; quick, and never waits for people."""
+        ...
+
+    def status(self, text: str) -> None:
+        """Show one line: connection, fps, latency, what went wrong."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the user asked to end."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class NullViewer:
+    """Shows nothing, for robots and scripts."""
+
+    closed = False
+
+    def show(self, frame: LiveFrame) -> None:
+        """Nothing to show."""
+
+    def status(self, text: str) -> None:
+        """Nothing to show."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...

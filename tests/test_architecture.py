@@ -52,6 +52,8 @@ ALLOWED = {
         "stereo.gray",
         "stereo.matching",
     },
+    "stereo.sync": set(),
+    "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
     "stereo.pipeline": {
         "stereo.cloud",
         "stereo.errors",

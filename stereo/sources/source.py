@@ -10,12 +10,11 @@ from typing import Any, Literal, Protocol, Self
 from calib import RectifiedRig, StereoRig
 from stereo.errors import InputError
 from stereo.frame import StereoFrame
+from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
 
 EventKind = Literal[
     "connected", "lost", "reconnecting", "frozen", "resized", "unpaired", "dropped", "ended", "note"
 ]
-Layout = Literal["two", "side-by-side", "top-bottom", "interlaced-columns", "bumblebee"]
-Flip = Literal["none", "horizontal", "vertical", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +98,10 @@ class SourceOptions:
             value = getattr(self, name)
             if value is not None and not 0 < value < 1e6:
                 raise InputError(f"{name} must be above 0, got {value}")
+        for name, choices in (("layout", LAYOUTS), ("flip", FLIPS)):
+            value = getattr(self, name)
+            if value is not None and value not in choices:
+                raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
         if self.pixel_format is not None and len(self.pixel_format) != 4:
             raise InputError(f"pixel_format must be four letters (MJPG), got {self.pixel_format!r}")
         if self.size is not None and not all(1 <= side <= 32767 for side in self.size):

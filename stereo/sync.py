@@ -210,7 +210,7 @@ class Pairing(Generic[T]):
         """
         self.max_skew_s = max_skew_s
         self.unpaired = dict.fromkeys(SIDES, 0)
-        self._exact = exact
+        self.exact = exact
         self._clocks = {side: FrameClock() for side in SIDES}
         self._waiting: dict[Side, deque[tuple[float, T]]] = {side: deque() for side in SIDES}
 
@@ -222,7 +222,7 @@ class Pairing(Generic[T]):
     def add(self, side: Side, time_s: float, image: T) -> Match[T] | None:
         """Take in an image; return the pair that it completes."""
         taken = self._clocks[side].taken_s(time_s)
-        if self._exact:
+        if self.exact:
             taken = time_s
         if taken is None:
             self.unpaired[side] += 1
@@ -247,11 +247,33 @@ class Pairing(Generic[T]):
         (left_s, left), (right_s, right) = pair["left"], pair["right"]
         return Match(left, right, left_s, right_s - left_s)
 
+    def explain(self) -> str:
+        """Why there is no pair, in words for people."""
+        for side, clock in self._clocks.items():
+            if clock.typical_s is None:
+                return f"the {side} stream has given no images lately"
+        if any(clock.period_s is None for clock in self._clocks.values()) and not self.exact:
+            return (
+                "images arrive too irregularly to tell which belong together; use a cable or "
+                "a nearer network, or fewer frames a second"
+            )
+        limit_ms = 1000 * self._tolerance_s()
+        apart = [
+            1000 * min(abs(a - b) for b, _ in self._waiting["right"])
+            for a, _ in self._waiting["left"]
+            if self._waiting["right"]
+        ]
+        how_far = f"{np.median(apart):.0f} ms apart" if apart else "never at the same time"
+        return (
+            f"left and right images are taken {how_far}, more than {limit_ms:.0f} ms: trigger the "
+            "cameras together, connect them anew, or raise --max-skew-ms"
+        )
+
     def _tolerance_s(self) -> float:
         periods = [clock.typical_s for clock in self._clocks.values()]
         known = [period for period in periods if period is not None]
         share = 0.5
-        if not self._exact:  # near half a period, jitter would make it a guess
+        if not self.exact:  # near half a period, jitter would make it a guess
             share -= 0.15 * max(clock.blur for clock in self._clocks.values())
             share /= 2 if any(clock.irregular for clock in self._clocks.values()) else 1
         half = share * min(known, default=0.0)

@@ -1,0 +1,356 @@
+"""Live cameras and network streams: one stream with both views, or two streams paired by time.
+
+The newest pair wins: it replaces one that nobody has taken yet.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import cv2
+import numpy as np
+
+from calib import RectifiedRig, StereoRig
+from stereo.errors import ImageError, InputError, SourceError, StereoError, UnpairedError
+from stereo.frame import Image, StereoFrame
+from stereo.sources.layout import arrange, split
+from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
+from stereo.sources.stream import BgrImage, Capture, Patience, Stream
+from stereo.sync import SIDES, Match, Pairing, Side
+
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what matters becomes an event
+
+_STOP_S = 0.4
+_NO_PAIR_S = 5.0
+_BRIGHTNESS_EVERY_S = 5.0
+_BRIGHTNESS_RATIO = 1.3
+_RECENT = 50
+
+
+def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
+    """Open ``sbs:``, ``pair:``, ``http(s)://`` or ``rtsp://``; see ``open_source``."""
+    streams = {address: partial(VideoCapture, address, options) for address in parse(spec)}
+    return CameraSource(spec, streams, options, on_event)
+
+
+def parse(spec: str) -> list[str]:
+    """Return the one or two devices or addresses that a spec names. Raises InputError."""
+    kind, _, rest = spec.partition(":")
+    parts = [part.strip() for part in (rest if kind in ("sbs", "pair") else spec).split(",")]
+    wanted = {"sbs": (1,), "pair": (2,)}.get(kind, (1, 2))
+    if len(parts) not in wanted or not all(parts):
+        example = {"sbs": "sbs:0 or sbs:/dev/video2", "pair": "pair:0,2"}.get(
+            kind, "http://camera/stream, or two with a comma between them"
+        )
+        raise InputError(f"{spec}: expected {example}")
+    if len(set(parts)) != len(parts):
+        raise InputError(f"{spec}: the same stream twice; a pair needs two different ones")
+    return [f"/dev/video{part}" if part.isdecimal() else part for part in parts]
+
+
+class VideoCapture:
+    """cv2.VideoCapture with timeouts, settings and honest times."""
+
+    def __init__(self, address: str, options: SourceOptions) -> None:
+        """Raises SourceError naming the address and what to do."""
+        self.exact = not re.match(r"[a-z]+://", address)
+        self._capture = (_open_device if self.exact else _open_address)(address, options)
+
+    def read(self) -> tuple[BgrImage, float] | None:
+        """See ``Capture``."""
+        # grab decides: after an unplugging retrieve still succeeds, with the last image
+        if not self._capture.grab():
+            return None
+        time_s = time.monotonic()
+        done, image = self._capture.retrieve()
+        if not done or image.size == 0:
+            return None
+        if self.exact:  # the kernel's monotonic clock
+            kernel_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+            time_s = kernel_s if 0 <= time_s - kernel_s < 10 else time_s
+        return image, time_s
+
+    def release(self) -> None:
+        """See ``Capture``."""
+        self._capture.release()
+
+
+def _open_address(address: str, options: SourceOptions) -> cv2.VideoCapture:
+    timeout_ms = int(1000 * options.read_timeout_s)
+    opening_ms = timeout_ms if address.startswith("http") else max(timeout_ms, 4000)
+    capture = cv2.VideoCapture(
+        address,
+        cv2.CAP_FFMPEG,
+        [
+            *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, opening_ms),
+            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms),
+        ],
+    )
+    if not capture.isOpened():
+        raise SourceError(
+            f"{address}: cannot be opened; is the camera on, is the address right, and does it "
+            "answer in a browser or in ffplay?"
+        )
+    return capture
+
+
+def _open_device(address: str, options: SourceOptions) -> cv2.VideoCapture:
+    path = Path(address)
+    if not path.exists():
+        there = ", ".join(sorted(str(p) for p in Path("/dev").glob("video*"))) or "none"
+        raise SourceError(
+            f"{address}: no such camera; there are: {there} (stereo doctor --cameras)"
+        )
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise SourceError(
+            f"{address}: no permission; sudo usermod -aG video $USER, then log in again"
+        )
+    capture = cv2.VideoCapture(address, cv2.CAP_V4L2, _settings(options))
+    if not capture.isOpened():
+        raise SourceError(
+            f"{address}: cannot be opened; another program may be using it (fuser -v {address})"
+        )
+    for prop, value in (
+        (cv2.CAP_PROP_EXPOSURE, options.exposure),
+        (cv2.CAP_PROP_GAIN, options.gain),
+    ):
+        if value is not None:
+            if prop == cv2.CAP_PROP_EXPOSURE:
+                capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2_EXPOSURE_MANUAL
+            capture.set(prop, value)
+    return capture
+
+
+def _settings(options: SourceOptions) -> list[int]:
+    """What a device must be told before it streams; the format first, sizes depend on it."""
+    found: list[int] = []
+    if options.pixel_format is not None:
+        found += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.pixel_format)]
+    if options.size is not None:
+        found += [cv2.CAP_PROP_FRAME_WIDTH, options.size[0]]
+        found += [cv2.CAP_PROP_FRAME_HEIGHT, options.size[1]]
+    if options.fps is not None:
+        found += [cv2.CAP_PROP_FPS, round(options.fps)]
+    return found
+
+
+class CameraSource:
+    """Pairs from one or two running streams."""
+
+    live = True
+    calibration: StereoRig | RectifiedRig | None = None
+
+    def __init__(
+        self,
+        name: str,
+        streams: Mapping[str, Callable[[], Capture]],
+        options: SourceOptions,
+        on_event: OnEvent,
+    ) -> None:
+        """``streams``: name -> what connects it. Raises SourceError when one cannot be opened."""
+        self.name = name
+        self._options, self._on_event = options, on_event
+        self._layout = options.layout or ("side-by-side" if len(streams) == 1 else "two")
+        if (self._layout == "two") != (len(streams) == 2):
+            raise InputError(f"{name}: layout {self._layout} does not fit {len(streams)} stream(s)")
+        self._changed = threading.Condition()
+        self._pairing: Pairing[Image] = Pairing(max_skew_s=options.max_skew_s)
+        self._newest: StereoFrame | None = None
+        self._error: StereoError | None = None
+        self._closed = False
+        self._delivered = self._superseded = 0
+        self._times: deque[float] = deque(maxlen=_RECENT)
+        self._skews: deque[float] = deque(maxlen=_RECENT)
+        self._paired_s = self._judged_s = time.monotonic()
+        self._warned_s = 0.0
+        self._ratio: tuple[float, float] | None = None
+        patience = Patience(options.give_up_after_s, options.frozen_after_s)
+        self._streams = [
+            Stream(address, connect, self._take(number, len(streams)), self._hear, patience)
+            for number, (address, connect) in enumerate(streams.items())
+        ]
+        self._wait_until_open()
+
+    def _wait_until_open(self) -> None:
+        """Raise what stands in the way of a first image from every stream."""
+        try:
+            for stream in self._streams:
+                while not stream.wait_for_first(0.1):
+                    if stream.error is not None:
+                        raise stream.error
+        except BaseException:  # Ctrl-C too
+            self.close()
+            raise
+
+    # --- from the streams' threads ------------------------------------------------------------
+
+    def _hear(self, event: Event) -> None:
+        if event.kind == "lost":
+            with self._changed:
+                for side in SIDES[: len(self._streams)]:
+                    if self._streams[SIDES.index(side)].name == event.stream:
+                        self._pairing.reset(side)
+        self._on_event(event)
+
+    def _take(self, number: int, count: int) -> Callable[[BgrImage, float, bool], None]:
+        def composite(image: BgrImage, time_s: float, _exact: bool) -> None:
+            left, right = split(_rgb(image), self._layout, name=self.name)
+            self._offer(Match(left, right, time_s, 0.0))
+
+        def one_of_two(image: BgrImage, time_s: float, exact: bool) -> None:
+            side: Side = SIDES[number]
+            with self._changed:
+                self._pairing.exact = exact
+                match = self._pairing.add(side, time_s, _rgb(image))
+            if match is not None:
+                self._offer(match)
+            else:
+                self._complain_unpaired()
+
+        return composite if count == 1 else one_of_two
+
+    def _offer(self, match: Match[Image]) -> None:
+        """Make a pair the newest one."""
+        if not self._of_one_size(match):
+            return
+        left, right = arrange(
+            match.left, match.right, swap=self._options.swap, flip=self._options.flip
+        )
+        skew_s = -match.skew_s if self._options.swap else match.skew_s
+        try:
+            frame = StereoFrame(left, right, match.time_s, skew_s, match.time_s)
+        except ImageError as error:
+            raise SourceError(f"{self.name}: {error}") from error
+        self._compare_brightness(frame)
+        with self._changed:
+            self._superseded += self._newest is not None
+            self._newest = frame
+            self._paired_s = time.monotonic()
+            self._skews.append(skew_s)
+            self._changed.notify_all()
+
+    def _of_one_size(self, match: Match[Image]) -> bool:
+        """False while only one of two streams has changed its size."""
+        (lh, lw), (rh, rw) = match.left.shape[:2], match.right.shape[:2]
+        ratio = (lw / rw, lh / rh)
+        if self._ratio is None:
+            self._ratio = ratio
+        return bool(np.allclose(ratio, self._ratio, rtol=0.02))
+
+    def _complain_unpaired(self) -> None:
+        now = time.monotonic()
+        silent_s = now - self._paired_s
+        if silent_s < _NO_PAIR_S or any(s.connections == 0 for s in self._streams):
+            return
+        limit = self._options.give_up_after_s
+        if limit is not None and silent_s > limit:
+            self._fail(UnpairedError(f"{self.name}: no pair for {limit:g} s; {self._why()}"))
+        if now - self._warned_s > _NO_PAIR_S:
+            self._warned_s = now
+            self._on_event(Event("unpaired", self.name, self._why(), now))
+
+    def _why(self) -> str:
+        return self._pairing.explain()
+
+    def _fail(self, error: StereoError) -> None:
+        with self._changed:
+            self._error = self._error or error
+            self._changed.notify_all()
+
+    def _compare_brightness(self, frame: StereoFrame) -> None:
+        """Warn when exposures differ: matching suffers before anybody sees why."""
+        now = time.monotonic()
+        if now - self._judged_s < _BRIGHTNESS_EVERY_S:
+            return
+        self._judged_s = now
+        left, right = (float(image[::8, ::8].mean()) + 1 for image in (frame.left, frame.right))
+        if max(left, right) > _BRIGHTNESS_RATIO * min(left, right):
+            brighter = "left" if left > right else "right"
+            share = max(left, right) / min(left, right) - 1
+            message = (
+                f"the {brighter} image is {share:.0%} brighter; set --exposure and --gain so that "
+                "both cameras use the same"
+            )
+            self._on_event(Event("note", self.name, message, now))
+
+    # --- for whoever reads --------------------------------------------------------------------
+
+    @property
+    def stats(self) -> SourceStats:
+        """What happened so far."""
+        with self._changed:
+            now = time.monotonic()
+            recent = [t for t in self._times if now - t < 5]
+            skews = 1000 * np.array(self._skews or [0.0])
+            span = now - recent[0] if recent else 0.0
+            return SourceStats(
+                delivered=self._delivered,
+                superseded=self._superseded,
+                unpaired_left=self._pairing.unpaired["left"],
+                unpaired_right=self._pairing.unpaired["right"],
+                reconnects=sum(max(s.connections - 1, 0) for s in self._streams),
+                fps=(len(recent) - 1) / span if len(recent) > 1 and span > 0 else 0.0,
+                skew_ms=float(np.median(skews)),
+                max_skew_ms=float(np.abs(skews).max()),
+            )
+
+    def __iter__(self) -> Iterator[StereoFrame]:
+        """Give the newest pair each time, waiting for one not given yet.
+
+        Raises StreamLostError or UnpairedError when there will be none.
+        """
+        while True:
+            with self._changed:
+                while self._newest is None and not self._closed:
+                    self._raise_what_failed()
+                    self._changed.wait(0.1)  # so that Ctrl-C is seen
+                if self._closed or self._newest is None:
+                    return
+                frame, self._newest = self._newest, None
+                self._delivered += 1
+                self._times.append(time.monotonic())
+            yield frame
+
+    def _raise_what_failed(self) -> None:
+        for stream in self._streams:
+            if stream.error is not None:
+                raise stream.error
+        if self._error is not None:
+            raise self._error
+
+    def close(self) -> None:
+        """Stop within half a second; a thread blocked in a driver is left behind."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+        for stream in self._streams:
+            stream.stop()
+        deadline = time.monotonic() + _STOP_S
+        for stream in self._streams:
+            stream.join(max(0.0, deadline - time.monotonic()))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _rgb(image: BgrImage) -> Image:
+    if image.ndim == 3 and image.shape[2] == 3:
+        return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+    return image

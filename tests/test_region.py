@@ -80,7 +80,7 @@ def test_masks_are_shrunk_to_what_is_wholly_seen() -> None:
 
 def test_what_does_not_fit_is_named() -> None:
     pair = textured_pair(disparity=4, size=(64, 48))
-    with pytest.raises(InputError, match="region 60,0,10,5 does not fit .* 64x48"):
+    with pytest.raises(InputError, match=r"region 60,0,10,5 does not fit .* 64x48"):
         crop_pair(pair, Region(60, 0, 10, 5), max_disparity=4)
     with pytest.raises(InputError, match="X,Y,WIDTH,HEIGHT"):
         Region(0, 0, 0, 5)

@@ -14,6 +14,7 @@ cost more than writing it.)
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
@@ -36,6 +37,7 @@ from stereo._version import __version__
 from stereo.atomic import cannot_write, make_folder, write_whole
 from stereo.errors import InputError, OutputError
 from stereo.frame import Image, StereoFrame
+from stereo.sources import SourceOptions, StereoSource
 
 FORMAT = 1
 META, INDEX, FRAMES, RIG = "recording.json", "index.jsonl", "frames", "rig.yaml"
@@ -72,23 +74,29 @@ class Recorder:
     def __init__(
         self,
         folder: str | Path,
+        source: StereoSource | None = None,
         *,
-        about: Mapping[str, Any] | None = None,
         calibration: StereoRig | RectifiedRig | None = None,
+        options: SourceOptions | None = None,
         queue_bytes: int = QUEUE_BYTES,
         min_free_bytes: int = MIN_FREE_BYTES,
     ) -> None:
-        """``about``: what to remember besides, such as the source; must go into JSON.
+        """``source`` and ``options``: where the pairs come from and how it was opened, to remember.
 
-        Raises InputError when the folder holds something already, OutputError when it cannot be
-        written or there is too little space.
+        ``calibration``: the rig, by default what the source knows of itself. Raises InputError when
+        the folder holds something already, OutputError when it cannot be written or there is too
+        little space.
         """
         self.folder = Path(folder)
         _check_empty(self.folder)
         make_folder(self.folder / FRAMES)
         self._min_free_bytes, self._queue_bytes = min_free_bytes, queue_bytes
         self._check_space()
-        self._write_meta(about or {}, calibration)
+        # of a live source what cannot be written in time is lost; files can wait
+        self._waits = source is not None and not source.live
+        if calibration is None and source is not None:
+            calibration = source.calibration
+        self._write_meta(source, options, calibration)
         self._changed = threading.Condition()
         self._queue: deque[StereoFrame] = deque()
         self._queued_bytes = 0
@@ -100,13 +108,18 @@ class Recorder:
         self._thread.start()
 
     def _write_meta(
-        self, about: Mapping[str, Any], calibration: StereoRig | RectifiedRig | None
+        self,
+        source: StereoSource | None,
+        options: SourceOptions | None,
+        calibration: StereoRig | RectifiedRig | None,
     ) -> None:
         meta = {
             "format": FORMAT,
+            "source": None if source is None else source.name,
+            "options": None if options is None else asdict(options),
             "started": datetime.now(UTC).isoformat(),
+            "started_monotonic_s": time.monotonic(),
             "calibration": RIG if isinstance(calibration, StereoRig) else _rectified(calibration),
-            **about,
             "versions": {
                 "stereo-depth": __version__,
                 "opencv": cv2.__version__,
@@ -126,10 +139,11 @@ class Recorder:
             waiting = len(self._queue)
             return RecordStats(self._written, self._dropped, waiting, self._bytes_written)
 
-    def add(self, frame: StereoFrame, *, wait: bool = False) -> bool:
-        """Hand a pair over; False, and counted, when the queue is full. ``wait`` until it is not.
+    def write(self, frame: StereoFrame) -> bool:
+        """Hand a pair over; False, and counted, when a live source is faster than the disk.
 
-        Raises OutputError when writing has failed; what was written stays.
+        A source that is not live waits for room in the queue instead. Raises OutputError when
+        writing has failed; what was written stays.
         """
         size = frame.left.nbytes + frame.right.nbytes
         with self._changed:
@@ -137,7 +151,7 @@ class Recorder:
                 self._raise_what_failed()
                 if not self._queue or self._queued_bytes + size <= self._queue_bytes:
                     break
-                if not wait:
+                if not self._waits:
                     self._dropped += 1
                     return False
                 self._changed.wait(0.1)  # so that Ctrl-C is seen
@@ -212,7 +226,7 @@ class Recorder:
             encoded = {s: self._pool.submit(_encode, images[s], options) for s in images}
             size = sum(_write_new(self.folder / files[s], encoded[s].result()) for s in images)
             if os.write(index, line) != len(line):
-                raise OutputError(f"{self.folder / INDEX}: the disk is full")
+                raise _disk_full(INDEX)
         except BaseException:
             os.ftruncate(index, before)  # the disk may have taken half a line
             for name in files.values():
@@ -265,8 +279,13 @@ def _write_new(path: Path, data: bytes) -> int:
     """Write a file that only counts once the index names it: no renaming, no syncing."""
     with path.open("xb", buffering=0) as file:
         if file.write(data) != len(data):
-            raise OutputError(f"{path}: the disk is full")
+            raise _disk_full(path.name)
     return len(data)
+
+
+def _disk_full(name: str) -> OSError:
+    """What the system says with the next write when it took only a part of this one."""
+    return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
 
 
 def _line(number: int, frame: StereoFrame, files: Mapping[str, str]) -> bytes:
@@ -274,13 +293,3 @@ def _line(number: int, frame: StereoFrame, files: Mapping[str, str]) -> bytes:
     host_s = None if frame.host_s != frame.host_s else frame.host_s
     entry = {"number": number, "time_s": frame.time_s, "skew_s": frame.skew_s, "host_s": host_s}
     return (json.dumps({**entry, **files}) + "\n").encode()
-
-
-def about_source(spec: str, options: Any) -> dict[str, Any]:
-    """What a recording remembers of its source; for ``Recorder(about=...)``."""
-    return {
-        "source": spec,
-        "options": asdict(options),
-        "monotonic_s": time.monotonic(),
-        "host": platform.node(),
-    }

@@ -18,6 +18,7 @@ from stereo._version import __version__
 _COMMANDS = {
     "run": ("stereo.cli.run", "Images in; disparity, metric depth and a point cloud out."),
     "live": ("stereo.cli.live", "Depth from a running camera, stream or recording."),
+    "record": ("stereo.cli.record", "Keep what the cameras give, lossless and stamped."),
     "rectify": ("stereo.cli.rectify", "Write the rectified pair, and a picture to judge it."),
     "inspect": ("stereo.cli.inspect", "What a rig is and how well it can measure."),
     "eval": ("stereo.cli.eval", "Score a matcher on pairs with ground truth."),

@@ -67,7 +67,7 @@ class Tap(_Around):
     A live source is drained by a thread of its own. ``take`` must be quick and not raise.
     """
 
-    def __init__(self, source: StereoSource, take: Callable[[StereoFrame], None]) -> None:
+    def __init__(self, source: StereoSource, take: Callable[[StereoFrame], object]) -> None:
         super().__init__(source)
         self._take = take
         self._changed = threading.Condition()

@@ -54,6 +54,7 @@ class Peeked(_Around):
         if first is None:
             raise SourceError(f"{source.name}: holds no frames")
         self.first = first
+        self.view_size = first.left.shape[1], first.left.shape[0]
 
     def __iter__(self) -> Iterator[StereoFrame]:
         """See ``StereoSource``."""

@@ -7,19 +7,26 @@ wins, of files every pair comes in order.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
+
+import numpy as np
 
 from calib import RectifiedRig, StereoRig
+from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
-from stereo.matching import AutoRangeMatcher, default_matcher
-from stereo.pipeline import StereoPipeline, StereoResult
+from stereo.live_pipeline import LivePipeline, LiveSettings
+from stereo.pipeline import StereoResult
 from stereo.rectify import Rectification
 from stereo.sources import StereoSource
+
+_RECENT = 60
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,15 +34,22 @@ class LiveFrame:
     """One frame of a source and what it became."""
 
     number: int
-    """Counts the results from 0."""
+    """Counts the processed frames from 0; what is missing was superseded by a newer one."""
     frame: StereoFrame
     """As captured."""
     result: StereoResult
     """Rectified pair, disparity, depth."""
     stages_s: Mapping[str, float] = field(default_factory=dict)
     """Time of each stage, seconds."""
-    latency_s: float = float("nan")
-    """From capture to this result, seconds; NaN for what comes from files."""
+    done_s: float = math.nan
+    """``time.monotonic()`` when the result was there."""
+    smoothed_share: float = 0.0
+    """Share of the pixels that averaging over time changed, 0 to 1."""
+
+    @property
+    def latency_s(self) -> float:
+        """From capture to this result, seconds; NaN for what comes from files."""
+        return self.done_s - self.frame.host_s
 
     @property
     def depth(self) -> DepthFrame | None:
@@ -43,51 +57,104 @@ class LiveFrame:
         return self.result.depth
 
 
+@dataclass(frozen=True, slots=True)
+class LiveStats:
+    """How processing keeps up, over the last seconds."""
+
+    processed: int = 0
+    """Frames processed so far."""
+    superseded: int = 0
+    """Results that nobody took before a newer one came."""
+    fps: float = 0.0
+    """Results a second."""
+    latency_s: float = math.nan
+    """Median time from capture to result, seconds; NaN for files."""
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
+    """Median time of each stage, milliseconds."""
+
+
 class LiveDepth:
-    """Gives the newest depth of a source; iterate it, or ask ``newest`` when you need one."""
+    """Gives the newest depth of a source; iterate it, or ask ``newest`` when you need one.
+
+    with open_source("sbs:0") as source, LiveDepth(source, rig) as live:
+        for found in live:
+            found.depth.depth_m, found.depth.sigma_m, found.latency_s
+    """
 
     def __init__(
         self,
         source: StereoSource,
-        rig: StereoRig | RectifiedRig | None = None,
-        *,
-        pipeline: StereoPipeline | None = None,
+        calibration: StereoRig | RectifiedRig | Rectification | None = None,
+        settings: LiveSettings | None = None,
     ) -> None:
-        """``rig`` calibrates the source (default: what it knows of itself)."""
+        """Start working. ``calibration`` None: what the source knows of itself, if anything.
+
+        Raises RectificationError for a rig that cannot be rectified.
+        """
         self.source = source
-        calibration = rig or source.calibration
-        self.pipeline = pipeline or StereoPipeline(
-            Rectification.already_rectified()
-            if calibration is None
-            else Rectification.from_calibration(calibration),
-            AutoRangeMatcher(default_matcher()),
-        )
-        self._ready = threading.Condition()
+        self.rectification = _rectification(calibration or source.calibration)
+        self._pipeline = LivePipeline(self.rectification, settings or LiveSettings())
+        self._changed = threading.Condition()
         self._slot: LiveFrame | None = None
         self._error: BaseException | None = None
         self._done = False
+        self._superseded = self._processed = 0
+        self._recent: deque[tuple[float, float, Mapping[str, float]]] = deque(maxlen=_RECENT)
         self._worker = threading.Thread(target=self._work, name="stereo-depth", daemon=True)
         self._worker.start()
 
+    @property
+    def settings(self) -> LiveSettings:
+        """How frames are processed now."""
+        return self._pipeline.settings
+
+    def change(self, **changes: Any) -> None:
+        """Process from the next frame on with other settings, such as ``matcher="sgm-fast"``.
+
+        Raises InputError or MatcherError, and goes on as before, when they cannot work.
+        """
+        self._pipeline = LivePipeline(self.rectification, replace(self.settings, **changes))
+
+    @property
+    def stats(self) -> LiveStats:
+        """How processing keeps up."""
+        with self._changed:
+            recent = list(self._recent)
+            processed, superseded = self._processed, self._superseded
+        if not recent:
+            return LiveStats()
+        done, latency, stages = zip(*recent, strict=True)
+        span = done[-1] - done[0]
+        return LiveStats(
+            processed,
+            superseded,
+            (len(done) - 1) / span if span > 0 else 0.0,
+            float(np.median(latency)),
+            {name: 1000 * float(np.median([took[name] for took in stages])) for name in stages[-1]},
+        )
+
     def __iter__(self) -> Iterator[LiveFrame]:
         """Give results until the source ends. Raises what the source or a stage raised."""
-        while True:
-            with self._ready:
-                while self._slot is None and not self._done:
-                    self._ready.wait(0.2)  # so that Ctrl-C is seen
-                found, self._slot = self._slot, None
-                self._ready.notify_all()
-                if found is None:
-                    if self._error is not None:
-                        raise self._error
-                    return
+        while (found := self._next(math.inf)) is not None:
             yield found
 
+    def newest(self, *, timeout_s: float = 5.0) -> LiveFrame:
+        """Wait for a result that was not given before, and return it.
+
+        Raises SourceError when none came in time or the source has ended, and what the source or
+        a stage raised.
+        """
+        found = self._next(timeout_s)
+        if found is None:
+            ended = "has ended" if self._done else f"gave no depth for {timeout_s:g} s"
+            raise SourceError(f"{self.source.name}: {ended}")
+        return found
+
     def close(self) -> None:
-        """Stop the worker and the source."""
-        with self._ready:
+        """Stop the source and the worker, within half a second."""
+        with self._changed:
             self._done = True
-            self._ready.notify_all()
+            self._changed.notify_all()
         self.source.close()
         self._worker.join(0.5)
 
@@ -102,28 +169,55 @@ class LiveDepth:
     ) -> None:
         self.close()
 
+    def _next(self, timeout_s: float) -> LiveFrame | None:
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while self._slot is None and not self._done and time.monotonic() < deadline:
+                self._changed.wait(min(0.1, timeout_s))  # so that Ctrl-C is seen
+            found, self._slot = self._slot, None
+            self._changed.notify_all()
+            if found is None and self._error is not None:
+                raise self._error
+            return found
+
+    # --- the worker ---------------------------------------------------------------------------
+
     def _work(self) -> None:
         try:
             for number, frame in enumerate(self.source):
-                start = time.perf_counter()
-                result = self.pipeline.process(frame)
-                stages = {"process": time.perf_counter() - start}
-                latency = time.monotonic() - frame.host_s
-                if not self._put(LiveFrame(number, frame, result, stages, latency)):
+                pipeline = self._pipeline
+                result, took = pipeline.process(frame)
+                now = time.monotonic()
+                found = LiveFrame(number, frame, result, took, now, pipeline.smoothed_share)
+                if not self._put(found):
                     return
-        except BaseException as error:  # handed to whoever iterates
+        except BaseException as error:  # handed to whoever reads
             self._error = error
         finally:
-            with self._ready:
+            with self._changed:
                 self._done = True
-                self._ready.notify_all()
+                self._changed.notify_all()
 
     def _put(self, found: LiveFrame) -> bool:
-        with self._ready:
+        """Make it the newest result; of files, wait until the one before was taken."""
+        with self._changed:
+            self._processed += 1
+            self._recent.append((found.done_s, found.latency_s, found.stages_s))
             while not self.source.live and self._slot is not None and not self._done:
-                self._ready.wait(0.2)
+                self._changed.wait(0.1)
             if self._done:
                 return False
+            self._superseded += self._slot is not None
             self._slot = found
-            self._ready.notify_all()
+            self._changed.notify_all()
             return True
+
+
+def _rectification(
+    calibration: StereoRig | RectifiedRig | Rectification | None,
+) -> Rectification:
+    if calibration is None:
+        return Rectification.already_rectified()
+    if isinstance(calibration, Rectification):
+        return calibration
+    return Rectification.from_calibration(calibration)

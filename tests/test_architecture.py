@@ -54,6 +54,8 @@ ALLOWED = {
     },
     "stereo.sync": set(),
     "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
+    "stereo.region": {"stereo.errors", "stereo.frame"},
+    "stereo.temporal": {"stereo.frame"},
     "stereo.pipeline": {
         "stereo.cloud",
         "stereo.errors",

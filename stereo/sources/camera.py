@@ -5,14 +5,11 @@ The newest pair wins: it replaces one that nobody has taken yet.
 
 from __future__ import annotations
 
-import os
-import re
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -22,12 +19,11 @@ import numpy as np
 from calib import RectifiedRig, StereoRig
 from stereo.errors import ImageError, InputError, SourceError, StereoError, UnpairedError
 from stereo.frame import Image, StereoFrame
+from stereo.sources.capture import VideoCapture
 from stereo.sources.layout import arrange, split
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
 from stereo.sync import SIDES, Match, Pairing, Side
-
-os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # what matters becomes an event
 
 _STOP_S = 0.4
 _NO_PAIR_S = 5.0
@@ -55,92 +51,6 @@ def parse(spec: str) -> list[str]:
     if len(set(parts)) != len(parts):
         raise InputError(f"{spec}: the same stream twice; a pair needs two different ones")
     return [f"/dev/video{part}" if part.isdecimal() else part for part in parts]
-
-
-class VideoCapture:
-    """cv2.VideoCapture with timeouts, settings and honest times."""
-
-    def __init__(self, address: str, options: SourceOptions) -> None:
-        """Raises SourceError naming the address and what to do."""
-        self.exact = not re.match(r"[a-z]+://", address)
-        self._capture = (_open_device if self.exact else _open_address)(address, options)
-
-    def read(self) -> tuple[BgrImage, float] | None:
-        """See ``Capture``."""
-        # grab decides: after an unplugging retrieve still succeeds, with the last image
-        if not self._capture.grab():
-            return None
-        time_s = time.monotonic()
-        done, image = self._capture.retrieve()
-        if not done or image.size == 0:
-            return None
-        if self.exact:  # the kernel's monotonic clock
-            kernel_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-            time_s = kernel_s if 0 <= time_s - kernel_s < 10 else time_s
-        return image, time_s
-
-    def release(self) -> None:
-        """See ``Capture``."""
-        self._capture.release()
-
-
-def _open_address(address: str, options: SourceOptions) -> cv2.VideoCapture:
-    timeout_ms = int(1000 * options.read_timeout_s)
-    opening_ms = timeout_ms if address.startswith("http") else max(timeout_ms, 4000)
-    capture = cv2.VideoCapture(
-        address,
-        cv2.CAP_FFMPEG,
-        [
-            *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, opening_ms),
-            *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms),
-        ],
-    )
-    if not capture.isOpened():
-        raise SourceError(
-            f"{address}: cannot be opened; is the camera on, is the address right, and does it "
-            "answer in a browser or in ffplay?"
-        )
-    return capture
-
-
-def _open_device(address: str, options: SourceOptions) -> cv2.VideoCapture:
-    path = Path(address)
-    if not path.exists():
-        there = ", ".join(sorted(str(p) for p in Path("/dev").glob("video*"))) or "none"
-        raise SourceError(
-            f"{address}: no such camera; there are: {there} (stereo doctor --cameras)"
-        )
-    if not os.access(path, os.R_OK | os.W_OK):
-        raise SourceError(
-            f"{address}: no permission; sudo usermod -aG video $USER, then log in again"
-        )
-    capture = cv2.VideoCapture(address, cv2.CAP_V4L2, _settings(options))
-    if not capture.isOpened():
-        raise SourceError(
-            f"{address}: cannot be opened; another program may be using it (fuser -v {address})"
-        )
-    for prop, value in (
-        (cv2.CAP_PROP_EXPOSURE, options.exposure),
-        (cv2.CAP_PROP_GAIN, options.gain),
-    ):
-        if value is not None:
-            if prop == cv2.CAP_PROP_EXPOSURE:
-                capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2_EXPOSURE_MANUAL
-            capture.set(prop, value)
-    return capture
-
-
-def _settings(options: SourceOptions) -> list[int]:
-    """What a device must be told before it streams; the format first, sizes depend on it."""
-    found: list[int] = []
-    if options.pixel_format is not None:
-        found += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.pixel_format)]
-    if options.size is not None:
-        found += [cv2.CAP_PROP_FRAME_WIDTH, options.size[0]]
-        found += [cv2.CAP_PROP_FRAME_HEIGHT, options.size[1]]
-    if options.fps is not None:
-        found += [cv2.CAP_PROP_FPS, round(options.fps)]
-    return found
 
 
 class CameraSource:

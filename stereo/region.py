@@ -1,0 +1,125 @@
+"""Less to match: a part of the rectified image, or a smaller one, with the geometry to fit.
+
+Pixel centres lie on integers (docs/conventions.md), so a size divided by n moves the principal
+point to ``(c + 0.5) / n - 0.5``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import InputError
+from stereo.frame import DisparityMap, Image, Mask, RectifiedPair, StereoGeometry
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A rectangle of the rectified left image. Raises InputError when it is empty."""
+
+    x: int
+    """Leftmost column, pixels."""
+    y: int
+    """Topmost row, pixels."""
+    width: int
+    """Columns."""
+    height: int
+    """Rows."""
+
+    def __post_init__(self) -> None:
+        if self.x < 0 or self.y < 0 or self.width < 1 or self.height < 1:
+            raise InputError(
+                f"region must be X,Y,WIDTH,HEIGHT with X, Y >= 0 and a size, got {self}"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.x},{self.y},{self.width},{self.height}"
+
+
+def shrink_pair(pair: RectifiedPair, factor: int) -> RectifiedPair:
+    """Return the pair with both sides divided by ``factor``; each pixel is a mean of a square."""
+    if factor == 1:
+        return pair
+    height, width = (side // factor * factor for side in pair.left.shape[:2])
+    if not height or not width:
+        size = f"{pair.left.shape[1]}x{pair.left.shape[0]}"
+        raise InputError(f"an image of {size} divided by {factor} is empty")
+
+    def image(full: Image) -> Image:
+        size = (width // factor, height // factor)
+        return cast("Image", cv2.resize(full[:height, :width], size, interpolation=cv2.INTER_AREA))
+
+    def mask(full: Mask | None) -> Mask | None:
+        if full is None:
+            return None
+        cells = full[:height, :width].reshape(height // factor, factor, width // factor, factor)
+        return cast("Mask", cells.all(axis=(1, 3)))
+
+    return RectifiedPair(
+        image(pair.left),
+        image(pair.right),
+        mask(pair.valid_left),
+        mask(pair.valid_right),
+        pair.time_s,
+    )
+
+
+def shrink_geometry(geometry: StereoGeometry, factor: int) -> StereoGeometry:
+    """Return the geometry of a pair that ``shrink_pair`` made."""
+    return StereoGeometry(
+        geometry.focal_px / factor,
+        geometry.baseline_m,
+        (geometry.cx_px + 0.5) / factor - 0.5,
+        (geometry.cy_px + 0.5) / factor - 0.5,
+        geometry.doffs_px / factor,
+    )
+
+
+def crop_pair(pair: RectifiedPair, region: Region, *, max_disparity: int) -> RectifiedPair:
+    """Return the part to match: the region, and left of it what its partners may lie on.
+
+    ``trim`` takes the surplus off again. Raises InputError for a region outside the image.
+    """
+    height, width = pair.left.shape[:2]
+    if region.x + region.width > width or region.y + region.height > height:
+        raise InputError(f"region {region} does not fit the rectified image of {width}x{height}")
+    rows = slice(region.y, region.y + region.height)
+    columns = slice(max(0, region.x - max(max_disparity, 0)), region.x + region.width)
+
+    def part(array: NDArray[Any]) -> Any:
+        return np.ascontiguousarray(array[rows, columns])
+
+    return RectifiedPair(
+        part(pair.left),
+        part(pair.right),
+        None if pair.valid_left is None else part(pair.valid_left),
+        None if pair.valid_right is None else part(pair.valid_right),
+        pair.time_s,
+    )
+
+
+def trim(
+    disparity: DisparityMap, pair: RectifiedPair, region: Region
+) -> tuple[DisparityMap, RectifiedPair]:
+    """Return map and pair without the surplus that ``crop_pair`` left at the left."""
+
+    def part(array: NDArray[Any]) -> Any:
+        return np.ascontiguousarray(array[:, -region.width :])
+
+    trimmed = RectifiedPair(
+        part(pair.left),
+        part(pair.right),
+        None if pair.valid_left is None else part(pair.valid_left),
+        None if pair.valid_right is None else part(pair.valid_right),
+        pair.time_s,
+    )
+    return DisparityMap(part(disparity.px), part(disparity.confidence)), trimmed
+
+
+def crop_geometry(geometry: StereoGeometry, region: Region) -> StereoGeometry:
+    """Return the geometry of a trimmed region: the principal point moves, nothing else."""
+    return replace(geometry, cx_px=geometry.cx_px - region.x, cy_px=geometry.cy_px - region.y)

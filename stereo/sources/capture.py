@@ -1,0 +1,131 @@
+"""One camera or address through cv2.VideoCapture, its traps avoided."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from pathlib import Path
+
+import cv2
+
+from stereo.errors import SourceError
+from stereo.sources.source import SourceOptions
+from stereo.sources.stream import BgrImage
+
+# what matters becomes an event or an error
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+
+
+class VideoCapture:
+    """cv2.VideoCapture with timeouts, settings and honest times.
+
+    MJPEG over HTTP is taken undecoded and decoded here: OpenCV's own decoding silently stretches
+    images to the first one's size when a camera changes its resolution, and gives up the connection
+    for a damaged image.
+    """
+
+    def __init__(self, address: str, options: SourceOptions) -> None:
+        """Raises SourceError naming the address and what to do."""
+        self._timeout_s = options.read_timeout_s
+        self.exact = not re.match(r"[a-z]+://", address)
+        opening = _open_device if self.exact else _open_address
+        self._capture, self._is_jpeg = opening(address, options)
+
+    def read(self) -> tuple[BgrImage, float] | None:
+        """See ``Capture``."""
+        deadline = time.monotonic() + self._timeout_s
+        while True:
+            # grab decides: after an unplugging retrieve still succeeds, with the last image
+            if not self._capture.grab():
+                return None
+            time_s = time.monotonic()
+            done, image = self._capture.retrieve()
+            if not done or image.size == 0:
+                return None
+            if self._is_jpeg:
+                decoded = _decode_jpeg(image)
+                if decoded is not None:
+                    return decoded, time_s
+                if time_s > deadline:
+                    return None  # nothing but garbage
+                continue
+            return image, self._kernel_time(time_s) if self.exact else time_s
+
+    def _kernel_time(self, arrival_s: float) -> float:
+        """V4L2 stamps images by the kernel's monotonic clock."""
+        kernel_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+        return kernel_s if 0 <= arrival_s - kernel_s < 10 else arrival_s
+
+    def release(self) -> None:
+        """See ``Capture``."""
+        self._capture.release()
+
+
+def _decode_jpeg(packet: BgrImage) -> BgrImage | None:
+    """The image, or None where the packet is damaged: OpenCV fills a cut image up with grey."""
+    start, end = bytes(packet.ravel()[:2]), bytes(packet.ravel()[-16:])
+    if start != b"\xff\xd8" or b"\xff\xd9" not in end:
+        return None
+    return cv2.imdecode(packet, cv2.IMREAD_UNCHANGED)
+
+
+def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:
+    timeout_ms = int(1000 * options.read_timeout_s)
+    http = address.startswith("http")
+    waiting = [
+        *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms if http else max(timeout_ms, 4000)),
+        *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms),
+    ]
+    undecoded = [cv2.CAP_PROP_FORMAT, -1] if http else []
+    capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting + undecoded)
+    is_jpeg = http and int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+    if http and capture.isOpened() and not is_jpeg:
+        capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting)
+    if not capture.isOpened():
+        raise SourceError(
+            f"{address}: cannot be opened; is the camera on, is the address right, and does it "
+            "answer in a browser or in ffplay?"
+        )
+    return capture, is_jpeg
+
+
+def _open_device(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:
+    path = Path(address)
+    if not path.exists():
+        there = ", ".join(sorted(str(p) for p in Path("/dev").glob("video*"))) or "none"
+        raise SourceError(
+            f"{address}: no such camera; there are: {there} (stereo doctor --cameras)"
+        )
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise SourceError(
+            f"{address}: no permission; sudo usermod -aG video $USER, then log in again"
+        )
+    capture = cv2.VideoCapture(address, cv2.CAP_V4L2, _settings(options))
+    if not capture.isOpened():
+        raise SourceError(
+            f"{address}: cannot be opened; another program may be using it (fuser -v {address})"
+        )
+    for prop, value in (
+        (cv2.CAP_PROP_EXPOSURE, options.exposure),
+        (cv2.CAP_PROP_GAIN, options.gain),
+    ):
+        if value is not None:
+            if prop == cv2.CAP_PROP_EXPOSURE:
+                capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2_EXPOSURE_MANUAL
+            capture.set(prop, value)
+    return capture, False
+
+
+def _settings(options: SourceOptions) -> list[int]:
+    """What a device must be told before it streams; the format first, sizes depend on it."""
+    found: list[int] = []
+    if options.pixel_format is not None:
+        found += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.pixel_format)]
+    if options.size is not None:
+        found += [cv2.CAP_PROP_FRAME_WIDTH, options.size[0]]
+        found += [cv2.CAP_PROP_FRAME_HEIGHT, options.size[1]]
+    if options.fps is not None:
+        found += [cv2.CAP_PROP_FPS, round(options.fps)]
+    return found

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from stereo.frame import DepthFrame, Image
 from stereo.live import LiveFrame
-from stereo.matching import MATCHERS, sgm
+from stereo.live_pipeline import LiveSettings
+from stereo.matching import MATCHERS, SearchRange, sgm
 from stereo.measure import distance, length
-from stereo.viewers.controls import Controls, Settings
+from stereo.viewers.controls import Controls
 from stereo.viewers.scene import bounded_cloud, pick_pixel
 
 if TYPE_CHECKING:
@@ -77,68 +78,96 @@ class CloudView:
     def _look(self, camera: Any) -> None:
         """A step behind and above the left camera, looking where it looks."""
         z = self._middle_m
-        camera.position = (0.1 * z, -0.25 * z, -0.35 * z)
+        camera.position = (0.08 * z, -0.2 * z, -0.2 * z)
         camera.look_at = (0.0, 0.0, z)
 
 
 class MatcherPanel:
-    """Sliders of the matcher; every change makes new settings."""
+    """Sliders of the matcher; every change tells the new settings."""
 
     def __init__(
-        self, server: viser.ViserServer, start: Settings, changed: Callable[[Settings], Any]
+        self, server: viser.ViserServer, start: LiveSettings, change: Callable[..., Any]
     ) -> None:
-        self._start, self._changed, self._setting = start, changed, False
+        self._start, self._change, self._quiet = start, change, False
         gui = server.gui
-        names = [name for name in MATCHERS if sgm.is_available() or not name.startswith("sgm")]
+        names = [n for n in MATCHERS if sgm.is_available() or n not in ("sgm", "sgm-fast")]
+        search = start.search
+        count = 128 if search is None else search.num_disparities
         with gui.add_folder("Matcher"):
             self._preset = gui.add_dropdown("Preset", tuple(_PRESETS))
-            self._matcher = gui.add_dropdown("Matcher", tuple(names), start.matcher)
-            self._auto = gui.add_checkbox("Automatic range", start.num_disparities is None)
+            self._matcher: Any = gui.add_dropdown("Matcher", names, initial_value=start.matcher)
+            self._auto = gui.add_checkbox("Find range", initial_value=search is None)
             self._count = gui.add_slider(
-                "Disparities, px", 16, _MOST_DISPARITIES, 16, _nearest(start.num_disparities)
+                "Disparities",
+                min=16,
+                max=_MOST_DISPARITIES,
+                step=16,
+                initial_value=min(_MOST_DISPARITIES, max(16, count)),
             )
-            self._unique = gui.add_slider(
-                "Uniqueness, %", 0, 40, 1, 5 if start.uniqueness is None else start.uniqueness
+            self._unique: Any = gui.add_slider(
+                "Uniqueness %", min=0, max=40, step=1, initial_value=_uniqueness(start)
             )
-            self._fill = gui.add_checkbox("Fill holes", start.fill)
-            far = min(start.max_depth_m, _FAR_M)
-            self._far = gui.add_slider("Max depth, m", 0.5, _FAR_M, 0.5, max(far, 0.5))
-        self._touched_unique = start.uniqueness is not None
+            self._far = gui.add_slider(
+                "Max depth m",
+                min=0.5,
+                max=_FAR_M,
+                step=0.5,
+                initial_value=min(max(start.max_depth_m, 0.5), _FAR_M),
+            )
+            self._fill: Any = gui.add_checkbox("Fill holes", initial_value=start.refine.fill)
+            self._smooth = gui.add_checkbox("Smooth in time", initial_value=start.smooth)
         self._count.disabled = self._auto.value
         self._preset.on_update(self._take_preset)
-        self._unique.on_update(self._unique_moved)
-        for handle in (self._matcher, self._auto, self._count, self._fill, self._far):
+        for handle in (
+            self._matcher,
+            self._auto,
+            self._count,
+            self._unique,
+            self._far,
+            self._fill,
+            self._smooth,
+        ):
             handle.on_update(self._tell)
 
     def _take_preset(self, _event: Any) -> None:
-        wanted = replace(self._start, **_PRESETS[self._preset.value])
-        self._setting = True
-        if wanted.matcher in self._matcher.options:
-            self._matcher.value = wanted.matcher
-        self._unique.value = 5 if wanted.uniqueness is None else wanted.uniqueness
-        self._touched_unique = wanted.uniqueness is not None
-        self._fill.value = wanted.fill
-        self._setting = False
+        wanted = {
+            "matcher": self._start.matcher,
+            "uniqueness": _uniqueness(self._start),
+            "fill": self._start.refine.fill,
+            **_PRESETS[self._preset.value],
+        }
+        self._quiet = True  # tell once, not for each slider
+        if wanted["matcher"] in self._matcher.options:
+            self._matcher.value = wanted["matcher"]
+        self._unique.value = wanted["uniqueness"]
+        self._fill.value = wanted["fill"]
+        self._quiet = False
         self._tell(None)
 
-    def _unique_moved(self, event: Any) -> None:
-        if not self._setting:
-            self._touched_unique = True
-        self._tell(event)
-
     def _tell(self, _event: Any) -> None:
-        if self._setting:
+        if self._quiet:
             return
         self._count.disabled = self._auto.value
-        self._changed(
-            Settings(
-                self._matcher.value,
-                None if self._auto.value else int(self._count.value),
-                int(self._unique.value) if self._touched_unique else None,
-                self._fill.value,
-                math.inf if self._far.value >= _FAR_M else float(self._far.value),
-            )
+        name, start = self._matcher.value, self._start
+        low = 0 if start.search is None else start.search.min_disparity
+        params = dict(start.matcher_params) if name == start.matcher else {}
+        self._change(
+            matcher=name,
+            matcher_params=params | {_uniqueness_name(name): int(self._unique.value)},
+            search=None if self._auto.value else SearchRange(low, int(self._count.value)),
+            refine=replace(start.refine, fill=self._fill.value),
+            max_depth_m=math.inf if self._far.value >= _FAR_M else float(self._far.value),
+            smooth=self._smooth.value,
         )
+
+
+def _uniqueness_name(matcher: str) -> str:
+    return next(name for name in MATCHERS[matcher].names if name.startswith("uniqueness"))
+
+
+def _uniqueness(settings: LiveSettings) -> int:
+    own = 5 if settings.matcher in ("sgm", "sgm-fast") else 10
+    return int(settings.matcher_params.get(_uniqueness_name(settings.matcher), own))
 
 
 class MeasurePanel:
@@ -150,7 +179,7 @@ class MeasurePanel:
         gui = server.gui
         with gui.add_folder("Measure"):
             gui.add_markdown("Click a point of the cloud; a second one gives the length between.")
-            self._pixel = gui.add_vector2("Pixel x, y", (0, 0), min=(0, 0), step=1)
+            self._pixel = gui.add_vector2("Pixel x, y", initial_value=(0, 0), min=(0, 0), step=1)
             gui.add_button("Measure pixel").on_click(self._typed)
             gui.add_button("Clear").on_click(self._clear)
             self._answer = gui.add_markdown("nothing measured")
@@ -170,9 +199,7 @@ class MeasurePanel:
         frame = self._latest()
         if frame is None or frame.depth is None:
             return
-        pixel = pick_pixel(
-            frame.depth, np.array(event.ray_origin), np.array(event.ray_direction)
-        )
+        pixel = pick_pixel(frame.depth, np.array(event.ray_origin), np.array(event.ray_direction))
         if pixel is None:
             self._answer.content = "nothing there: click nearer to a point of the cloud"
             return
@@ -215,7 +242,11 @@ class MeasurePanel:
             scene.remove_by_name("/measured/line")
             return
         scene.add_line_segments(
-            "/measured/line", np.array([found], np.float32), (255, 40, 120), line_width=3
+            "/measured/line",
+            np.array([found], np.float32),
+            (255, 40, 120),
+            thickness=3,
+            thickness_units="screen",
         )
 
 
@@ -236,9 +267,7 @@ class RecordPanel:
         latest: Latest,
         guarded: Callable[[Callable[..., Any]], Callable[..., Any]],
     ) -> None:
-        self._gui, self._controls, self._latest, self._guarded = (
-            server.gui, controls, latest, guarded,
-        )
+        self._controls, self._latest, self._guarded = controls, latest, guarded
         self._recording = False
         if controls.on_save is None and controls.on_record is None:
             return
@@ -260,19 +289,17 @@ class RecordPanel:
             self._said.content = f"saved: {where}"
 
     def _toggle(self, _event: Any) -> None:
-        assert self._controls.on_record is not None
         wanted = not self._recording
-        failed: list[bool] = []
-
-        def attempt() -> bool:
-            self._controls.on_record(wanted)  # type: ignore[misc]
-            failed.append(False)
-            return True
-
-        if self._guarded(attempt)():
+        if self._guarded(self._switch)(wanted):
             self._recording = wanted
             self._record.label = "Stop recording" if wanted else "Record"
             self._said.content = "recording" if wanted else "recording stopped"
+
+    def _switch(self, wanted: bool) -> bool:
+        """Start or stop, and say that it worked."""
+        assert self._controls.on_record is not None
+        self._controls.on_record(wanted)
+        return True
 
 
 def fitting(image: Image, width: int) -> NDArray[np.uint8]:
@@ -286,7 +313,3 @@ def fitting(image: Image, width: int) -> NDArray[np.uint8]:
     if image.ndim == 2:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
     return image  # type: ignore[return-value]
-
-
-def _nearest(count: int | None) -> int:
-    return min(_MOST_DISPARITIES, max(16, 16 * round((count or 128) / 16)))

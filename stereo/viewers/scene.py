@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from stereo.check import RowCheck, check_rows
 from stereo.cloud import point_cloud
-from stereo.frame import DepthFrame, PointCloud, StereoGeometry
+from stereo.frame import DepthFrame, Image, PointCloud, StereoGeometry
 from stereo.gray import gray8_pair
 from stereo.pipeline import StereoResult
 
@@ -28,15 +28,16 @@ def thinned(depth: DepthFrame, max_points: int) -> DepthFrame:
     g = depth.geometry
     focal = g.focal_px / k  # pixel i of the thinned image is pixel k * i
     geometry = StereoGeometry(focal, g.baseline_m, g.cx_px / k, g.cy_px / k, g.doffs_px / k)
-    planes = (np.ascontiguousarray(a[::k, ::k]) for a in (depth.depth_m, depth.sigma_m))
-    color = np.ascontiguousarray(depth.color[::k, ::k])
-    return DepthFrame(*planes, color, geometry, depth.time_s)
+    every = (slice(None, None, k), slice(None, None, k))
+    z, sigma = (np.ascontiguousarray(plane[every]) for plane in (depth.depth_m, depth.sigma_m))
+    color: Image = np.ascontiguousarray(depth.color[every])  # type: ignore[assignment]
+    return DepthFrame(z, sigma, color, geometry, depth.time_s)
 
 
 def bounded_cloud(
-    depth: DepthFrame, *, max_points: int, max_relative_sigma: float = 0.1
+    depth: DepthFrame, *, max_points: int, max_relative_sigma: float = 0.25
 ) -> PointCloud:
-    """Return at most ``max_points`` points, without those known worse than a tenth of their depth."""
+    """Return at most ``max_points`` points, none with a larger share of error than said."""
     return point_cloud(thinned(depth, max_points), max_relative_sigma=max_relative_sigma)
 
 
@@ -102,4 +103,3 @@ def rig_health(result: StereoResult) -> Health:
     bright = [max(float(cv2.mean(image)[0]), 1.0) for image in (left, right)]
     rows = check_rows(result.pair, max_width=640)
     return Health(rows, bright[1] / bright[0] - 1, result.disparity.valid_share)
-

@@ -9,11 +9,12 @@ costs no memory.
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -21,7 +22,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import InputError, MissingLibraryError, SourceError, StereoError
+from stereo.errors import InputError, MissingLibraryError, SourceError
 from stereo.live import LiveFrame
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
@@ -49,7 +50,7 @@ class WebViewer:
         *,
         host: str = "127.0.0.1",
         port: int = DEFAULT_PORT,
-        max_points: int = 40_000,
+        max_points: int = 60_000,
         title: str = "stereo live",
     ) -> None:
         """``port`` 0 takes any free one; ``url`` then says which.
@@ -63,7 +64,7 @@ class WebViewer:
         self._controls = controls or Controls()
         self._newest: LiveFrame | None = None
         self._shown: LiveFrame | None = None
-        self._status = "waiting for the first frame"
+        self._status = self._told = "waiting for the first frame"
         self._next_health = 0.0
         self._wake = threading.Condition()
         self._done = False
@@ -127,9 +128,9 @@ class WebViewer:
         panel = gui.add_panel()
         with panel.add_tab("Camera"):
             self._status_line = gui.add_markdown(self._status)
+            self._health = gui.add_markdown("Rig: not measured yet")
             self._left = gui.add_image(black, label="left image, rectified", jpeg_quality=80)
             self._depth = gui.add_image(black, label="depth", jpeg_quality=85)
-            self._health = gui.add_markdown("**Rig** not measured yet")
         panel.dock_left()
         panel.set_width(_IMAGE_WIDTH + 40)
         gui.main_panel.dock_right()
@@ -138,8 +139,8 @@ class WebViewer:
         pause.on_click(lambda _: self._pause(pause))
         self._cloud = CloudView(self._server, max_points)
         self._measure = MeasurePanel(self._server, lambda: self._shown)
-        if controls.settings is not None and controls.on_settings is not None:
-            MatcherPanel(self._server, controls.settings, self._guarded(controls.on_settings))
+        if controls.settings is not None and controls.on_change is not None:
+            MatcherPanel(self._server, controls.settings, self._guarded(controls.on_change))
         RecordPanel(self._server, controls, lambda: self._shown, self._guarded)
         gui.add_button("Stop", color="red", hint="End the program.").on_click(self._stop)
 
@@ -175,27 +176,30 @@ class WebViewer:
     # -- the thread that draws ---------------------------------------------------------------
 
     def _work(self) -> None:
-        told = ""
         while True:
             with self._wake:
-                self._wake.wait_for(lambda told=told: self._done or self._something(told), 0.5)
+                self._wake.wait_for(lambda: self._done or self._something(), 0.5)
                 if self._done:
                     return
                 status, frame = self._status, self._newest
-            start = time.perf_counter(), time.thread_time()
-            if status != told:
-                told = status
+            began, worked = time.perf_counter(), time.thread_time()
+            if status != self._told:
+                self._told = status
                 self._status_line.content = f"**{_plain(status)}**"
             if frame is not None and self._wants(frame):
                 self._shown = frame
                 self._guarded(self._draw)(frame)
-            spent = time.thread_time() - start[1]
-            rest = max(1 / _MAX_FPS - (time.perf_counter() - start[0]), spent * (1 / _SHARE - 1))
+            rest = max(
+                1 / _MAX_FPS - (time.perf_counter() - began),
+                (time.thread_time() - worked) * (1 / _SHARE - 1),
+            )
             with self._wake:
                 self._wake.wait_for(lambda: self._done, rest)
 
-    def _something(self, told: str) -> bool:
-        return self._status != told or (self._newest is not None and self._wants(self._newest))
+    def _something(self) -> bool:
+        return self._status != self._told or (
+            self._newest is not None and self._wants(self._newest)
+        )
 
     def _wants(self, frame: LiveFrame) -> bool:
         """Whether to draw this frame: somebody looks, and has not seen it."""
@@ -211,7 +215,9 @@ class WebViewer:
         self._measure.refresh(frame)
         if time.monotonic() >= self._next_health:
             health = rig_health(result)
-            self._health.content = f"**Rig {'good' if health.good else 'check'}** {health.line()}"
+            self._health.content = (
+                f"Rig {'good' if health.good else '**needs a look**'}: {health.line()}"
+            )
             self._next_health = time.monotonic() + _HEALTH_EVERY_S
 
 
@@ -246,7 +252,8 @@ def serve(host: str, port: int, title: str) -> viser.ViserServer:
             f"the web viewer needs viser ({error}): pip install 'stereo-depth[web]'"
         ) from error
     _check_free(host, port)
-    server = viser.ViserServer(host, port, title, verbose=False)
+    with _quiet():
+        server = viser.ViserServer(host, port, title, verbose=False)
     if port and server.get_port() != port:  # somebody was quicker; viser then takes another
         stop(server)
         raise SourceError(_busy(port))
@@ -256,15 +263,14 @@ def serve(host: str, port: int, title: str) -> viser.ViserServer:
 
 
 def stop(server: viser.ViserServer) -> None:
-    """Stop serving; what viser prints then is kept off our output."""
-    with contextlib.redirect_stdout(io.StringIO()), _ignoring_late_answers():
+    """Stop serving, whatever browsers do meanwhile."""
+    with _quiet(), contextlib.suppress(RuntimeError):  # one answered while the loop closed
         server.stop()
 
 
-@contextlib.contextmanager
-def _ignoring_late_answers() -> Iterator[None]:
-    with contextlib.suppress(RuntimeError):  # a browser that answers while the loop closes
-        yield
+def _quiet() -> contextlib.AbstractContextManager[object]:
+    """Viser prints where it serves; standard output belongs to results."""
+    return contextlib.redirect_stdout(io.StringIO())
 
 
 def _check_free(host: str, port: int) -> None:
@@ -283,8 +289,6 @@ def _check_free(host: str, port: int) -> None:
         except PermissionError as error:
             raise SourceError(f"port {port} needs more rights; take one above 1023") from error
         except OSError as error:
-            import errno
-
             if error.errno == errno.EADDRINUSE:
                 raise SourceError(_busy(port)) from error
             raise InputError(f"{host}: not an address of this computer ({error})") from error
@@ -301,6 +305,3 @@ def _readable(host: str) -> str:
 def is_local(host: str) -> bool:
     """Whether only this computer can reach ``host``."""
     return host in ("127.0.0.1", "localhost", "::1") or host.startswith("127.")
-
-
-_ = StereoError

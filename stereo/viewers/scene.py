@@ -16,6 +16,7 @@ from stereo.gray import gray8_pair
 from stereo.pipeline import StereoResult
 
 _EXPOSURE_TOLERANCE = 0.15
+_DOUBTFUL = 0.25
 _PICK_ANGLE = math.tan(math.radians(1.5))
 
 
@@ -34,11 +35,9 @@ def thinned(depth: DepthFrame, max_points: int) -> DepthFrame:
     return DepthFrame(z, sigma, color, geometry, depth.time_s)
 
 
-def bounded_cloud(
-    depth: DepthFrame, *, max_points: int, max_relative_sigma: float = 0.25
-) -> PointCloud:
-    """Return at most ``max_points`` points, none with a larger share of error than said."""
-    return point_cloud(thinned(depth, max_points), max_relative_sigma=max_relative_sigma)
+def bounded_cloud(depth: DepthFrame, *, max_points: int) -> PointCloud:
+    """Return at most ``max_points`` points, without those whose error exceeds a quarter of depth."""
+    return point_cloud(thinned(depth, max_points), max_relative_sigma=_DOUBTFUL)
 
 
 def pick_pixel(
@@ -52,7 +51,9 @@ def pick_pixel(
     """
     coarse = thinned(depth, 80_000)
     k = round(depth.geometry.focal_px / coarse.geometry.focal_px)
-    points = point_cloud(coarse).points - np.asarray(origin, np.float32)
+    points = point_cloud(coarse, max_relative_sigma=_DOUBTFUL).points - np.asarray(
+        origin, np.float32
+    )
     along = points @ (np.asarray(direction, np.float32) / np.linalg.norm(direction))
     aside = np.sqrt(np.maximum((points**2).sum(axis=1) - along**2, 0))
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -38,7 +38,7 @@ _MAX_FPS = 12.0
 _SHARE = 0.1
 """Of one core's time, at most, goes into drawing: a matcher on two cores loses a twentieth."""
 _HEALTH_EVERY_S = 4.0
-_IMAGE_WIDTH = 400
+_IMAGE_WIDTH = 360
 
 
 class WebViewer:

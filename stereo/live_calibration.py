@@ -172,6 +172,7 @@ class LiveCalibration:
     _solved: Solved | None = field(init=False, default=None)
     _solving: bool = field(init=False, default=False)
     _failure: BaseException | None = field(init=False, default=None)
+    _idle: threading.Event = field(init=False, default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         if self.targets and not self.board.unit_known:
@@ -219,7 +220,14 @@ class LiveCalibration:
         )
 
     def finish(self) -> Outcome:
-        """Calibrate from all views; the newest solve when that was from all of them."""
+        """Calibrate from all views; the newest solve when that was from all of them.
+
+        Waits for a solve in the background, and raises what that raised.
+        """
+        while self._solving:  # in small waits, so that Ctrl-C is seen
+            self._idle.wait(0.1)
+        if self._failure is not None:
+            raise self._failure
         if self._solved is not None and self._solved.views == len(self.views):
             return self._solved.outcome
         return self.solve(self.views, self.board)
@@ -241,6 +249,7 @@ class LiveCalibration:
         due = count - (self._solved.views if self._solved is not None else 0) >= self.solve_every
         if self._solving or count < _FEWEST_TO_SOLVE or not due:
             return
+        self._idle.clear()
         self._solving, views = True, self.views
 
         def work() -> None:
@@ -251,6 +260,7 @@ class LiveCalibration:
                 self._failure = error
             finally:
                 self._solving = False
+                self._idle.set()
 
         self.start(work)
 
@@ -290,8 +300,10 @@ class LiveCalibration:
         if not still:
             return "hold the board still"
         goal = feedback.advice
-        if feedback.enough and self._solved is not None:
-            goal = self._solved.outcome.advice
+        if min(feedback.progress.values()) >= 1:  # all over the image: what else would help?
+            solved = self._solved
+            judged = solved is not None and solved.views >= _FEWEST_TO_TRUST
+            goal = solved.outcome.advice if judged and solved else "a few more like these"
         return goal if feedback.accepted else f"seen already; {goal}"
 
 

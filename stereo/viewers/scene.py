@@ -36,7 +36,7 @@ def thinned(depth: DepthFrame, max_points: int) -> DepthFrame:
 
 
 def bounded_cloud(depth: DepthFrame, *, max_points: int) -> PointCloud:
-    """Return at most ``max_points`` points, without those whose error exceeds a quarter of depth."""
+    """Return at most ``max_points`` points, none with an error beyond a quarter of its depth."""
     return point_cloud(thinned(depth, max_points), max_relative_sigma=_DOUBTFUL)
 
 

@@ -60,7 +60,7 @@ class WebViewer:
         for an address that is not ours, SourceError for a port in use.
         """
         self._server = serve(host, port, title)
-        self.url = f"http://{_readable(host)}:{self._server.get_port()}"
+        self.url = url_of(self._server, host)
         self._controls = controls or Controls()
         self._newest: LiveFrame | None = None
         self._shown: LiveFrame | None = None
@@ -298,8 +298,10 @@ def _busy(port: int) -> str:
     return f"port {port} is in use; take another with --port, or --port 0 for any free one"
 
 
-def _readable(host: str) -> str:
-    return "127.0.0.1" if host in ("0.0.0.0", "", "::") else f"[{host}]" if ":" in host else host
+def url_of(server: viser.ViserServer, host: str) -> str:
+    """Where a browser on this computer finds the page."""
+    name = "127.0.0.1" if host in ("0.0.0.0", "", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{server.get_port()}"
 
 
 def is_local(host: str) -> bool:

@@ -1,4 +1,4 @@
-"""Lengths in metres between a depth frame's pixels and the camera, each with its error bar."""
+"""Distances in a depth image, each with its error bar."""
 
 from __future__ import annotations
 
@@ -8,68 +8,77 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import InputError
 from stereo.frame import DepthFrame
 
+Pixel = tuple[float, float]
+"""(column, row) of the rectified left image."""
+
 _REACH_PX = 2
+"""A click is not exact: where its own pixel is unknown, one so near will do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """A length and how far to trust it."""
+    """A length and how well it is known."""
 
     value_m: float
-    """Metres; NaN where the depth is unknown."""
+    """Metres."""
     sigma_m: float
-    """One standard deviation, metres; NaN where unknown."""
+    """One standard deviation, metres."""
 
     def __str__(self) -> str:
-        if math.isnan(self.value_m):
-            return "unknown: no depth here"
         if self.value_m < 1:
-            return f"{1e3 * self.value_m:.1f} mm ± {1e3 * self.sigma_m:.1f}"
-        return f"{self.value_m:.3f} m ± {self.sigma_m:.3f}"
+            return f"{1000 * self.value_m:.0f} ± {1000 * self.sigma_m:.1f} mm"
+        return f"{self.value_m:.3f} ± {self.sigma_m:.3f} m"
 
 
-def distance(depth: DepthFrame, x: float, y: float) -> Measured:
-    """Distance from the left camera's centre to what pixel (x, y) shows.
+def distance(depth: DepthFrame, at: Pixel) -> Measured | None:
+    """Return how far the point seen at a pixel is from the left camera; None where unknown.
 
-    Where that pixel has no depth the nearest one within two pixels is taken. Raises InputError
-    for a pixel outside the image.
+    The straight distance, not the depth along the axis: ``Z |r|`` with the ray
+    ``r = ((x - cx) / f, (y - cy) / f, 1)``.
     """
-    ray, z, sigma = _seen(depth, x, y)
-    reach = float(np.linalg.norm(ray))
-    return Measured(z * reach, sigma * reach)
+    found = _point(depth, at)
+    if found is None:
+        return None
+    ray, depth_m, sigma_m = found
+    length = float(np.linalg.norm(ray))
+    return Measured(depth_m * length, sigma_m * length)
 
 
-def length(depth: DepthFrame, a: tuple[float, float], b: tuple[float, float]) -> Measured:
-    """Straight length between what pixels ``a`` and ``b``, each (x, y), show.
+def length(depth: DepthFrame, a: Pixel, b: Pixel) -> Measured | None:
+    """Return the straight distance between the points seen at two pixels; None where unknown.
 
-    First-order propagation of both depths' errors, taken as independent. Raises InputError for a
-    pixel outside the image.
+    Depth errs along each pixel's own ray r, so with the unit vector u from one point to the other
+    ``sigma^2 = (sigma_a u.r_a)^2 + (sigma_b u.r_b)^2``, to first order and for independent errors.
     """
-    (ray_a, z_a, sigma_a), (ray_b, z_b, sigma_b) = _seen(depth, *a), _seen(depth, *b)
-    apart = z_a * ray_a - z_b * ray_b
-    span = float(np.linalg.norm(apart))
-    if not span > 0:  # the same point, or NaN
-        return Measured(span, span)
-    along = apart / span
-    return Measured(span, float(np.hypot(along @ ray_a * sigma_a, along @ ray_b * sigma_b)))
+    one, other = _point(depth, a), _point(depth, b)
+    if one is None or other is None:
+        return None
+    difference = other[1] * other[0] - one[1] * one[0]
+    value = float(np.linalg.norm(difference))
+    if value == 0:
+        return Measured(0.0, 0.0)
+    along = difference / value
+    sigma = math.hypot(one[2] * float(along @ one[0]), other[2] * float(along @ other[0]))
+    return Measured(value, sigma)
 
 
-def _seen(depth: DepthFrame, x: float, y: float) -> tuple[NDArray[np.float64], float, float]:
-    """Ray (3,) with z = 1, depth and its sigma, metres."""
+def _point(depth: DepthFrame, at: Pixel) -> tuple[NDArray[np.float64], float, float] | None:
+    """Ray with z = 1, depth and its sigma at the known pixel nearest to ``at``."""
+    x, y = round(at[0]), round(at[1])
     height, width = depth.depth_m.shape
-    column, row = round(x), round(y)
-    if not (0 <= column < width and 0 <= row < height):
-        raise InputError(f"pixel ({x:g}, {y:g}) lies outside the image of {width}x{height}")
-    top, left = max(row - _REACH_PX, 0), max(column - _REACH_PX, 0)
-    near = depth.depth_m[top : row + _REACH_PX + 1, left : column + _REACH_PX + 1]
-    known = np.argwhere(np.isfinite(near))
+    if not (0 <= x < width and 0 <= y < height):
+        return None
+    rows = slice(max(0, y - _REACH_PX), y + _REACH_PX + 1)
+    columns = slice(max(0, x - _REACH_PX), x + _REACH_PX + 1)
+    known = np.argwhere(np.isfinite(depth.depth_m[rows, columns]))
+    if len(known) == 0:
+        return None
+    row, column = min(
+        ((rows.start + r, columns.start + c) for r, c in known),
+        key=lambda place: (place[0] - y) ** 2 + (place[1] - x) ** 2,
+    )
     g = depth.geometry
-    ray = np.array([(x - g.cx_px) / g.focal_px, (y - g.cy_px) / g.focal_px, 1.0])
-    if not len(known):
-        return ray, math.nan, math.nan
-    away = np.square(known - (row - top, column - left)).sum(axis=1)
-    i, j = known[away.argmin()]
-    return ray, float(near[i, j]), float(depth.sigma_m[top + i, left + j])
+    ray = np.array([(column - g.cx_px) / g.focal_px, (row - g.cy_px) / g.focal_px, 1.0])
+    return ray, float(depth.depth_m[row, column]), float(depth.sigma_m[row, column])

@@ -21,20 +21,38 @@ _ROUND = ((1,), (2, 5), (1.5, 3, 4, 7), (2.5, 3.5, 6, 8), (1.2, 1.4, 1.6, 1.8, 2
 """First digits of tick labels, the roundest first."""
 
 
-def depth_preview(depth_m: Float) -> RGB:
+COLORMAPS = {
+    "turbo": cv2.COLORMAP_TURBO,
+    "viridis": cv2.COLORMAP_VIRIDIS,
+    "gray": cv2.COLORMAP_BONE,
+}
+"""name -> OpenCV's number."""
+
+
+def depth_range(depth_m: Float) -> tuple[float, float]:
+    """Return (near, far) in metres without the outermost percent; (0, 0) when nothing is known."""
+    with np.errstate(divide="ignore"):
+        low, high = _limits(1 / depth_m)
+    return (1 / high, 1 / low) if high > low > 0 else (0.0, 0.0)
+
+
+def depth_preview(
+    depth_m: Float, *, range_m: tuple[float, float] | None = None, colormap: str = "turbo"
+) -> RGB:
     """Return depth colour-mapped, near warm and far cold, with a scale in metres.
 
     The colours are linear in 1/depth, as the evidence is, so that near things keep contrast.
+    ``range_m`` (near, far) fixes the scale, which is else that of ``depth_range``.
     """
     with np.errstate(divide="ignore"):
         nearness = 1 / depth_m
-    low, high = _limits(nearness)
-    picture = _colorize(nearness, low, high)
+    low, high = _limits(nearness) if range_m is None else (1 / range_m[1], 1 / range_m[0])
+    picture = _colorize(nearness, low, high, colormap)
     if not high > low:
         return picture
     ticks = _depth_ticks(1 / high, 1 / low)
     marks = [((1 / tick - low) / (high - low), f"{tick:g}") for tick in ticks]
-    return _with_scale(picture, marks, "depth, m")
+    return _with_scale(picture, marks, "depth, m", colormap)
 
 
 def disparity_preview(px: Float) -> RGB:
@@ -90,17 +108,19 @@ def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _colorize(values: NDArray[np.floating], low: float, high: float) -> RGB:
+def _colorize(
+    values: NDArray[np.floating], low: float, high: float, colormap: str = "turbo"
+) -> RGB:
     known = np.isfinite(values)
     span = high - low if high > low else 1.0
     share = np.clip((np.where(known, values, low) - low) / span, 0, 1)
-    picture = cv2.cvtColor(_colormap((share * 255).astype(np.uint8)), cv2.COLOR_BGR2RGB)
+    picture = cv2.cvtColor(_colormap((share * 255).astype(np.uint8), colormap), cv2.COLOR_BGR2RGB)
     picture[~known] = _UNKNOWN
     return picture  # type: ignore[return-value]
 
 
-def _colormap(levels: NDArray[np.uint8]) -> RGB:
-    return cv2.applyColorMap(levels, cv2.COLORMAP_TURBO)  # type: ignore[return-value]
+def _colormap(levels: NDArray[np.uint8], name: str) -> RGB:
+    return cv2.applyColorMap(levels, COLORMAPS[name])  # type: ignore[return-value]
 
 
 def _round_ticks(low: float, high: float, count: int = 6) -> list[float]:
@@ -123,7 +143,9 @@ def _depth_ticks(near: float, far: float) -> list[float]:
     return sorted(kept)
 
 
-def _with_scale(picture: RGB, marks: list[tuple[float, str]], title: str) -> RGB:
+def _with_scale(
+    picture: RGB, marks: list[tuple[float, str]], title: str, colormap: str = "turbo"
+) -> RGB:
     """Put a colour scale below the picture; marks are (share of the range, label)."""
     width = picture.shape[1]
     # letters are a fiftieth of the width, yet never too small to read
@@ -135,7 +157,7 @@ def _with_scale(picture: RGB, marks: list[tuple[float, str]], title: str) -> RGB
     footer = np.full((7 * unit + text.height, width, 3), _PAPER, np.uint8)
     top, bottom = 2 * unit, 4 * unit
     levels = np.linspace(0, 255, right - left).astype(np.uint8)[None]
-    footer[top:bottom, left:right] = cv2.cvtColor(_colormap(levels), cv2.COLOR_BGR2RGB)
+    footer[top:bottom, left:right] = cv2.cvtColor(_colormap(levels, colormap), cv2.COLOR_BGR2RGB)
     text.write(footer, title, 2 * unit, (top + bottom + text.height) // 2)
     free_from = left - 2 * unit
     for share, label in sorted(marks):

@@ -77,6 +77,9 @@ auto winners(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
 NB_MODULE(_native, module) {
   module.doc() = "Semi-global matching; use stereo.matching.sgm.";
 
+  // a capture thread that a driver still holds at exit is no leak of ours
+  nb::set_leak_warnings(false);
+
   nb::class_<Options>(module, "Options")
       .def(nb::init<>())
       .def_rw("min_disparity", &Options::min_disparity)

@@ -17,6 +17,7 @@ from stereo._version import __version__
 
 _COMMANDS = {
     "run": ("stereo.cli.run", "Images in; disparity, metric depth and a point cloud out."),
+    "live": ("stereo.cli.live", "Depth from a running camera, stream or recording."),
     "rectify": ("stereo.cli.rectify", "Write the rectified pair, and a picture to judge it."),
     "inspect": ("stereo.cli.inspect", "What a rig is and how well it can measure."),
     "eval": ("stereo.cli.eval", "Score a matcher on pairs with ground truth."),
@@ -55,7 +56,14 @@ def cli() -> None:
 
 def main() -> None:
     """Run the command line; every error ends here as one clear line and an exit code."""
-    sys.exit(_run())
+    code = _run()
+    streams = sys.modules.get("stereo.sources.stream")
+    if streams is not None and streams.still_blocked():
+        # a thread inside a camera driver cannot be ended: leave without waiting for it
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _run() -> int:

@@ -15,6 +15,8 @@ from stereo.errors import InputError
 from stereo.frame import StereoGeometry
 from stereo.matching import MATCHERS, default_matcher
 from stereo.rectify import Rectification, Size
+from stereo.sources import SourceOptions
+from stereo.sources.layout import FLIPS, LAYOUTS
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -253,3 +255,60 @@ def rectification(
     if calibration is None:
         return Rectification.already_rectified()
     return Rectification.from_calibration(calibration, alpha=alpha, size=size, rescale=rescale)
+
+
+def source_options(command: F) -> F:
+    """How a camera, stream or file is opened; ``opened_as`` turns them into SourceOptions."""
+    return _stack(
+        click.option(
+            "--layout",
+            type=click.Choice(LAYOUTS),
+            help="How one image holds both views.  [default: side-by-side]",
+        ),
+        click.option(
+            "--flip", type=click.Choice(FLIPS), default="none", help="Mirror both images."
+        ),
+        click.option("--pixel-format", metavar="FOUR", help="Camera's pixel format, such as MJPG."),
+        click.option("--size", metavar="WxH", help="Camera's image size, such as 2560x720."),
+        click.option("--fps", type=float, help="Camera's frames a second."),
+        click.option("--exposure", type=float, help="Fixed exposure, in the driver's unit."),
+        click.option("--gain", type=float, help="Fixed gain, in the driver's unit."),
+        click.option(
+            "--max-skew-ms",
+            type=float,
+            help="Largest time between the two images of a pair.  [default: half a frame]",
+        ),
+        click.option(
+            "--give-up-after-s",
+            type=float,
+            default=60.0,
+            show_default=True,
+            help="How long to try to get a lost stream back; 0: for ever.",
+        ),
+    )(command)
+
+
+def opened_as(options: dict[str, Any], *, pace: bool = False) -> SourceOptions:
+    """Return what ``source_options`` (and ``--swap``) say. Raises InputError."""
+    patience = options["give_up_after_s"]
+    skew_ms = options["max_skew_ms"]
+    return SourceOptions(
+        layout=options["layout"],
+        swap=options["swap"],
+        flip=options["flip"],
+        pixel_format=options["pixel_format"],
+        size=None if options["size"] is None else _size(options["size"]),
+        fps=options["fps"],
+        exposure=options["exposure"],
+        gain=options["gain"],
+        max_skew_s=None if skew_ms is None else skew_ms / 1000,
+        give_up_after_s=None if patience == 0 else patience,
+        pace=pace,
+    )
+
+
+def _size(text: str) -> tuple[int, int]:
+    width, cross, height = text.lower().partition("x")
+    if not (cross and width.isdecimal() and height.isdecimal()):
+        raise InputError(f"--size wants WIDTHxHEIGHT, such as 2560x720, got {text!r}")
+    return int(width), int(height)

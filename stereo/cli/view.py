@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo import outputs
+from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.preview import depth_preview, disparity_preview
 from stereo.render import render_cloud
@@ -37,13 +37,6 @@ def view_command(file: Path, out: Path | None, yaw_deg: float, pitch_deg: float)
     if out is None:
         click.echo("no display; drawn into a file instead", err=True)
     click.echo(str(target))
-
-
-def has_display() -> bool:
-    """Whether a window can be opened; without one cv2 and open3d abort the process."""
-    if sys.platform.startswith("linux"):
-        return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
-    return True
 
 
 def _picture(file: Path, yaw_deg: float, pitch_deg: float) -> NDArray[np.uint8]:

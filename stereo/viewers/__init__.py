@@ -1,6 +1,6 @@
 """Where a live result is shown: nowhere, in a window, in a browser.
 
-Every viewer has the same two methods; the library behind one is imported when it is chosen.
+Every viewer has the same methods; the library behind one is imported when it is chosen.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class Viewer(Protocol):
     """Shows live results. Used from one thread."""
 
     def show(self, frame: LiveFrame) -> None:
-        """Show the newest result; quick, and never waits for people."""
+        """Show the newest result; quick, and never waits for people unless they asked to pause."""
         ...
 
     def status(self, text: str) -> None:

@@ -1,0 +1,218 @@
+"""``stereo live``: depth from a running camera, stream or recording, until you stop it."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stereo import outputs
+from stereo.cli.options import (
+    chosen_matcher,
+    config_options,
+    load_calibration,
+    matcher_option,
+    matcher_params,
+    num_disparities_option,
+    opened_as,
+    rectification,
+    rig_options,
+    source_options,
+)
+from stereo.cli.stopping import until_stopped
+from stereo.cli.telling import Teller
+from stereo.display import has_display
+from stereo.errors import InputError
+from stereo.live import LiveDepth, LiveFrame
+from stereo.live_pipeline import LiveSettings
+from stereo.matching import MATCHERS, SearchRange
+from stereo.products import OUTPUTS, CloudOptions
+from stereo.rectify import Rectification
+from stereo.refine import RefineParams
+from stereo.region import Region
+from stereo.sources import StereoSource, open_source
+from stereo.sources.tap import Peeked, Tap
+from stereo.viewers import NullViewer, Viewer
+
+
+@click.command("live")
+@click.argument("source")
+@click.option(
+    "--view",
+    type=click.Choice(["window", "web", "none"]),
+    help="Where to look.  [default: window where there is a display, else none]",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Who may look: web address.")
+@click.option("--port", type=int, default=8080, show_default=True, help="Web port; 0: any free.")
+@source_options
+@rig_options
+@config_options
+@matcher_option
+@num_disparities_option
+@click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
+@click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
+@click.option("--max-depth-m", type=float, default=math.inf, help="Farther is dropped.")
+@click.option("--surfaces/--no-surfaces", default=True, help="Planes for textureless regions.")
+@click.option("--fill", is_flag=True, help="Fill holes from their surroundings.")
+@click.option("--roi", metavar="X,Y,W,H", help="Only this part of the rectified image.")
+@click.option("--decimate", type=int, default=1, help="Divide the image's sides by this.")
+@click.option("--smooth", is_flag=True, help="Average over time where nothing moves.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for what is saved.")
+@click.option("--outputs", help=f"What to save, comma separated: {', '.join(OUTPUTS)}.")
+@click.option("--save-every", type=click.IntRange(min=1), help="Save every so many frames.")
+@click.option("--record", type=click.Path(path_type=Path), help="Record the raw pairs here.")
+@click.option("--max-frames", type=click.IntRange(min=1), help="End after so many results.")
+@click.option("--duration-s", type=float, help="End after so long.")
+@click.option("--fast", is_flag=True, help="Files and recordings: as fast as they can be matched.")
+@click.option("--stats", is_flag=True, help="Print the time of each stage at the end.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON line per frame and per event.")
+@click.pass_context
+def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
+    """Show, save or print depth from SOURCE until Ctrl-C.
+
+    SOURCE is sbs:0 (one device with both views), pair:0,2 (two), http:// or rtsp:// addresses, a
+    video file, a folder of pairs, recording:DIR, bag:FILE or synthetic:room; docs/live.md has all.
+    """
+    say = Teller(as_json=options["as_json"])
+    view = _chosen_view(options)
+    saver, settings = _Saver(options), _settings(ctx, options)
+    with until_stopped(), ExitStack() as stack:
+        raw = open_source(source, opened_as(options, pace=not options["fast"]), on_event=say.event)
+        peeked = Peeked(stack.enter_context(raw))
+        rect = _rectify(options, peeked)
+        tapped = _recorded(stack, peeked, rect, options)
+        live = stack.enter_context(LiveDepth(tapped, rect, settings))
+        viewer = stack.enter_context(_viewer(view, live, saver))
+        stack.callback(say.end, live, stats=options["stats"])
+        _loop(live, viewer, saver, say, options)
+    return 0
+
+
+def _loop(
+    live: LiveDepth, viewer: Viewer, saver: _Saver, say: Teller, options: dict[str, Any]
+) -> None:
+    start = time.monotonic()
+    for count, found in enumerate(live, 1):
+        viewer.show(found)
+        saver.maybe(found)
+        viewer.status(say.frame(live, found))
+        late = (
+            options["duration_s"] is not None and time.monotonic() - start > options["duration_s"]
+        )
+        if viewer.closed or late or count == options["max_frames"]:
+            return
+
+
+def _rectify(options: dict[str, Any], source: Peeked) -> Rectification:
+    """As told, else as the source knows of itself, else pass-through; said once."""
+    first = source.first
+    size = first.left.shape[1], first.left.shape[0]
+    names = ("calib", "unit", "model", "rectified", "focal_px", "baseline_m")
+    more = ("cx_px", "cy_px", "doffs_px")
+    told = load_calibration(**{name: options[name] for name in (*names, *more)}, size=size)
+    calibration = told or (None if options["rectified"] else source.calibration)
+    if calibration is None:
+        click.echo("note: no calibration, so disparity only; give --calib RIG", err=True)
+    elif told is None:
+        click.echo("note: using the calibration that comes with the source", err=True)
+    return rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
+
+
+def _settings(ctx: click.Context, options: dict[str, Any]) -> LiveSettings:
+    count, low = options["num_disparities"], options["min_disparity"]
+    if low is not None and not isinstance(count, int):
+        raise InputError("--min-disparity needs --num-disparities; without both they are found")
+    return LiveSettings(
+        matcher=chosen_matcher(options["matcher"]),
+        matcher_params=matcher_params(ctx, options["matcher_params"]),
+        search=SearchRange(low or 0, count) if isinstance(count, int) else None,
+        refine=RefineParams(surfaces=options["surfaces"], fill=options["fill"]),
+        min_depth_m=options["min_depth_m"],
+        max_depth_m=options["max_depth_m"],
+        region=None if options["roi"] is None else _region(options["roi"]),
+        decimate=options["decimate"],
+        smooth=options["smooth"],
+    )
+
+
+def _region(text: str) -> Region:
+    parts = text.split(",")
+    if len(parts) != 4 or not all(part.strip().isdecimal() for part in parts):
+        raise InputError(f"--roi wants X,Y,WIDTH,HEIGHT in pixels, got {text!r}")
+    return Region(*(int(part) for part in parts))
+
+
+def _recorded(
+    stack: ExitStack, source: StereoSource, rect: Rectification, options: dict[str, Any]
+) -> StereoSource:
+    """The source, with every frame recorded as well if that was asked for."""
+    if options["record"] is None:
+        return source
+    from stereo.record import Recorder
+
+    recorder = stack.enter_context(Recorder(options["record"], source))
+    return stack.enter_context(Tap(source, recorder.write))
+
+
+def _chosen_view(options: dict[str, Any]) -> str:
+    """What was asked for; else a window where there is a display and a person, else nothing."""
+    if options["view"] == "window" and not has_display():
+        raise InputError("--view window needs a display and there is none; use --view web or none")
+    if options["view"] is None:
+        return "window" if has_display() and not options["as_json"] else "none"
+    return str(options["view"])
+
+
+def _viewer(view: str, live: LiveDepth, saver: _Saver) -> Viewer:
+    if view == "window":
+        from stereo.viewers.window import WindowViewer
+
+        return WindowViewer(saver.save, lambda: _next_matcher(live))
+    return NullViewer()
+
+
+def _next_matcher(live: LiveDepth) -> str:
+    """Change to the next of the matchers that are fast enough to be watched."""
+    names = [name for name in ("sgm", "sgm-fast", "sgbm") if name in MATCHERS]
+    now = live.settings.matcher
+    after = names[(names.index(now) + 1) % len(names)] if now in names else names[0]
+    live.change(matcher=after, matcher_params={})
+    return after
+
+
+class _Saver:
+    """Writes chosen frames as ``stereo run`` does, each into a folder of its own."""
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._out: Path | None = options["out"]
+        self._every: int | None = options["save_every"]
+        self._names = _output_names(options["outputs"])
+        if (self._every or options["outputs"]) and self._out is None:
+            raise InputError("saving needs a folder: -o DIR")
+
+    def maybe(self, found: LiveFrame) -> None:
+        """Save every so many frames."""
+        if self._every is not None and found.number % self._every == 0:
+            self.save(found)
+
+    def save(self, found: LiveFrame) -> str:
+        """Save this frame; return where it went."""
+        folder = (self._out or Path("live_output")) / f"frame_{found.number:06d}"
+        outputs.make_folder(folder)
+        for name in self._names:
+            output = OUTPUTS[name]
+            if found.depth is not None or not output.needs_depth:
+                output.write(folder / output.file, found.result, CloudOptions())
+        return str(folder)
+
+
+def _output_names(text: str | None) -> list[str]:
+    names = [name.strip() for name in (text or "depth,preview,left").split(",") if name.strip()]
+    for name in names:
+        if name not in OUTPUTS:
+            raise InputError(f"unknown output {name!r}; choose from {', '.join(OUTPUTS)}")
+    return names

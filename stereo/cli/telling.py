@@ -1,0 +1,125 @@
+"""What a running command says: JSON lines for programs, a status line for people."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import threading
+import time
+from typing import Any
+
+import click
+import numpy as np
+
+from stereo import outputs
+from stereo.live import LiveDepth, LiveFrame
+from stereo.sources import Event
+
+
+class Teller:
+    """What is said while it runs: JSON lines on stdout, or a status line on stderr."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._lock = threading.Lock()  # events come from capture threads
+        self._terminal = sys.stderr.isatty()
+        self._said_s = 0.0
+
+    def event(self, event: Event) -> None:
+        """Something happened to a stream."""
+        if self._as_json:
+            self._print_json(
+                {
+                    "type": "event",
+                    "kind": event.kind,
+                    "stream": event.stream,
+                    "message": event.message,
+                    "time_s": event.time_s,
+                }
+            )
+        else:
+            self._line(f"{event.kind}: {event.stream}: {event.message}")
+
+    def frame(self, live: LiveDepth, found: LiveFrame) -> str:
+        """A result; returns the status line."""
+        facts = _facts(live, found)
+        if self._as_json:
+            self._print_json(facts)
+        depth = facts["median_depth_m"]
+        parts = [f"{facts['fps']:.1f} fps", f"{facts['valid_share']:.0%} matched"]
+        if not math.isnan(depth):
+            parts.append(f"median {depth:.2f} m")
+        if not math.isnan(facts["latency_ms"]):
+            parts.append(f"latency {facts['latency_ms']:.0f} ms")
+        if facts["skew_ms"]:
+            parts.append(f"skew {facts['skew_ms']:.1f} ms")
+        if facts["smoothed_share"]:
+            parts.append(f"{facts['smoothed_share']:.0%} smoothed")
+        status = ", ".join(parts)
+        if not self._as_json:
+            self._status(status)
+        return status
+
+    def end(self, live: LiveDepth, *, stats: bool) -> None:
+        """What it came to."""
+        source, depth = live.source.stats, live.stats
+        facts = {
+            "type": "end",
+            "frames": depth.processed,
+            "dropped": depth.superseded + source.superseded,
+            "unpaired_left": source.unpaired_left,
+            "unpaired_right": source.unpaired_right,
+            "reconnects": source.reconnects,
+            "fps": depth.fps,
+            "latency_ms": 1000 * depth.latency_s,
+            "max_skew_ms": source.max_skew_ms,
+            "stages_ms": dict(depth.stages_ms),
+        }
+        if self._as_json:
+            self._print_json(facts)
+            return
+        self._line(
+            f"{facts['frames']} frames, {depth.fps:.1f} fps, {facts['dropped']} dropped, "
+            f"{source.unpaired_left}+{source.unpaired_right} unpaired, "
+            f"{source.reconnects} reconnections"
+        )
+        if stats:
+            for stage, took_ms in depth.stages_ms.items():
+                self._line(f"  {stage:8} {took_ms:6.1f} ms")
+
+    def _print_json(self, facts: dict[str, Any]) -> None:
+        with self._lock:
+            click.echo(json.dumps(outputs.jsonable(facts)))
+
+    def _status(self, text: str) -> None:
+        """One line that is overwritten on a terminal; elsewhere one every five seconds."""
+        now = time.monotonic()
+        if now - self._said_s < (0.2 if self._terminal else 5.0):
+            return
+        self._said_s = now
+        with self._lock:
+            click.echo(
+                f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal
+            )
+
+    def _line(self, text: str) -> None:
+        with self._lock:
+            click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True)
+
+
+def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:
+    depth = found.depth
+    known = np.empty(0) if depth is None else depth.depth_m[np.isfinite(depth.depth_m)]
+    return {
+        "type": "frame",
+        "number": found.number,
+        "time_s": found.frame.time_s,
+        "skew_ms": 1000 * found.frame.skew_s,
+        "fps": live.stats.fps,
+        "latency_ms": 1000 * found.latency_s,
+        "valid_share": found.result.disparity.valid_share,
+        "median_depth_m": float(np.median(known)) if known.size else math.nan,
+        "smoothed_share": found.smoothed_share,
+        "stages_ms": {name: 1000 * took for name, took in found.stages_s.items()},
+    }

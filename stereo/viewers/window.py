@@ -1,0 +1,224 @@
+"""A desktop window: left image and depth, distances under the mouse, keys. OpenCV's own window.
+
+Only where there is a display: without one cv2.imshow aborts the process.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import StereoError
+from stereo.live import LiveFrame
+from stereo.measure import Pixel, distance, length
+from stereo.preview import COLORMAPS, depth_preview, depth_range, disparity_preview
+
+RGB = NDArray[np.uint8]
+
+# the window has no letters of Qt's, whose fonts the wheel lacks and complains about
+os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false;default.warning=false")
+
+TITLE = "stereo live"
+HELP = "click two points: length | space pause | s save | c colours | m matcher | r reset | q quit"
+_STEADY = 0.9  # share of the old scale that each frame keeps
+_INK, _MARK, _PAPER = (30, 30, 30), (255, 60, 200), (250, 250, 250)
+_WIDEST_PX = 800  # of each half; larger images are shown smaller
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """What the user has chosen to see."""
+
+    hover: Pixel | None = None
+    """Where the mouse is, in pixels of the rectified left image."""
+    marks: tuple[Pixel, ...] = ()
+    """Points clicked: none, one or two."""
+    colormap: str = "turbo"
+    """One of ``COLORMAPS``."""
+    range_m: tuple[float, float] | None = None
+    """Scale of the depth colours; None: from the frame."""
+    status: str = ""
+    """Line below the pictures."""
+    paused: bool = False
+    """Whether the picture stands still."""
+
+
+def draw(found: LiveFrame, state: ViewState) -> RGB:
+    """Return the picture: left image and depth side by side, scale, words and marks."""
+    pair, depth = found.result.pair, found.depth
+    left = _rgb(pair.left)
+    if depth is None:
+        colors = disparity_preview(found.result.disparity.px)
+    else:
+        colors = depth_preview(depth.depth_m, range_m=state.range_m, colormap=state.colormap)
+    marked = left.copy()
+    for number, point in enumerate(state.marks):
+        at = round(point[0]), round(point[1])
+        cv2.drawMarker(marked, at, _MARK, cv2.MARKER_CROSS, 21, 2)
+        if number:
+            first = round(state.marks[0][0]), round(state.marks[0][1])
+            cv2.line(marked, first, at, _MARK, 2, cv2.LINE_AA)
+    scale = shown_scale(left.shape[1])
+    if scale != 1:
+        marked, colors = (_resized(image, scale) for image in (marked, colors))
+    height = max(marked.shape[0], colors.shape[0])
+    both = np.hstack([_padded(marked, height), _padded(colors, height)])
+    return np.vstack([both, _words(both.shape[1], [_measured(found, state), state.status, HELP])])
+
+
+def _nobody(*_: Any) -> None: ...
+
+
+def shown_scale(width: int) -> float:
+    """How much smaller than it is an image of so many columns is shown."""
+    return min(1.0, _WIDEST_PX / width)
+
+
+def _measured(found: LiveFrame, state: ViewState) -> str:
+    """What is known of the place under the mouse and of the clicked points."""
+    depth = found.depth
+    if depth is None:
+        return "no calibration: no distances"
+    said = []
+    if len(state.marks) == 2:
+        span = length(depth, *state.marks)
+        said.append(f"length {span}" if span else "length unknown: no depth at a point")
+    elif state.marks:
+        said.append("click the second point")
+    if state.hover is not None:
+        here = distance(depth, state.hover)
+        said.append(f"here {here}" if here else "here unknown")
+    return "   ".join(said) or "move the mouse over the left image"
+
+
+def _words(width: int, lines: list[str]) -> RGB:
+    line_px = 24
+    paper = np.full((line_px * len(lines) + 8, width, 3), _PAPER, np.uint8)
+    for number, line in enumerate(lines):
+        text = line.replace("±", "+-")  # OpenCV's letters are ASCII
+        place = (8, line_px * (number + 1) - 4)
+        cv2.putText(paper, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+    return paper
+
+
+def _rgb(image: NDArray[Any]) -> RGB:
+    if image.dtype == np.uint16:
+        image = (image >> 8).astype(np.uint8)
+    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
+
+
+def _resized(image: RGB, scale: float) -> RGB:
+    size = round(image.shape[1] * scale), round(image.shape[0] * scale)
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _padded(image: RGB, height: int) -> RGB:
+    rest = height - image.shape[0]
+    return np.pad(image, ((0, rest), (0, 0), (0, 0)), constant_values=_PAPER[0]) if rest else image
+
+
+@dataclass
+class WindowViewer:
+    """Shows live results in a window; used from the main thread.
+
+    ``save`` writes a frame and returns where; ``next_matcher`` changes the matcher and returns
+    its name.
+    """
+
+    save: Callable[[LiveFrame], str]
+    next_matcher: Callable[[], str]
+    closed: bool = False
+    _state: ViewState = field(default_factory=ViewState)
+    _found: LiveFrame | None = None
+
+    def __enter__(self) -> Self:
+        cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+        cv2.setMouseCallback(TITLE, self._mouse)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        cv2.setMouseCallback(TITLE, _nobody)  # OpenCV holds on to the old one for ever
+        cv2.destroyAllWindows()
+
+    def show(self, frame: LiveFrame) -> None:
+        """Draw the newest result; while paused, the old one stays and keys still work."""
+        self._found = frame
+        self._steady_scale(frame)
+        self._draw()
+        while self._state.paused and not self.closed:
+            self._draw()
+            time.sleep(0.03)
+
+    def status(self, text: str) -> None:
+        """Show one line below the pictures."""
+        self._state = replace(self._state, status=text)
+
+    def _draw(self) -> None:
+        if self._found is None:
+            return
+        cv2.imshow(TITLE, np.ascontiguousarray(draw(self._found, self._state)[..., ::-1]))
+        self._key(cv2.waitKey(1))
+        try:
+            if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
+                self.closed = True
+        except cv2.error:  # the window is gone
+            self.closed = True
+
+    def _steady_scale(self, frame: LiveFrame) -> None:
+        if frame.depth is None:
+            return
+        near, far = depth_range(frame.depth.depth_m)
+        if near <= 0:
+            return
+        old = self._state.range_m
+        if old is not None:
+            near, far = (
+                _STEADY * a + (1 - _STEADY) * b for a, b in zip(old, (near, far), strict=True)
+            )
+        self._state = replace(self._state, range_m=(near, far))
+
+    def _key(self, code: int) -> None:
+        key = chr(code & 255) if code >= 0 else ""
+        if key in ("q", "\x1b"):
+            self.closed = True
+        elif key == " ":
+            self._state = replace(self._state, paused=not self._state.paused)
+        elif key == "r":
+            self._state = replace(self._state, marks=())
+        elif key == "c":
+            names = list(COLORMAPS)
+            after = names[(names.index(self._state.colormap) + 1) % len(names)]
+            self._state = replace(self._state, colormap=after)
+        elif key in ("s", "m") and self._found is not None:
+            self.status(self._act(key, self._found))
+
+    def _act(self, key: str, found: LiveFrame) -> str:
+        try:
+            return f"saved {self.save(found)}" if key == "s" else f"matcher {self.next_matcher()}"
+        except StereoError as error:  # a full disk must not end a live session
+            return str(error)
+
+    def _mouse(self, event: int, x: int, y: int, _flags: int, _param: Any) -> None:
+        if self._found is None:
+            return
+        height, width = self._found.result.pair.left.shape[:2]
+        scale = shown_scale(width)
+        at = (x / scale, y / scale)
+        inside = at[0] < width and at[1] < height
+        self._state = replace(self._state, hover=at if inside else None)
+        if event == cv2.EVENT_LBUTTONDOWN and inside:
+            before = self._state.marks if len(self._state.marks) < 2 else ()
+            self._state = replace(self._state, marks=(*before, at))

@@ -46,7 +46,7 @@ def sharpen_edges(
         return filled
     holes = np.isnan(disparity.px)
     weight = cv2.convertScaleAbs(filled.confidence, alpha=255)
-    wanted = cv2.max(_around_edges(filled.px), holes.astype(np.uint8))
+    wanted = _around_edges(filled.px) | holes.astype(np.uint8)
     moved = _weighted_median(
         np.ascontiguousarray(filled.px), np.asarray(weight), _levels(image), wanted, threads
     )

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.matching import sgm
-from stereo.matching.prepare import prepare
+from stereo.matching.preparation import prepare
 from stereo.matching.quality import QualityMatcher
 from stereo.matching.search_range import SearchRange, find_search_range, search_range_for_depths
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams

@@ -125,7 +125,8 @@ def row_error(left: Gray, right: Gray) -> RowError | None:
         plane = np.linalg.solve(weighted @ design + ridge, weighted @ below)
     if np.median(np.abs(below - design @ plane)) > _AGREE_PX:
         return None
-    return RowError(*(float(value) for value in plane), tracks=len(x))
+    middle, across, down = (float(value) for value in plane)
+    return RowError(middle, across, down, len(x))
 
 
 def _tracks(left: Gray, right: Gray) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
@@ -174,7 +175,10 @@ def _half_size_disparity(left: Gray, right: Gray) -> Float:
     found = find_search_range(RectifiedPair(left, right))
     height, width = left.shape
     size = ((width + 1) // 2, (height + 1) // 2)
-    small = [np.asarray(cv2.resize(i, size, interpolation=cv2.INTER_AREA)) for i in (left, right)]
+    small = [
+        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        for image in (left, right)
+    ]
     params = sgm.SgmParams(
         found.min_disparity // 2, found.num_disparities // 2 + 1, paths=3, speckle_size_px=30
     )
@@ -188,7 +192,8 @@ def _equalized(gray: Gray) -> Gray:
     detail = gray.astype(np.float32)
     detail -= cv2.GaussianBlur(detail, (0, 0), 5)
     contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 8)) + 4
-    return np.clip(128 + 40 * detail / contrast, 0, 255).astype(np.uint8)
+    levels = np.clip(128 + 40 * detail / contrast, 0, 255)
+    return np.asarray(levels, np.uint8)
 
 
 def _smoothed(image: Image, gray8: Gray, noise: float) -> Image:

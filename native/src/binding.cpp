@@ -84,8 +84,10 @@ Plane weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
     if (rows != height) throw nb::value_error("all planes must have the same height");
   for (const std::size_t columns : {weight.shape(1), color.shape(1), wanted.shape(1)})
     if (columns != width) throw nb::value_error("all planes must have the same width");
-  if (height > 32767 || width > 32767 || color.shape(2) > 4)
-    throw nb::value_error("images must be at most 32767 pixels wide and high, of 4 channels");
+  if (height > 32767 || width > 32767)
+    throw nb::value_error("images must be at most 32767 pixels wide and high");
+  if (color.shape(2) != 1 && color.shape(2) != 3)
+    throw nb::value_error("the image must have 1 or 3 channels");
   if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
   Plane out = new_plane(height, width);
   {

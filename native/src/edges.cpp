@@ -31,41 +31,75 @@ struct Sample {
   std::uint32_t weight;
 };
 
+// The window's samples as distances in memory, clamped to the image.
+struct Window {
+  std::array<std::ptrdiff_t, kSamples> offset;
+  std::array<std::uint32_t, kSamples> near;
+
+  Window(const EdgeImage& image, const Weights& weights, int x, int y) {
+    int n = 0;
+    for (int dy = -kReach; dy <= kReach; ++dy)
+      for (int dx = -kReach; dx <= kReach; ++dx, ++n) {
+        const int row = std::clamp(y + dy * kSpacing, 0, image.height - 1);
+        const int column = std::clamp(x + dx * kSpacing, 0, image.width - 1);
+        offset[n] = std::ptrdiff_t(row - y) * image.width + column - x;
+        near[n] = weights.near[std::abs(dx) + std::abs(dy)];
+      }
+  }
+};
+
 // The largest of the channels' differences.
-int color_step(const std::uint8_t* a, const std::uint8_t* b, int channels) {
+template <int kChannels>
+int color_step(const std::uint8_t* a, const std::uint8_t* b) {
   int step = 0;
-  for (int c = 0; c < channels; ++c) step = std::max(step, std::abs(int(a[c]) - int(b[c])));
+  for (int c = 0; c < kChannels; ++c) step = std::max(step, std::abs(int(a[c]) - int(b[c])));
   return step;
 }
 
-float median_at(const EdgeImage& image, const Weights& weights, int x, int y, float keep_px) {
-  std::array<Sample, kSamples> samples;
-  const std::ptrdiff_t here = std::ptrdiff_t(y) * image.width + x;
+template <int kChannels>
+float median_at(const EdgeImage& image, const Weights& weights, const Window& window,
+                std::ptrdiff_t here, float keep_px) {
   const float own = image.disparity[here];
+  const std::uint8_t* color = image.color + here * kChannels;
+  std::array<std::uint32_t, kSamples> weight;
   std::uint32_t total = 0, agreeing = 0;  // 49 products of three bytes fit
-  int n = 0;
-  for (int dy = -kReach; dy <= kReach; ++dy)
-    for (int dx = -kReach; dx <= kReach; ++dx) {
-      const int row = std::clamp(y + dy * kSpacing, 0, image.height - 1);
-      const int column = std::clamp(x + dx * kSpacing, 0, image.width - 1);
-      const std::ptrdiff_t there = std::ptrdiff_t(row) * image.width + column;
-      const int step = color_step(image.color + here * image.channels,
-                                  image.color + there * image.channels, image.channels);
-      const std::uint32_t weight = image.weight[there] * weights.color[step] *
-                                   weights.near[std::abs(dx) + std::abs(dy)];
-      samples[n++] = {image.disparity[there], weight};
-      total += weight;
-      if (std::abs(image.disparity[there] - own) <= keep_px) agreeing += weight;
-    }
+  for (int n = 0; n < kSamples; ++n) {
+    const std::ptrdiff_t there = here + window.offset[n];
+    const int step = color_step<kChannels>(color, image.color + there * kChannels);
+    weight[n] = image.weight[there] * weights.color[step] * window.near[n];
+    total += weight[n];
+    agreeing += std::abs(image.disparity[there] - own) <= keep_px ? weight[n] : 0;
+  }
   if (agreeing >= total - agreeing) return own;
-  std::sort(samples.begin(), samples.end(),
+  std::array<Sample, kSamples> samples;
+  int count = 0;
+  for (int n = 0; n < kSamples; ++n)
+    if (weight[n]) samples[count++] = {image.disparity[here + window.offset[n]], weight[n]};
+  std::sort(samples.begin(), samples.begin() + count,
             [](const Sample& a, const Sample& b) { return a.disparity < b.disparity; });
   std::uint32_t below = 0;
-  for (const Sample& sample : samples) {
-    below += sample.weight;
-    if (below >= total - below) return sample.disparity;
+  for (int n = 0; n < count; ++n) {
+    below += samples[n].weight;
+    if (below >= total - below) return samples[n].disparity;
   }
   return own;
+}
+
+template <int kChannels>
+void median_of_row(const EdgeImage& image, const Weights& weights, int y, float keep_px,
+                   float* out) {
+  constexpr int kMargin = kReach * kSpacing;
+  const std::ptrdiff_t row = std::ptrdiff_t(y) * image.width;
+  const Window inside(image, weights, std::min(kMargin, image.width - 1), y);
+  for (int x = 0; x < image.width; ++x) {
+    const std::ptrdiff_t here = row + x;
+    if (!image.wanted[here])
+      out[here] = image.disparity[here];
+    else if (x >= kMargin && x + kMargin < image.width)
+      out[here] = median_at<kChannels>(image, weights, inside, here, keep_px);
+    else
+      out[here] = median_at<kChannels>(image, weights, {image, weights, x, y}, here, keep_px);
+  }
 }
 
 }  // namespace
@@ -75,10 +109,7 @@ void weighted_median(const EdgeImage& image, float keep_px, int threads, float* 
   constexpr int kRows = 8;
   parallel_for(threads, (image.height + kRows - 1) / kRows, [&](int task, int) {
     for (int y = task * kRows; y < std::min(image.height, (task + 1) * kRows); ++y)
-      for (int x = 0; x < image.width; ++x) {
-        const std::ptrdiff_t i = std::ptrdiff_t(y) * image.width + x;
-        out[i] = image.wanted[i] ? median_at(image, weights, x, y, keep_px) : image.disparity[i];
-      }
+      (image.channels == 3 ? median_of_row<3> : median_of_row<1>)(image, weights, y, keep_px, out);
   });
 }
 

@@ -10,7 +10,7 @@
 namespace stereo {
 
 struct EdgeImage {
-  int width, height, channels;
+  int width, height, channels;  // 1 or 3
   const float* disparity;      // [height][width], no NaN
   const std::uint8_t* weight;  // [height][width] how much the disparity is worth as evidence
   const std::uint8_t* color;   // [height][width][channels]

@@ -188,6 +188,28 @@ def test_bayer_patterns_give_the_right_colour(tmp_path: Path, pattern: str, orde
     assert frames[0].left[5, 5] == pytest.approx([200, 120, 40])
 
 
+@pytest.mark.parametrize(("encoding", "order"), [("yuv422", "UYVY"), ("yuv422_yuy2", "YUYV")])
+def test_yuv_gives_the_right_colour(tmp_path: Path, encoding: str, order: str) -> None:
+    red = {"Y": 82, "U": 90, "V": 240}  # BT.601, limited range
+    stored = np.tile(np.array([red[c] for c in order], np.uint8).reshape(1, 2, 2), (4, 3, 1))
+    with Bag(tmp_path, "mcap") as bag:
+        for topic in ("/left", "/right"):
+            bag.image(topic, 1.0, stored, encoding)
+    frames, _ = play(bag.path)
+    assert frames[0].left.shape == (4, 6, 3)
+    assert frames[0].left[2, 2] == pytest.approx([255, 0, 0], abs=3)
+
+
+def test_big_endian_images(tmp_path: Path) -> None:
+    with Bag(tmp_path, "mcap") as bag:
+        for topic in ("/left", "/right"):
+            data = np.frombuffer(DEEP.astype(">u2").tobytes(), np.uint8)
+            fields = {"height": 6, "width": 8, "encoding": "mono16", "step": 16, "data": data}
+            bag.write(topic, "Image", 1.0, is_bigendian=1, **fields)
+    frames, _ = play(bag.path)
+    assert np.array_equal(frames[0].left, DEEP)
+
+
 def test_an_unknown_encoding_and_a_short_message_are_named(tmp_path: Path) -> None:
     for encoding, words in (
         ("32FC1", "encoding '32FC1' is not known"),

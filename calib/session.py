@@ -493,9 +493,12 @@ class CalibrationSession:
 
     def add(self, left: NDArray[Any], right: NDArray[Any]) -> Feedback:
         """Look for the board in a pair of gray images (H, W) and keep the view if it adds."""
-        one, two = detect(left, self.board), detect(right, self.board)
+        return self.offer(detect(left, self.board), detect(right, self.board))
+
+    def offer(self, one: Detection | None, two: Detection | None, *, keep: bool = True) -> Feedback:
+        """As ``add``, from corners found already; ``keep`` False only tells how things stand."""
         accepted = False
-        if one is not None and two is not None:
+        if keep and one is not None and two is not None:
             two = match_order(one, two, self.board)
             pose = self._pose(one)
             # as ROS does: new is what differs by 0.2 in the sum of all four

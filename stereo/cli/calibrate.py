@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +25,7 @@ UNTRUSTED = 3
 
 
 @click.command("calibrate")
-@click.argument("images", nargs=-1, required=True)
+@click.argument("images", nargs=-1)
 @click.option("--board", "board", help="Such as chessboard:9x6:25mm; auto or auto:25mm to find it.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Rig file to write.")
 @click.option("--report", type=click.Path(path_type=Path), help="HTML page to write.")
@@ -40,7 +41,16 @@ UNTRUSTED = 3
 @click.option("--baseline-mm", type=float, help="Known distance of the cameras, to check against.")
 @click.option("--continue", "old", type=click.Path(), help="Rig file whose views are used too.")
 @click.option("--no-cache", is_flag=True, help="Detect again, even in images seen before.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@click.option("--live", metavar="SOURCE", help="Take the views from a running camera.")
+@click.option("--target", "targets", multiple=True, metavar="2m:1%", help="Live: end when met.")
+@click.option("--max-views", type=int, default=60, show_default=True, help="Live: end then.")
+@click.option("--keep", type=click.Path(path_type=Path), help="Live: folder for the images taken.")
+@click.option("--view", type=click.Choice(("window", "web", "none")), help="Live: where to look.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Live, web: who may look.")
+@click.option("--port", type=int, default=8080, show_default=True, help="Live, web; 0: any free.")
+@click.option("--layout", help="Live: how one image holds both, such as top-bottom.")
+@click.option("--swap", is_flag=True, help="Live: exchange left and right.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def calibrate_command(
     images: tuple[str, ...],
     board: str | None,
@@ -53,8 +63,10 @@ def calibrate_command(
     old: str | None,
     no_cache: bool,
     as_json: bool,
+    live: str | None,
+    **live_options: Any,
 ) -> int:
-    """Calibrate a stereo rig from IMAGES of a board.
+    """Calibrate a stereo rig from IMAGES of a board, or with --live from a running camera.
 
     IMAGES is a left and a right pattern in quotes ('left*.png' 'right*.png'), two folders, one
     folder with left and right inside, or one folder of side-by-side images. Pairs are matched by
@@ -63,8 +75,15 @@ def calibrate_command(
     from calib.detect import default_cache
     from calib.session import calibrate_files
 
-    earlier = _load(old) if old else None
     known = _cameras(intrinsics)
+    if live is not None:
+        if images or old:
+            raise InputError("--live takes its views from the source: drop IMAGES and --continue")
+        solve = {"model": model, "warp": warp, "intrinsics": known}
+        solve["baseline_m"] = None if baseline_mm is None else baseline_mm / 1e3
+        live_options["as_json"] = as_json
+        return _live(live, board, solve, live_options, partial(_finish, out, report, as_json))
+    earlier = _load(old) if old else None
     if board is None and earlier is None:
         raise InputError("give --board, such as chessboard:9x6:25mm (inner corners), or auto")
     with _sides(images) as (left, right), _progress() as tell:
@@ -80,7 +99,44 @@ def calibrate_command(
             progress=tell,
             earlier=earlier,
         )
-        written = _write(outcome, out, report)
+        return _finish(out, report, as_json, outcome)
+
+
+def _live(
+    spec: str,
+    board: str | None,
+    solve: dict[str, Any],
+    options: dict[str, Any],
+    finish: Callable[[Outcome], int],
+) -> int:
+    from calib.board import parse_board
+    from calib.session import calibrate_views
+    from stereo.cli.calibrate_live import LiveView, calibrate_live
+    from stereo.live_calibration import LiveCalibration, Target
+    from stereo.sources import SourceOptions
+
+    if board is None or board.lower().startswith("auto"):
+        raise InputError("--live needs the board: --board chessboard:9x6:25mm (inner corners)")
+    calibration = LiveCalibration(
+        parse_board(board),
+        [Target.parse(text) for text in options["targets"]],
+        options["max_views"],
+        solve=partial(calibrate_views, **solve),
+    )
+    return calibrate_live(
+        spec,
+        calibration,
+        options=SourceOptions(layout=options["layout"], swap=options["swap"]),
+        view=LiveView(options["view"], options["host"], options["port"]),
+        keep=options["keep"],
+        as_json=options["as_json"],
+        finish=finish,
+    )
+
+
+def _finish(out: Path | None, report: Path | None, as_json: bool, outcome: Outcome) -> int:
+    """Write and show what came of it; returns the exit code."""
+    written = _write(outcome, out, report)
     if as_json:
         click.echo(json.dumps({**outcome.summary(), **written}, allow_nan=False))
     else:
@@ -124,6 +180,8 @@ def _write(outcome: Outcome, out: Path | None, report: Path | None) -> dict[str,
 @contextmanager
 def _sides(images: tuple[str, ...]) -> Iterator[tuple[list[Path], list[Path]]]:
     """Left and right files of what was named on the command line."""
+    if not images:
+        raise InputError("give the images of the board, or --live SOURCE")
     if len(images) == 2:
         yield _files(images[0]), _files(images[1])
     elif len(images) == 1:

@@ -58,9 +58,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error ends here as one clear line and an exit code."""
     code = _run()
-    streams = sys.modules.get("stereo.sources.stream")
-    if streams is not None and streams.still_blocked():
-        # a thread inside a camera driver cannot be ended: leave without waiting for it
+    background = sys.modules.get("stereo.background")
+    if background is not None and background.still_busy():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

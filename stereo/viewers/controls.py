@@ -1,0 +1,26 @@
+"""What people can press while a viewer runs, and who is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stereo.live import LiveFrame
+from stereo.live_pipeline import LiveSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """What happens when people press something; None: it is not offered.
+
+    Called from a viewer's own threads. What one raises is shown to the user.
+    """
+
+    settings: LiveSettings | None = None
+    """What the sliders show at first; None: no sliders."""
+    on_change: Callable[..., None] | None = None
+    """Called with the fields of LiveSettings that shall change, as ``LiveDepth.change`` is."""
+    on_record: Callable[[bool], None] | None = None
+    """Recording shall start or stop."""
+    on_save: Callable[[LiveFrame], str] | None = None
+    """This frame shall be saved; returns where it went."""

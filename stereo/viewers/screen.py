@@ -1,0 +1,123 @@
+"""One large picture, shown in a window, in the browser, or nowhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from types import TracebackType
+from typing import Any, Literal, Protocol, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import MissingLibraryError
+
+RGB = NDArray[np.uint8]
+ScreenKind = Literal["window", "web", "none"]
+
+
+class Screen(Protocol):
+    """Shows the newest picture. Used from one thread."""
+
+    def show(self, picture: RGB) -> None:
+        """Show (H, W, 3) RGB; quick."""
+        ...
+
+    @property
+    def closed(self) -> bool:
+        """Whether the user has seen enough."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class NoScreen:
+    """Shows nothing."""
+
+    closed = False
+
+    def show(self, picture: RGB) -> None:
+        """Nothing to show."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+class WindowScreen:
+    """A window; q, Esc or closing it ends."""
+
+    def __init__(self, title: str) -> None:
+        """Raises MissingLibraryError without a display, where OpenCV would abort the process."""
+        if not has_display():
+            raise MissingLibraryError(
+                "there is no display for a window (DISPLAY and WAYLAND_DISPLAY are empty); "
+                "say --view web or --view none"
+            )
+        self._title, self.closed = title, False
+        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+
+    def show(self, picture: RGB) -> None:
+        """Show it and look for keys."""
+        cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
+        key = cv2.waitKey(1) & 0xFF
+        gone = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        self.closed = self.closed or gone or key in (27, ord("q"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        cv2.destroyAllWindows()
+
+
+class WebScreen:
+    """A page that shows the picture, with one button that ends."""
+
+    def __init__(self, title: str, *, host: str, port: int, button: str) -> None:
+        """Raises as ``stereo.viewers.web.serve`` does."""
+        from stereo.viewers.web import serve, url_of
+
+        self._server = serve(host, port, title)
+        self.url = url_of(self._server, host)
+        self.closed = False
+        gui = self._server.gui
+        gui.set_panel_label(title)
+        gui.add_button(button, color="green").on_click(self._close)
+        panel = gui.add_panel()
+        with panel.add_tab("Cameras"):
+            self._image = gui.add_image(np.zeros((540, 960, 3), np.uint8), jpeg_quality=80)
+        panel.float(x=12, y=12)
+        panel.set_width(1100)
+
+    def show(self, picture: RGB) -> None:
+        """Replace the picture; browsers get the newest one."""
+        if self._server.get_clients():
+            self._image.image = picture
+
+    def _close(self, _event: Any) -> None:
+        self.closed = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        from stereo.viewers.web import stop
+
+        stop(self._server)
+
+
+def has_display() -> bool:
+    """Whether a window can be opened."""
+    if sys.platform != "linux":
+        return True
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

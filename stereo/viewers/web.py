@@ -1,0 +1,309 @@
+"""A live result in the browser: images, depth, cloud, sliders, distances. Needs the extra ``web``.
+
+viser serves one page, whole, from this computer; nothing comes from outside. ``show`` only leaves
+the newest frame; a thread of its own draws it, at a share of the time that is bounded, and not at
+all while nobody looks. Every message replaces the one before, so a slow browser misses frames and
+costs no memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import socket
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from stereo.errors import InputError, MissingLibraryError, SourceError
+from stereo.live import LiveFrame
+from stereo.viewers.controls import Controls
+from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
+from stereo.viewers.scene import rig_health
+
+if TYPE_CHECKING:
+    import viser
+
+__all__ = ["WebViewer", "serve"]
+
+DEFAULT_PORT = 8080
+_MAX_FPS = 12.0
+_SHARE = 0.1
+"""Of one core's time, at most, goes into drawing: a matcher on two cores loses a twentieth."""
+_HEALTH_EVERY_S = 4.0
+_IMAGE_WIDTH = 360
+
+
+class WebViewer:
+    """Shows live results to any number of browsers."""
+
+    def __init__(
+        self,
+        controls: Controls | None = None,
+        *,
+        host: str = "127.0.0.1",
+        port: int = DEFAULT_PORT,
+        max_points: int = 60_000,
+        title: str = "stereo live",
+    ) -> None:
+        """``port`` 0 takes any free one; ``url`` then says which.
+
+        ``host`` "0.0.0.0" shows it to the whole network: whoever reaches the port sees the
+        cameras and may press every button. Raises MissingLibraryError without viser, InputError
+        for an address that is not ours, SourceError for a port in use.
+        """
+        self._server = serve(host, port, title)
+        self.url = url_of(self._server, host)
+        self._controls = controls or Controls()
+        self._newest: LiveFrame | None = None
+        self._shown: LiveFrame | None = None
+        self._status = self._told = "waiting for the first frame"
+        self._next_health = 0.0
+        self._wake = threading.Condition()
+        self._done = False
+        self._closed = False
+        self._paused = False
+        self._build(max_points)
+        self._server.on_client_connect(self._someone_came)
+        self._thread = threading.Thread(target=self._work, name="web-viewer", daemon=True)
+        self._thread.start()
+
+    # -- as every viewer ---------------------------------------------------------------------
+
+    def show(self, frame: LiveFrame) -> None:
+        """Leave the newest result for the browsers; takes microseconds."""
+        with self._wake:
+            self._newest = frame
+            self._wake.notify_all()
+
+    def status(self, text: str) -> None:
+        """Show one line: connection, fps, latency, what went wrong."""
+        with self._wake:
+            self._status = text
+            self._wake.notify_all()
+
+    @property
+    def closed(self) -> bool:
+        """Whether somebody pressed "Stop"."""
+        return self._closed
+
+    @property
+    def browsers(self) -> int:
+        """How many are connected."""
+        return len(self._server.get_clients())
+
+    def close(self) -> None:
+        """Stop serving; harmless when called again."""
+        with self._wake:
+            if self._done:
+                return
+            self._done = True
+            self._wake.notify_all()
+        self._thread.join(2)
+        stop(self._server)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    # -- the page ----------------------------------------------------------------------------
+
+    def _build(self, max_points: int) -> None:
+        gui, controls = self._server.gui, self._controls
+        black = np.zeros((_IMAGE_WIDTH * 3 // 4, _IMAGE_WIDTH, 3), np.uint8)
+        panel = gui.add_panel()
+        with panel.add_tab("Camera"):
+            self._status_line = gui.add_markdown(self._status)
+            self._health = gui.add_markdown("Rig: not measured yet")
+            self._left = gui.add_image(black, label="left image, rectified", jpeg_quality=80)
+            self._depth = gui.add_image(black, label="depth", jpeg_quality=85)
+        panel.dock_left()
+        panel.set_width(_IMAGE_WIDTH + 40)
+        gui.main_panel.dock_right()
+        gui.set_panel_label("Controls")
+        pause = gui.add_button("Pause", hint="Hold the picture; capture goes on.")
+        pause.on_click(lambda _: self._pause(pause))
+        self._cloud = CloudView(self._server, max_points)
+        self._measure = MeasurePanel(self._server, lambda: self._shown)
+        if controls.settings is not None and controls.on_change is not None:
+            MatcherPanel(self._server, controls.settings, self._guarded(controls.on_change))
+        RecordPanel(self._server, controls, lambda: self._shown, self._guarded)
+        gui.add_button("Stop", color="red", hint="End the program.").on_click(self._stop)
+
+    def _pause(self, button: Any) -> None:
+        with self._wake:
+            self._paused = not self._paused
+            self._wake.notify_all()
+        button.label = "Continue" if self._paused else "Pause"
+
+    def _stop(self, _event: Any) -> None:
+        self._closed = True
+
+    def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
+        """The same, with what it raises shown on the page."""
+
+        def run(*args: Any) -> Any:
+            try:
+                return action(*args)
+            except Exception as error:  # the page is where the user looks
+                self._tell("Did not work", str(error))
+                return None
+
+        return run
+
+    def _tell(self, title: str, text: str) -> None:
+        for client in self._server.get_clients().values():
+            client.add_notification(title, text, color="red", auto_close_seconds=8.0)
+
+    def _someone_came(self, _client: Any) -> None:
+        with self._wake:
+            self._wake.notify_all()
+
+    # -- the thread that draws ---------------------------------------------------------------
+
+    def _work(self) -> None:
+        while True:
+            with self._wake:
+                self._wake.wait_for(lambda: self._done or self._something(), 0.5)
+                if self._done:
+                    return
+                status, frame = self._status, self._newest
+            began, worked = time.perf_counter(), time.thread_time()
+            if status != self._told:
+                self._told = status
+                self._status_line.content = f"**{_plain(status)}**"
+            if frame is not None and self._wants(frame):
+                self._shown = frame
+                self._guarded(self._draw)(frame)
+            rest = max(
+                1 / _MAX_FPS - (time.perf_counter() - began),
+                (time.thread_time() - worked) * (1 / _SHARE - 1),
+            )
+            with self._wake:
+                self._wake.wait_for(lambda: self._done, rest)
+
+    def _something(self) -> bool:
+        return self._status != self._told or (
+            self._newest is not None and self._wants(self._newest)
+        )
+
+    def _wants(self, frame: LiveFrame) -> bool:
+        """Whether to draw this frame: somebody looks, and has not seen it."""
+        return frame is not self._shown and not self._paused and bool(self._server.get_clients())
+
+    def _draw(self, frame: LiveFrame) -> None:
+        result = frame.result
+        self._left.image = fitting(result.pair.left, _IMAGE_WIDTH)
+        label, picture = _depth_picture(frame)
+        self._depth.label, self._depth.image = label, picture
+        if frame.depth is not None:
+            self._cloud.show(frame.depth)
+        self._measure.refresh(frame)
+        if time.monotonic() >= self._next_health:
+            health = rig_health(result)
+            self._health.content = (
+                f"Rig {'good' if health.good else '**needs a look**'}: {health.line()}"
+            )
+            self._next_health = time.monotonic() + _HEALTH_EVERY_S
+
+
+def _depth_picture(frame: LiveFrame) -> tuple[str, NDArray[np.uint8]]:
+    """What the second picture is, and the picture, colour-mapped with its scale."""
+    from stereo.preview import depth_preview, disparity_preview
+
+    plane = frame.result.disparity.px if frame.depth is None else frame.depth.depth_m
+    width = min(plane.shape[1], _IMAGE_WIDTH)
+    size = (width, max(1, round(plane.shape[0] * width / plane.shape[1])))
+    # nearest: a mean over an edge would show a depth where nothing is
+    small = np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST), np.float32)
+    if frame.depth is None:
+        return "disparity (no calibration, so no depth)", disparity_preview(small)
+    return "depth", depth_preview(small)
+
+
+def _plain(text: str) -> str:
+    """Text without the signs that Markdown understands."""
+    return "".join("\\" + c if c in "\\`*_{}[]<>#|" else c for c in text)
+
+
+# -- the server ------------------------------------------------------------------------------
+
+
+def serve(host: str, port: int, title: str) -> viser.ViserServer:
+    """Start a page on ``host:port``. Raises as ``WebViewer`` does."""
+    try:
+        import viser
+    except ImportError as error:
+        raise MissingLibraryError(
+            f"the web viewer needs viser ({error}): pip install 'stereo-depth[web]'"
+        ) from error
+    _check_free(host, port)
+    with _quiet():
+        server = viser.ViserServer(host, port, title, verbose=False)
+    if port and server.get_port() != port:  # somebody was quicker; viser then takes another
+        stop(server)
+        raise SourceError(_busy(port))
+    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
+    server.scene.set_up_direction("-y")
+    return server
+
+
+def stop(server: viser.ViserServer) -> None:
+    """Stop serving, whatever browsers do meanwhile."""
+    with _quiet(), contextlib.suppress(RuntimeError):  # one answered while the loop closed
+        server.stop()
+
+
+def _quiet() -> contextlib.AbstractContextManager[object]:
+    """Viser prints where it serves; standard output belongs to results."""
+    return contextlib.redirect_stdout(io.StringIO())
+
+
+def _check_free(host: str, port: int) -> None:
+    if not 0 <= port <= 65535:
+        raise InputError(f"the port must be 0 (any free one) to 65535, got {port}")
+    try:
+        family, kind, proto, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except OSError as error:
+        raise InputError(f"{host}: not an address of this computer ({error})") from error
+    with socket.socket(family, kind, proto) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except PermissionError as error:
+            raise SourceError(f"port {port} needs more rights; take one above 1023") from error
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise SourceError(_busy(port)) from error
+            raise InputError(f"{host}: not an address of this computer ({error})") from error
+
+
+def _busy(port: int) -> str:
+    return f"port {port} is in use; take another with --port, or --port 0 for any free one"
+
+
+def url_of(server: viser.ViserServer, host: str) -> str:
+    """Where a browser on this computer finds the page."""
+    name = "127.0.0.1" if host in ("0.0.0.0", "", "::") else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{server.get_port()}"
+
+
+def is_local(host: str) -> bool:
+    """Whether only this computer can reach ``host``."""
+    return host in ("127.0.0.1", "localhost", "::1") or host.startswith("127.")

@@ -284,7 +284,7 @@ class LiveCalibration:
         solved = self._solved
         if solved is not None and solved.views >= _FEWEST_TO_TRUST and solved.outcome.trusted:
             settled = solved.outcome.grade == "good" and feedback.enough
-            if self.targets and all(e.met for e in solved.expected):
+            if solved.expected and all(e.met for e in solved.expected):
                 return "target"
             if not self.targets and settled:
                 return "enough"

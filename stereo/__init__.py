@@ -8,6 +8,10 @@
     result = pipeline.process(StereoFrame(read_image("left.png"), read_image("right.png")))
     result.depth.depth_m, result.depth.sigma_m, result.cloud().points
 
+    with open_source("sbs:0") as source, LiveDepth(source, load_rig("rig.yaml")) as live:
+        for found in live:
+            found.depth.depth_m, found.latency_s
+
 Names are loaded when first used, so that ``import stereo`` and ``stereo --help`` stay instant.
 """
 
@@ -33,6 +37,8 @@ if TYPE_CHECKING:
         StereoGeometry,
     )
     from stereo.images import read_image
+    from stereo.live import LiveDepth, LiveFrame
+    from stereo.live_pipeline import LiveSettings
     from stereo.matching import (
         MATCHERS,
         AutoRangeMatcher,
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
     from stereo.pipeline import StereoPipeline, StereoResult
     from stereo.rectify import Rectification
     from stereo.refine import RefineParams, fill_holes, left_right_check, remove_speckles
+    from stereo.sources import Event, SourceOptions, open_source
 
 _HOME = {
     "check": ("RowCheck", "check_rows", "check_swapped"),
@@ -65,6 +72,8 @@ _HOME = {
         "StereoGeometry",
     ),
     "images": ("read_image",),
+    "live": ("LiveDepth", "LiveFrame"),
+    "live_pipeline": ("LiveSettings",),
     "matching": (
         "MATCHERS",
         "AutoRangeMatcher",
@@ -81,6 +90,7 @@ _HOME = {
     "pipeline": ("StereoPipeline", "StereoResult"),
     "rectify": ("Rectification",),
     "refine": ("RefineParams", "fill_holes", "left_right_check", "remove_speckles"),
+    "sources": ("Event", "SourceOptions", "open_source"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
@@ -89,6 +99,10 @@ __all__ = [
     "AutoRangeMatcher",
     "DepthFrame",
     "DisparityMap",
+    "Event",
+    "LiveDepth",
+    "LiveFrame",
+    "LiveSettings",
     "Matcher",
     "Metrics",
     "PointCloud",
@@ -101,6 +115,7 @@ __all__ = [
     "SgbmParams",
     "SgmMatcher",
     "SgmParams",
+    "SourceOptions",
     "StereoError",
     "StereoFrame",
     "StereoGeometry",
@@ -118,6 +133,7 @@ __all__ = [
     "find_search_range",
     "left_right_check",
     "make_matcher",
+    "open_source",
     "point_cloud",
     "read_image",
     "remove_outliers",

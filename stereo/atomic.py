@@ -26,7 +26,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise _cannot_write(folder, error) from error
+        raise cannot_write(folder, error) from error
 
 
 def write_whole(path: str | Path, data: bytes) -> None:
@@ -38,9 +38,10 @@ def write_whole(path: str | Path, data: bytes) -> None:
     try:
         replace_whole(path, data)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
 
 
-def _cannot_write(path: Path, error: OSError) -> OutputError:
+def cannot_write(path: Path, error: OSError) -> OutputError:
+    """Return the error that says why ``path`` could not be written, and what to do."""
     remedy = _REMEDIES.get(error.errno or 0, "check free space and permissions")
     return OutputError(f"{path}: cannot be written: {error.strerror or error}; {remedy}")

@@ -19,6 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from calib import RectifiedRig, StereoRig
+from stereo.background import start_thread
 from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.live_pipeline import LivePipeline, LiveSettings
@@ -100,8 +101,7 @@ class LiveDepth:
         self._done = False
         self._superseded = self._processed = 0
         self._recent: deque[tuple[float, float, Mapping[str, float]]] = deque(maxlen=_RECENT)
-        self._worker = threading.Thread(target=self._work, name="stereo-depth", daemon=True)
-        self._worker.start()
+        self._worker = start_thread("depth", self._work)
 
     @property
     def settings(self) -> LiveSettings:

@@ -1,6 +1,9 @@
-"""Synthetic pairs with known disparity."""
+"""Synthetic pairs with known disparity; what a command came to."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,3 +46,16 @@ def textured_pair(
     if color:
         images = [np.repeat(image[..., None], 3, axis=2) for image in images]
     return RectifiedPair(images[0], images[1])
+
+
+@dataclass
+class Ended:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+Cli = Callable[..., Ended]
+"""Runs ``stereo`` with these arguments."""

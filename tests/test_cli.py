@@ -9,40 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from support import textured_pair
+from support import Cli, textured_pair
 from test_images import bomb
 
 from calib import load_rig
 from stereo import outputs
-from stereo.cli.main import _COMMANDS, _run
-
-
-@dataclass
-class Ended:
-    code: int
-    out: str
-    err: str
-
-
-Cli = Callable[..., Ended]
-
-
-@pytest.fixture
-def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    def call(*arguments: object) -> Ended:
-        monkeypatch.setattr(sys, "argv", ["stereo", *map(str, arguments)])
-        code = _run()
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.err
-        return Ended(code, captured.out, captured.err)
-
-    return call
+from stereo.cli.main import _COMMANDS
 
 
 @pytest.fixture

@@ -84,20 +84,18 @@ def test_files_give_every_frame_in_order() -> None:
 def test_a_slow_reader_of_a_live_source_gets_the_newest() -> None:
     source = Script(None, live=True, period_s=0.01)
     with LiveDepth(source, RIG, QUICK) as live:
-        numbers, latencies = [], []
+        numbers, behind = [], []
         for found in live:
             numbers.append(found.number)
-            latencies.append(time.monotonic() - found.frame.host_s)
+            behind.append(live.stats.processed - 1 - found.number)
             time.sleep(0.15)
             if len(numbers) == 6:
                 break
         assert live.stats.superseded > 0
         assert live.stats.latency_s > 0
         assert live.stats.stages_ms["match"] > 0
-    assert np.diff(numbers).min() > 1
-    assert numbers == sorted(numbers)
-    # the result taken is the last one, not one that waited while the reader slept
-    assert np.median(latencies) < 0.15
+    assert numbers == sorted(set(numbers))
+    assert max(behind) <= 1  # the last result, not one that waited while the reader slept
 
 
 def test_newest_waits_and_then_says_that_there_is_none() -> None:

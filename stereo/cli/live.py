@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calib import RectifiedRig, StereoRig
 from stereo import outputs
 from stereo.cli.options import (
     chosen_matcher,
@@ -31,7 +32,6 @@ from stereo.live import LiveDepth, LiveFrame
 from stereo.live_pipeline import LiveSettings
 from stereo.matching import MATCHERS, SearchRange
 from stereo.products import OUTPUTS, CloudOptions
-from stereo.rectify import Rectification
 from stereo.refine import RefineParams
 from stereo.region import Region
 from stereo.sources import StereoSource, open_source
@@ -86,13 +86,16 @@ def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
     with until_stopped(), ExitStack() as stack:
         raw = open_source(source, opened_as(options, pace=not options["fast"]), on_event=say.event)
         peeked = Peeked(stack.enter_context(raw))
-        rect = _rectify(options, peeked)
-        tapped = _recorded(stack, peeked, rect, options)
+        calibration = _calibration(options, peeked)
+        rect = rectification(
+            calibration, alpha=options["alpha"], rescale=options["rescale"], size=peeked.view_size
+        )
+        tapped = _recorded(stack, peeked, calibration, options)
         switch = None
         if view == "web" and options["record"] is None:
             from stereo.cli.live_web import RecordSwitch
 
-            switch = stack.enter_context(RecordSwitch(peeked.calibration))
+            switch = stack.enter_context(RecordSwitch(tapped, calibration))
             tapped = stack.enter_context(Tap(tapped, switch.take))
         live = stack.enter_context(LiveDepth(tapped, rect, settings))
         viewer = stack.enter_context(_viewer(view, live, saver, switch, options))
@@ -116,19 +119,19 @@ def _loop(
             return
 
 
-def _rectify(options: dict[str, Any], source: Peeked) -> Rectification:
-    """As told, else as the source knows of itself, else pass-through; said once."""
-    first = source.first
-    size = first.left.shape[1], first.left.shape[0]
+def _calibration(options: dict[str, Any], source: Peeked) -> StereoRig | RectifiedRig | None:
+    """As told, else as the source knows of itself; said once."""
     names = ("calib", "unit", "model", "rectified", "focal_px", "baseline_m")
     more = ("cx_px", "cy_px", "doffs_px")
-    told = load_calibration(**{name: options[name] for name in (*names, *more)}, size=size)
-    calibration = told or (None if options["rectified"] else source.calibration)
-    if calibration is None:
+    options = {name: options[name] for name in (*names, *more)}
+    told = load_calibration(**options, size=source.view_size)
+    if told is not None:
+        return told
+    if options["rectified"] or source.calibration is None:
         click.echo("note: no calibration, so disparity only; give --calib RIG", err=True)
-    elif told is None:
-        click.echo("note: using the calibration that comes with the source", err=True)
-    return rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
+        return None
+    click.echo("note: using the calibration that comes with the source", err=True)
+    return source.calibration
 
 
 def _settings(ctx: click.Context, options: dict[str, Any]) -> LiveSettings:
@@ -156,14 +159,17 @@ def _region(text: str) -> Region:
 
 
 def _recorded(
-    stack: ExitStack, source: StereoSource, rect: Rectification, options: dict[str, Any]
+    stack: ExitStack,
+    source: StereoSource,
+    calibration: StereoRig | RectifiedRig | None,
+    options: dict[str, Any],
 ) -> StereoSource:
     """The source, with every frame recorded as well if that was asked for."""
     if options["record"] is None:
         return source
     from stereo.record import Recorder
 
-    recorder = stack.enter_context(Recorder(options["record"], source))
+    recorder = stack.enter_context(Recorder(options["record"], source, calibration=calibration))
     return stack.enter_context(Tap(source, recorder.write))
 
 

@@ -15,6 +15,7 @@ from calib import RectifiedRig, StereoRig
 from stereo.errors import InputError, StereoError
 from stereo.frame import StereoFrame
 from stereo.live import LiveDepth, LiveFrame
+from stereo.sources import StereoSource
 from stereo.viewers.controls import Controls
 from stereo.viewers.web import WebViewer, is_local
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
 class RecordSwitch:
     """Records the frames it is handed while it is on."""
 
-    def __init__(self, calibration: StereoRig | RectifiedRig | None) -> None:
-        self._calibration = calibration
+    def __init__(self, source: StereoSource, calibration: StereoRig | RectifiedRig | None) -> None:
+        self._source, self._calibration = source, calibration
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
         self._failed: StereoError | None = None
@@ -37,7 +38,7 @@ class RecordSwitch:
             if self._recorder is None or self._failed is not None:
                 return
             try:
-                self._recorder.add(frame)
+                self._recorder.write(frame)
             except StereoError as error:  # told when recording is stopped; watching goes on
                 self._failed = error
 
@@ -53,7 +54,7 @@ class RecordSwitch:
                 from stereo.record import Recorder
 
                 folder = Path(f"recording_{datetime.now():%Y%m%d_%H%M%S}")
-                self._recorder = Recorder(folder, calibration=self._calibration)
+                self._recorder = Recorder(folder, self._source, calibration=self._calibration)
                 return str(folder)
         if before is None:
             raise InputError("nothing is being recorded")

@@ -18,6 +18,7 @@ from stereo._version import __version__
 _COMMANDS = {
     "run": ("stereo.cli.run", "Images in; disparity, metric depth and a point cloud out."),
     "live": ("stereo.cli.live", "Depth from a running camera, stream or recording."),
+    "record": ("stereo.cli.record", "Keep what the cameras give, lossless and stamped."),
     "rectify": ("stereo.cli.rectify", "Write the rectified pair, and a picture to judge it."),
     "inspect": ("stereo.cli.inspect", "What a rig is and how well it can measure."),
     "eval": ("stereo.cli.eval", "Score a matcher on pairs with ground truth."),
@@ -57,9 +58,8 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error ends here as one clear line and an exit code."""
     code = _run()
-    streams = sys.modules.get("stereo.sources.stream")
-    if streams is not None and streams.still_blocked():
-        # a thread inside a camera driver cannot be ended: leave without waiting for it
+    background = sys.modules.get("stereo.background")
+    if background is not None and background.still_busy():
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

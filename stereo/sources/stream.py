@@ -7,7 +7,6 @@ thrown away and opened anew.
 
 from __future__ import annotations
 
-import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -17,12 +16,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.background import start_thread
 from stereo.errors import SourceError, StereoError, StreamLostError
 from stereo.sources.source import Event, EventKind, OnEvent
 
 BgrImage = NDArray[Any]
 _BACK_OFF_S = (0.1, 0.2, 0.4, 0.5)
-_NAME = "stereo-capture"
 
 
 class Capture(Protocol):
@@ -75,8 +74,7 @@ class Stream:
         self._first = threading.Event()
         self._last_image: BgrImage | None = None
         self._changed_s = time.monotonic()
-        self._thread = threading.Thread(target=self._run, name=f"{_NAME} {name}", daemon=True)
-        self._thread.start()
+        self._thread = start_thread(f"capture {name}", self._run)
 
     def wait_for_first(self, timeout_s: float) -> bool:
         """Wait until the first image came or the first connection failed; whether an image came."""
@@ -195,17 +193,3 @@ class Stream:
 
     def _tell(self, kind: EventKind, message: str) -> None:
         self._on_event(Event(kind, self.name, message, time.monotonic()))
-
-
-def still_blocked() -> bool:
-    """Whether a stopped stream's thread is still inside a driver."""
-    return any(thread.name.startswith(_NAME) for thread in threading.enumerate())
-
-
-@atexit.register
-def _let_them_end() -> None:
-    # Python ends threads that come back from C++ during its own shutdown, which aborts the process
-    deadline = time.monotonic() + 5
-    for thread in threading.enumerate():
-        if thread.name.startswith(_NAME):
-            thread.join(max(0.0, deadline - time.monotonic()))

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from calib import RectifiedRig, StereoRig
+from stereo.background import start_thread
 from stereo.errors import SourceError
 from stereo.frame import StereoFrame
 from stereo.sources.source import SourceStats, StereoSource
@@ -53,6 +54,7 @@ class Peeked(_Around):
         if first is None:
             raise SourceError(f"{source.name}: holds no frames")
         self.first = first
+        self.view_size = first.left.shape[1], first.left.shape[0]
 
     def __iter__(self) -> Iterator[StereoFrame]:
         """See ``StereoSource``."""
@@ -66,7 +68,7 @@ class Tap(_Around):
     A live source is drained by a thread of its own. ``take`` must be quick and not raise.
     """
 
-    def __init__(self, source: StereoSource, take: Callable[[StereoFrame], None]) -> None:
+    def __init__(self, source: StereoSource, take: Callable[[StereoFrame], object]) -> None:
         super().__init__(source)
         self._take = take
         self._changed = threading.Condition()
@@ -81,7 +83,7 @@ class Tap(_Around):
                 self._take(frame)
                 yield frame
             return
-        threading.Thread(target=self._drain, name="stereo-tap", daemon=True).start()
+        start_thread("tap", self._drain)
         while (found := self._next()) is not None:
             yield found
 

@@ -70,7 +70,11 @@ def client(viewer: WebViewer) -> Iterator[Any]:
 
     protocol: Any = f"viser-v{viser.__version__}"
     with connect(
-        viewer.url.replace("http", "ws"), subprotocols=[protocol], max_size=None, max_queue=1
+        viewer.url.replace("http", "ws"),
+        subprotocols=[protocol],
+        max_size=None,
+        max_queue=1,
+        close_timeout=0.5,
     ) as one:
         one.send(msgspec.msgpack.encode(CAMERA))
         yield one

@@ -1,0 +1,233 @@
+"""``stereo live`` as a user runs it, on a loopback stream of the sample clip."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from streams import MjpegCamera, encode, wait_for
+from support import Cli, textured_pair
+
+from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
+from stereo.live import LiveFrame
+from stereo.pipeline import StereoResult
+from stereo.preview import COLORMAPS
+from stereo.rectify import Rectification
+from stereo.viewers.window import ViewState, draw
+
+REPO = Path(__file__).resolve().parents[1]
+RIG = REPO / "sample_data" / "clip" / "rig.yaml"
+NONE = ("--view", "none", "--num-disparities", "64", "--no-surfaces")
+
+
+@pytest.fixture(scope="module")
+def camera() -> Iterator[MjpegCamera]:
+    clip = cv2.VideoCapture(str(REPO / "sample_data" / "clip" / "room.mp4"))
+    frames = []
+    while len(frames) < 20:
+        done, image = clip.read()
+        assert done
+        frames.append(encode(image[..., ::-1]))
+    clip.release()
+    with MjpegCamera(frames) as running:
+        yield running
+
+
+def lines(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_json_lines_for_frames_events_and_the_end(cli: Cli, camera: MjpegCamera) -> None:
+    done = cli("live", camera.url, "--calib", RIG, *NONE, "--json", "--max-frames", 4)
+    assert done.code == 0, done.err
+    said = lines(done.out)
+    assert [line["type"] for line in said] == ["event", "frame", "frame", "frame", "frame", "end"]
+    frame = said[2]
+    assert 2 < frame["median_depth_m"] < 6  # type: ignore[operator]
+    assert frame["valid_share"] > 0.5  # type: ignore[operator]
+    assert frame["latency_ms"] > 0  # type: ignore[operator]
+    assert said[-1]["frames"] >= 4  # type: ignore[operator]
+
+
+def test_region_decimation_and_smoothing(cli: Cli, camera: MjpegCamera) -> None:
+    done = cli(
+        *("live", camera.url, "--calib", RIG, *NONE, "--json", "--max-frames", 3),
+        *("--roi", "100,60,200,200", "--decimate", 2, "--smooth"),
+    )
+    assert done.code == 0, done.err
+    frame = lines(done.out)[-2]
+    assert 2 < frame["median_depth_m"] < 6  # type: ignore[operator]
+    assert frame["smoothed_share"] > 0  # type: ignore[operator]
+
+
+def test_frames_are_saved_as_run_saves_them(cli: Cli, camera: MjpegCamera, tmp_path: Path) -> None:
+    done = cli(
+        *("live", camera.url, "--calib", RIG, *NONE, "--max-frames", 2, "-o", tmp_path),
+        *("--save-every", 1, "--outputs", "depth,cloud"),
+    )
+    assert done.code == 0, done.err
+    folders = sorted(tmp_path.iterdir())
+    assert len(folders) == 2
+    assert {file.name for file in folders[0].iterdir()} == {"depth_mm.png", "cloud.ply"}
+
+
+def test_without_calibration_it_says_so_once(cli: Cli, camera: MjpegCamera) -> None:
+    done = cli("live", camera.url, *NONE, "--max-frames", 3, "--stats")
+    assert done.code == 0, done.err
+    assert done.err.count("no calibration") == 1
+    assert "match " in done.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--roi", "1,2,3"), "--roi wants X,Y,WIDTH,HEIGHT"),
+        (("--size", "big"), "--size wants WIDTHxHEIGHT"),
+        (("--save-every", "2"), "saving needs a folder"),
+        (("-o", "x", "--outputs", "hologram"), "unknown output 'hologram'"),
+        (("--decimate", "0"), "decimate must be 1 to 16"),
+        (("--min-disparity", "4", "--num-disparities", "auto"), "--min-disparity needs"),
+        (("--roi", "400,300,200,200", "--calib", RIG), "does not fit the rectified image"),
+    ],
+)
+def test_wrong_arguments(
+    cli: Cli, camera: MjpegCamera, arguments: tuple[object, ...], words: str
+) -> None:
+    done = cli("live", camera.url, "--view", "none", *arguments)
+    assert done.code == 2
+    assert words in done.err
+
+
+def test_a_window_without_a_display(
+    cli: Cli, camera: MjpegCamera, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("DISPLAY", raising=False)
+    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+    done = cli("live", camera.url, "--view", "window")
+    assert done.code == 2
+    assert "needs a display" in done.err
+
+
+def test_a_camera_that_is_not_there(cli: Cli) -> None:
+    done = cli("live", "sbs:99", "--view", "none")
+    assert done.code == 1
+    assert "/dev/video99: no such camera" in done.err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "sigterm"])
+@pytest.mark.parametrize("stalled", [False, True], ids=["running", "stalled"])
+def test_a_signal_ends_it_at_once(camera: MjpegCamera, number: int, stalled: bool) -> None:
+    command = [sys.executable, "-m", "stereo.cli.main", "live", camera.url, *NONE, "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=REPO
+    ) as process:
+        assert process.stdout is not None
+        while '"frame"' not in process.stdout.readline():
+            assert process.poll() is None
+        camera.behaviour.stalled = stalled
+        try:
+            time.sleep(0.3)
+            start = time.monotonic()
+            process.send_signal(number)
+            out, err = process.communicate(timeout=10)
+        finally:
+            camera.behaviour.stalled = False
+        assert time.monotonic() - start < 3  # half a second, and a noisy machine's slack
+    assert process.returncode == 0, err
+    assert lines(out)[-1]["type"] == "end"
+    assert "Traceback" not in err
+
+
+# --- the window ---------------------------------------------------------------------------------
+
+
+def found(*, depth: bool = True) -> LiveFrame:
+    pair = textured_pair(disparity=8, size=(320, 240))
+    px = np.full((240, 320), 8, np.float32)
+    px[:50] = 16
+    disparity = DisparityMap(px, np.full_like(px, 0.9))
+    from calib import RectifiedRig
+
+    rect = Rectification.from_calibration(RectifiedRig((320, 240), 400.0, 0.1, 160, 160, 120))
+    measured = rect.depth(disparity, RectifiedPair(pair.left, pair.right)) if depth else None
+    frame = StereoFrame(pair.left, pair.right)
+    return LiveFrame(0, frame, StereoResult(pair, disparity, measured))
+
+
+@pytest.mark.parametrize("colormap", list(COLORMAPS))
+def test_picture_has_both_halves_and_a_scale(colormap: str) -> None:
+    picture = draw(found(), ViewState(colormap=colormap, status="15 fps"))
+    assert picture.shape[1] == 640
+    assert picture.shape[0] > 240 + 72
+    near, far = picture[20, 400], picture[200, 400]
+    assert not np.array_equal(near, far)
+    assert draw(found(depth=False), ViewState()).shape[1] == 640
+
+
+def test_marks_are_drawn_where_they_were_clicked() -> None:
+    plain = draw(found(), ViewState())
+    marked = draw(found(), ViewState(marks=((100.0, 120.0), (200.0, 60.0)), hover=(5.0, 5.0)))
+    changed = np.argwhere((plain != marked).any(axis=2)[:240])
+    assert changed[:, 1].min() in range(85, 101)
+    assert changed[:, 1].max() in range(200, 215)
+
+
+def test_large_images_are_shown_smaller() -> None:
+    pair = textured_pair(disparity=8, size=(1600, 40))
+    disparity = DisparityMap(*[np.full((40, 1600), v, np.float32) for v in (8, 0.9)])
+    frame = StereoFrame(pair.left, pair.right)
+    assert (
+        draw(LiveFrame(0, frame, StereoResult(pair, disparity, None)), ViewState()).shape[1] == 1600
+    )
+
+
+@pytest.mark.skipif(
+    not (shutil.which("Xvfb") and shutil.which("xdotool")),
+    reason="needs Xvfb and xdotool: apt-get install xvfb xdotool",
+)
+def test_window_on_a_virtual_screen(camera: MjpegCamera, tmp_path: Path) -> None:
+    display = f":{90 + os.getpid() % 900}"
+    environment = {**os.environ, "DISPLAY": display}
+    command = [sys.executable, "-m", "stereo.cli.main", "live", camera.url, "--calib", str(RIG)]
+    with subprocess.Popen(
+        ["Xvfb", display, "-screen", "0", "1400x900x24"], stderr=subprocess.DEVNULL
+    ) as screen:
+        try:
+            assert wait_for(lambda: Path(f"/tmp/.X11-unix/X{display[1:]}").exists())
+            with subprocess.Popen(
+                [*command, "--view", "window", "-o", str(tmp_path)],
+                env=environment,
+                stderr=subprocess.PIPE,
+                text=True,
+                cwd=REPO,
+            ) as process:
+
+                def tool(*arguments: str) -> str:
+                    done = subprocess.run(
+                        ["xdotool", *arguments], env=environment, capture_output=True, text=True
+                    )
+                    return done.stdout
+
+                assert wait_for(lambda: tool("search", "--name", "stereo live") != "", 20)
+                time.sleep(0.5)
+                tool("mousemove", "100", "200", "click", "1")
+                # keys reach the window only once it listens: press until it has saved
+                assert wait_for(
+                    lambda: bool(tool("key", "s") or any(tmp_path.rglob("preview.png"))), 10
+                )
+                tool("key", "c", "key", "m", "key", "space", "key", "space")
+                assert wait_for(lambda: bool(tool("key", "q")) or process.poll() is not None, 10)
+                assert process.stderr is not None
+                assert process.wait(10) == 0, process.stderr.read()
+        finally:
+            screen.terminate()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -228,6 +229,27 @@ def test_failure_of_a_solve_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
             seen = view_of_board(number // 3)
             monkeypatch.setattr("stereo.live_calibration.detect", lambda *_, seen=seen: seen)
             live.feed(BLANK, BLANK)
+
+
+def test_finish_waits_for_the_solve_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:
+    gate, solves = threading.Event(), []
+
+    def slow(views: Sequence[Any], _board: object) -> Outcome:
+        gate.wait(20)
+        solves.append(len(views))
+        return outcome("good")
+
+    live = LiveCalibration(BOARD, solve=slow, solve_every=1)
+    for number in range(60):
+        seen = view_of_board(number // 3)
+        monkeypatch.setattr("stereo.live_calibration.detect", lambda *_, seen=seen: seen)
+        step = live.feed(BLANK, BLANK)  # never waits
+        if step.solving:
+            break
+    assert step.solved is None
+    threading.Timer(0.2, gate.set).start()
+    assert live.finish().grade == "good"
+    assert solves == [len(live.views)]  # not solved twice
 
 
 # -- the picture -----------------------------------------------------------------------------

@@ -84,6 +84,9 @@ def calibrate_command(
         solve["baseline_m"] = None if baseline_mm is None else baseline_mm / 1e3
         live_options["as_json"] = as_json
         return _live(live, board, solve, live_options, partial(_finish, out, report, as_json))
+    for name in ("targets", "keep", "view"):
+        if live_options[name]:
+            raise InputError(f"--{name.removesuffix('s')} needs --live SOURCE")
     earlier = _load(old) if old else None
     if board is None and earlier is None:
         raise InputError("give --board, such as chessboard:9x6:25mm (inner corners), or auto")

@@ -56,6 +56,7 @@ ALLOWED = {
     "stereo.display": set(),
     "stereo.measure": {"stereo.frame"},
     "stereo.sync": set(),
+    "stereo.live_calibration": {"calib", "stereo.errors", "stereo.frame"},
     "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
     "stereo.region": {"stereo.errors", "stereo.frame"},
     "stereo.temporal": {"stereo.frame"},

@@ -63,6 +63,7 @@ ALLOWED = {
     "stereo.display": set(),
     "stereo.measure": {"stereo.frame"},
     "stereo.sync": set(),
+    "stereo.live_calibration": {"calib", "stereo.errors", "stereo.frame"},
     "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
     "stereo.sources.sequence": {
         "calib",

@@ -29,6 +29,9 @@ _LEAST_GAP = 0.08  # share of a period that lateness must leave free
 _HOPELESS = 100  # arrivals without a beat after which the arrivals themselves must do
 _WAITING = 16  # images that wait for a partner, a side
 _DOUBTS = 3  # images in a row that fell on a taken beat, after which no beat is believed
+_STRONG_BLUR = 0.5  # from here on a period may be found so wrong that a beat slips:
+_SAME_RATE = 8e-4  # periods nearer to a whole ratio are right
+_OTHER_RATE = 0.02  # and those farther from it are of cameras of different rates
 _LONG_PAUSE = 8  # periods without an image after which the beat is found anew
 
 
@@ -252,7 +255,7 @@ class Pairing(Generic[T]):
         if not waiting:
             return None
         at = min(range(len(waiting)), key=lambda k: abs(waiting[k][0] - taken))
-        if abs(waiting[at][0] - taken) > self._tolerance_s():
+        if abs(waiting[at][0] - taken) > self._tolerance_s() or self._slipping():
             return None
         # within half a period of both: no later image can fit better
         self._drop(other, at)
@@ -260,6 +263,19 @@ class Pairing(Generic[T]):
         pair = {name: self._waiting[name].popleft() for name in SIDES}
         (left_s, left), (right_s, right) = pair["left"], pair["right"]
         return Match(left, right, left_s, right_s - left_s)
+
+    def _slipping(self) -> bool:
+        """Whether one of the beats is off by too little to be another rate: then it is not true.
+
+        Cameras of one rate differ by a few parts in ten thousand.
+        """
+        left, right = (clock.period_s for clock in self._clocks.values())
+        if self.exact or left is None or right is None:
+            return False
+        if max(clock.blur for clock in self._clocks.values()) < _STRONG_BLUR:
+            return False
+        ratio = max(left, right) / min(left, right)
+        return _SAME_RATE < abs(ratio / round(ratio) - 1) < _OTHER_RATE
 
     def explain(self) -> str:
         """Why there is no pair, in words for people."""

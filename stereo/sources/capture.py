@@ -10,11 +10,14 @@ from pathlib import Path
 import cv2
 
 from stereo.errors import SourceError
+from stereo.sources.devices import users
 from stereo.sources.source import SourceOptions
 from stereo.sources.stream import BgrImage
 
 # what matters becomes an event or an error
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+# a device's read timeout cannot be set otherwise; OpenCV's own is ten seconds
+os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
@@ -104,8 +107,9 @@ def _open_device(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture
         )
     capture = cv2.VideoCapture(address, cv2.CAP_V4L2, _settings(options))
     if not capture.isOpened():
+        using = ", ".join(users(str(path.resolve()))) or "perhaps another program uses it"
         raise SourceError(
-            f"{address}: cannot be opened; another program may be using it (fuser -v {address})"
+            f"{address}: cannot be opened; {using} (stereo doctor --cameras lists what it can do)"
         )
     for prop, value in (
         (cv2.CAP_PROP_EXPOSURE, options.exposure),

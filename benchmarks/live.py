@@ -203,7 +203,9 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="WIDTHxHEIGHTxDISPARITIES")
     parser.add_argument("--no-surfaces", action="store_true", help="without planes")
     arguments = parser.parse_args()
-    print(f"{os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}; latency: from frame to cloud shown")
+    print(
+        f"{os.cpu_count()} cores; load {os.getloadavg()[0]:.1f}; latency: from frame to cloud shown"
+    )
     for size in arguments.sizes:
         bench(size, arguments.seconds, arguments.repeats, surfaces=not arguments.no_surfaces)
 

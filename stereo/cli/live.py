@@ -6,7 +6,7 @@ import math
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -37,6 +37,9 @@ from stereo.region import Region
 from stereo.sources import StereoSource, open_source
 from stereo.sources.tap import Peeked, Tap
 from stereo.viewers import NullViewer, Viewer
+
+if TYPE_CHECKING:
+    from stereo.cli.live_web import RecordSwitch
 
 
 @click.command("live")
@@ -88,8 +91,14 @@ def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
             calibration, alpha=options["alpha"], rescale=options["rescale"], size=peeked.view_size
         )
         tapped = _recorded(stack, peeked, calibration, options)
+        switch = None
+        if view == "web" and options["record"] is None:
+            from stereo.cli.live_web import RecordSwitch
+
+            switch = stack.enter_context(RecordSwitch(tapped, calibration))
+            tapped = stack.enter_context(Tap(tapped, switch.take))
         live = stack.enter_context(LiveDepth(tapped, rect, settings))
-        viewer = stack.enter_context(_viewer(view, live, saver))
+        viewer = stack.enter_context(_viewer(view, live, saver, switch, options))
         stack.callback(say.end, live, stats=options["stats"])
         _loop(live, viewer, saver, say, options)
     return 0
@@ -173,11 +182,18 @@ def _chosen_view(options: dict[str, Any]) -> str:
     return str(options["view"])
 
 
-def _viewer(view: str, live: LiveDepth, saver: _Saver) -> Viewer:
+def _viewer(
+    view: str, live: LiveDepth, saver: _Saver, switch: RecordSwitch | None, options: dict[str, Any]
+) -> Viewer:
     if view == "window":
         from stereo.viewers.window import WindowViewer
 
         return WindowViewer(saver.save, lambda: _next_matcher(live))
+    if view == "web":
+        from stereo.cli.live_web import web_viewer
+
+        record = None if switch is None else switch.switch
+        return web_viewer(live, saver.save, record, host=options["host"], port=options["port"])
     return NullViewer()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -11,7 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import MissingLibraryError
+from stereo.display import has_display
+from stereo.errors import InputError
 
 RGB = NDArray[np.uint8]
 ScreenKind = Literal["window", "web", "none"]
@@ -57,9 +56,9 @@ class WindowScreen:
     """A window; q, Esc or closing it ends."""
 
     def __init__(self, title: str) -> None:
-        """Raises MissingLibraryError without a display, where OpenCV would abort the process."""
+        """Raises InputError without a display, where OpenCV would abort the process."""
         if not has_display():
-            raise MissingLibraryError(
+            raise InputError(
                 "there is no display for a window (DISPLAY and WAYLAND_DISPLAY are empty); "
                 "say --view web or --view none"
             )
@@ -114,10 +113,3 @@ class WebScreen:
         from stereo.viewers.web import stop
 
         stop(self._server)
-
-
-def has_display() -> bool:
-    """Whether a window can be opened."""
-    if sys.platform != "linux":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -67,6 +67,7 @@ class MemoryCamera:
             number += 1
 
     def close(self) -> None:
+        """No more frames."""
         self._closed = True
 
     def __enter__(self) -> MemoryCamera:

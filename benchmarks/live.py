@@ -5,8 +5,8 @@
 The camera is in memory: raw colour pairs of the sample room with fresh noise, always one ready,
 so what is timed starts at the decoded frame and ends at depth, error bar and cloud. Runs are
 interleaved, medians are printed. "in turn" does the stages one after another without threads;
-"window" and "browser" are shown where there is a display (try xvfb-run) or Chromium, which then
-draws on the same cores. CPU is what all threads of this process use per frame: on a busy computer
+the window is shown where there is a display (try xvfb-run); for the browser there is
+benchmarks/web_viewer.py. CPU is what all threads of this process use per frame: on a busy computer
 it says more than frames a second do.
 """
 
@@ -14,13 +14,10 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -35,8 +32,6 @@ from stereo.refine import RefineParams
 from stereo.sources import SourceStats
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
 from stereo.viewers import NullViewer, Viewer
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 SIZES = ["640x480x64", "1280x720x128"]
 CAMERA_FPS = 30.0
@@ -120,7 +115,7 @@ def live(
     with ExitStack() as stack:
         depth = stack.enter_context(LiveDepth(camera, None, settings))
         shown = stack.enter_context(viewer or NullViewer())
-        for found in depth:  # the first ones set up buffers, windows, browsers
+        for found in depth:  # the first ones set up buffers and window
             shown.show(found)
             if found.number >= 3:
                 break
@@ -143,20 +138,6 @@ def window() -> AbstractContextManager[Viewer]:
     return WindowViewer(lambda _: "", lambda: "")
 
 
-class Browser(ExitStack):
-    """The web viewer with Chromium looking at it."""
-
-    def __enter__(self) -> Viewer:  # type: ignore[override]
-        from chromium import open_page
-
-        from stereo.viewers.web import WebViewer
-
-        super().__enter__()
-        viewer = self.enter_context(WebViewer(port=0))
-        self.enter_context(open_page(viewer.url)).wait(lambda: viewer.browsers, "the page")
-        return viewer
-
-
 def bench(size: str, seconds: float, repeats: int, *, surfaces: bool) -> None:
     width, height, disparities = (int(part) for part in size.split("x"))
     rig = make_sample_rig((width, height))
@@ -175,8 +156,6 @@ def bench(size: str, seconds: float, repeats: int, *, surfaces: bool) -> None:
     }
     if has_display():
         runs["live + window"] = lambda: live(camera(), settings, seconds, window())
-    if shutil.which("chromium"):
-        runs["live + browser"] = lambda: live(camera(), settings, seconds, Browser())
     found: dict[str, list[Run]] = {name: [] for name in runs}
     for _ in range(repeats):
         for name, run in runs.items():

@@ -56,7 +56,17 @@ ALLOWED = {
     "stereo.display": set(),
     "stereo.measure": {"stereo.frame"},
     "stereo.sync": set(),
+    "stereo.live_calibration": {"calib", "stereo.errors", "stereo.frame"},
     "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
+    "stereo.sources.sequence": {
+        "calib",
+        "stereo.errors",
+        "stereo.frame",
+        "stereo.sources.layout",
+        "stereo.sources.source",
+    },
+    "stereo.record": {"calib", "stereo._version", "stereo.atomic", "stereo.errors", "stereo.frame"}
+    | {"stereo.sources"},
     "stereo.region": {"stereo.errors", "stereo.frame"},
     "stereo.temporal": {"stereo.frame"},
     "stereo.pipeline": {

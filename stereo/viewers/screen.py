@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -62,6 +63,10 @@ class WindowScreen:
                 "there is no display for a window (DISPLAY and WAYLAND_DISPLAY are empty); "
                 "say --view web or --view none"
             )
+        # the wheel has no letters of Qt's, and Qt complains about it
+        os.environ.setdefault(
+            "QT_LOGGING_RULES", "qt.qpa.fonts.warning=false;default.warning=false"
+        )
         self._title, self.closed = title, False
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
@@ -69,7 +74,10 @@ class WindowScreen:
         """Show it and look for keys."""
         cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         key = cv2.waitKey(1) & 0xFF
-        gone = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        try:
+            gone = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:  # closed so thoroughly that OpenCV has forgotten it
+            gone = True
         self.closed = self.closed or gone or key in (27, ord("q"))
 
     def __enter__(self) -> Self:

@@ -21,6 +21,7 @@ from stereo.cli.options import (
     matcher_option,
     matcher_params,
     num_disparities_option,
+    quality_option,
     rectification,
     rig_options,
 )
@@ -50,6 +51,7 @@ from stereo.sources.tap import Peeked
 @rig_options
 @config_options
 @matcher_option
+@quality_option
 @num_disparities_option
 @click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
 @click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
@@ -102,13 +104,15 @@ def _process(
     options: dict[str, Any],
 ) -> int:
     calibration, rect = calibrated
-    name = chosen_matcher(options["matcher"])
+    quality = options["quality"]
+    name = chosen_matcher(options["matcher"], quality=quality)
     params = matcher_params(ctx, options["matcher_params"])
     search = _search_range(options, calibration, rect)
     pipeline = StereoPipeline(
         rect,
         _matcher(name, params, search),
-        refine=RefineParams(surfaces=options["surfaces"], fill=options["fill"]),
+        refine=RefineParams(options["surfaces"], options["fill"], edges=quality),
+        prepare=quality,
         min_depth_m=options["min_depth_m"],
         max_depth_m=options["max_depth_m"],
     )
@@ -214,7 +218,10 @@ def _search_range(
 def _settings(
     out: Path, options: dict[str, Any], rect: Rectification, matching: tuple[Any, ...]
 ) -> BatchSettings:
-    decides = ("calib", "alpha", "rescale", "surfaces", "fill", "min_depth_m", "max_depth_m")
+    decides = (
+        *("calib", "alpha", "rescale", "surfaces", "fill", "quality"),
+        *("min_depth_m", "max_depth_m"),
+    )
     return BatchSettings(
         out,
         tuple(name.strip() for name in options["outputs"].split(",") if name.strip()),

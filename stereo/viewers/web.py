@@ -93,6 +93,9 @@ class WebViewer:
             self._status = text
             self._wake.notify_all()
 
+    def idle(self) -> None:
+        """Nothing to do: browsers are answered by threads of their own."""
+
     @property
     def closed(self) -> bool:
         """Whether somebody pressed "Stop"."""

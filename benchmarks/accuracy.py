@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -112,7 +112,7 @@ def main() -> None:
     if arguments.planes:
         show_planes(pairs)
         return
-    columns = [field.name for field in fields(Metrics)]
+    columns = [field.name for field in fields(Metrics) if field.name != "ause_px"]
     print(f"| {'matcher':22} | {' | '.join(columns)} | dense_2 geometric |")
     print("|---" * (len(columns) + 2) + "|")
     for label, match in METHODS.items():
@@ -123,7 +123,7 @@ def main() -> None:
             truth = item.truth()
             px, dense = match(item.pair(), item.num_disparities)
             metrics = evaluate(px, truth, visible=item.visible(truth), dense=dense)
-            rows.append(astuple(metrics))
+            rows.append([getattr(metrics, column) for column in columns])
         table = np.array(rows)
         dense_2 = table[:, columns.index("dense_2")]
         geometric = geometric_mean(dense_2)

@@ -41,7 +41,8 @@ def eval_command(
     """Match every pair that MANIFEST lists and compare with its ground truth.
 
     Percentages are of visible pixels. density and sparse are of the map with its holes, dense and
-    the rest of the map with our own filling.
+    the rest of the map with our own filling. ause_px tells how well confidence sorts good pixels
+    from bad ones: 0 px is a perfect order.
     """
     pairs = load_manifest(manifest)
     quality = options["quality"]
@@ -57,7 +58,7 @@ def eval_command(
     summary = _summary(list(scores.values()))
     if as_json:
         pairs_json = {pair: asdict(score) for pair, score in scores.items()}
-        click.echo(json.dumps({"matcher": name, "pairs": pairs_json, **summary}))
+        click.echo(json.dumps(outputs.jsonable({"matcher": name, "pairs": pairs_json, **summary})))
     else:
         _row("mean", Metrics(**summary["mean"]), header=False)
         click.echo(f"geometric mean of dense_2 over pairs: {summary['dense_2_geometric']:.2f}")
@@ -68,7 +69,10 @@ def _score(
 ) -> Metrics:
     pair, truth = item.pair(), item.truth()
     if truth.shape != pair.left.shape[:2]:
-        raise InputError(f"pair {item.name!r}: truth is {truth.shape}, the images are not")
+        raise InputError(
+            f"pair {item.name!r}: the truth is {truth.shape[1]}x{truth.shape[0]}, the images are "
+            f"{pair.left.shape[1]}x{pair.left.shape[0]}; is ground_truth of another pair?"
+        )
     matcher = make_matcher(name, **{"num_disparities": item.num_disparities, **params})
     if quality:
         pair = prepare(pair)
@@ -77,7 +81,13 @@ def _score(
     refined, filled = refine(matched, pair, steps), refine(matched, pair, replace(steps, fill=True))
     if save is not None:
         outputs.write_disparity_pfm(save / f"{item.name}.pfm", filled.px)
-    return evaluate(refined.px, truth, visible=item.visible(truth), dense=filled.px)
+    return evaluate(
+        refined.px,
+        truth,
+        visible=item.visible(truth),
+        dense=filled.px,
+        confidence=refined.confidence,
+    )
 
 
 def _summary(scores: list[Metrics]) -> dict[str, Any]:

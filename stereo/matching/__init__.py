@@ -100,8 +100,11 @@ def make_matcher(name: str, **params: Any) -> Matcher:
             )
     try:
         return kind.matcher(kind.params(**params))
-    except TypeError as error:  # a text where a number belongs
-        raise MatcherError(f"matcher {name!r}: {error}") from error
+    except TypeError as error:
+        texts = [f"{key}={value!r}" for key, value in params.items() if isinstance(value, str)]
+        raise MatcherError(
+            f"matcher {name!r} takes numbers, got {', '.join(texts) or params}: {error}"
+        ) from error
 
 
 class AutoRangeMatcher:

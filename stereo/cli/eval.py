@@ -44,10 +44,10 @@ def eval_command(
     the rest of the map with our own filling. ause_px tells how well confidence sorts good pixels
     from bad ones: 0 px is a perfect order.
     """
-    pairs = load_manifest(manifest)
     quality = options["quality"]
     name = chosen_matcher(options["matcher"], quality=quality)
     params = matcher_params(ctx, options["matcher_params"])
+    pairs = load_manifest(manifest)
     if save is not None:
         outputs.make_folder(save)
     scores = {}

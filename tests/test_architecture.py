@@ -23,7 +23,8 @@ ALLOWED = {
     "calib.adjust": {"calib.camera", "calib.lens"},
     "calib.board": {"calib.errors"},
     "calib.page": {"calib.atomic", "calib.board"},
-    "calib.detect": {"calib.atomic", "calib.board"},
+    "calib.circles": {"calib.board"},
+    "calib.detect": {"calib.atomic", "calib.board", "calib.circles"},
     "calib.guess": {"calib.board", "calib.detect"},
     "calib.solve": {
         "calib.adjust",

@@ -42,6 +42,7 @@ _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
     "the board is not {}"
 )
+_CHANGES = {"rig_moved": "the rig moved", "refocused": "a camera was refocused or zoomed"}
 _ENOUGH = {"x": 0.6, "y": 0.6, "size": 0.3, "skew": 0.4}  # as ROS asks, a little less of size
 
 
@@ -181,11 +182,12 @@ def calibrate_views(
         )
         return _refused(board, findings, [], {}, len(views))
     c = replace(c, rejected=tuple(explain_rejected(c, views)))
-    findings = diagnose(c, baseline_m=baseline_m)
-    moved = tuple(r.name for r in c.rejected if r.cause == "rig_moved")
+    findings = diagnose(c, views, baseline_m=baseline_m)
+    moved = tuple(r.name for r in c.rejected if r.cause in _CHANGES)
     if moved:
-        message = "the rig moved: the result holds only for the views that were used"
-        findings.append(Finding("rig_moved", message, moved))
+        cause = next(r.cause for r in c.rejected if r.cause in _CHANGES)
+        message = f"{_CHANGES[cause]}: the result holds only for the views that were used"
+        findings.append(Finding(cause, message, moved))
     q = assess(c)
     if moved and q.grade == "good":
         q = replace(q, grade="usable", verdict=q.verdict.replace("Good", "Usable"))

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import AprilGrid, Board, Chessboard, parse_board
+from calib.board import AprilGrid, Board, Charuco, Chessboard, parse_board
 from calib.camera import Camera, StereoRig
 from calib.detect import (
     Detection,
@@ -146,7 +146,9 @@ def calibrate_files(
             continue
         unseen.append(_unseen(name, [(p, d) for p, d in ((a, one), (b, two)) if d is None]))
     rejected = [*orphans, *unseen]
+    again = len(before) + len(views)
     views = _merged(before, views)
+    again -= len(views)  # given now and already in the rig's file
     if len(views) < FEWEST_VIEWS and len(pairs) >= FEWEST_VIEWS:
         return _nothing_seen(chosen, paths, views, rejected, files)
     outcome = calibrate_views(
@@ -158,7 +160,7 @@ def calibrate_files(
         outcome,
         rejected=(*rejected, *outcome.rejected),
         files=files,
-        offered=len(pairs) + len(before),
+        offered=len(pairs) + len(before) - again,
     )
 
 
@@ -171,7 +173,17 @@ def calibrate_views(
     intrinsics: tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
 ) -> Outcome:
-    """Calibrate from detected corners; failures are explained in the outcome, not raised."""
+    """Calibrate from detected corners; failures are explained in the outcome, not raised.
+
+    A known baseline gives a board of unknown units its length; another board is checked by it.
+    """
+    if baseline_m is not None and not board.unit_known:
+        outcome = calibrate_views(views, board, model=model, warp=warp, intrinsics=intrinsics)
+        if outcome.calibration is None:
+            return outcome
+        found = float(np.linalg.norm(outcome.calibration.fit.state.t))
+        scaled = _with_square(board, board.square_m * baseline_m / found)
+        return calibrate_views(views, scaled, model=model, warp=warp, intrinsics=intrinsics)
     try:
         c = calibrate_stereo(views, board, model=model, warp=warp, intrinsics=intrinsics)
     except CalibrationError as error:
@@ -207,6 +219,14 @@ def calibrate_views(
         grade, verdict = "recalibrate", "Do not use it: " + stopping[0].message + "."
     advice = stopping[0].message if stopping else q.advice
     return Outcome(board, grade, verdict, advice, c, q, tuple(findings), c.rejected, {}, len(views))
+
+
+def _with_square(board: Board, square_m: float) -> Board:
+    """The same board in metres, all its lengths in proportion."""
+    known = replace(board, square_m=square_m, unit_known=True)
+    if isinstance(known, Charuco):
+        known = replace(known, marker_m=known.marker_m * square_m / board.square_m)
+    return known
 
 
 def pair_files(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +97,7 @@ def flipped_view(views: list[View], board: Board) -> Spoilt:
 
 
 def out_of_step(views: list[View], board: Board) -> Spoilt:
-    out = [View(a.name, a.left, b.right) for a, b in zip(views, views[1:], strict=False)]
+    out = [View(a.name, a.left, b.right) for a, b in pairwise(views)]
     return Spoilt(out, "unsynchronised", {v.name for v in out})
 
 

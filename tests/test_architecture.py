@@ -34,6 +34,7 @@ ALLOWED = {
         "calib.errors",
     },
     "calib.quality": {"calib.adjust", "calib.solve"},
+    "calib.uncertainty": {"calib.adjust", "calib.camera", "calib.quality", "calib.solve"},
     "stereo.errors": set(),
     "stereo.frame": {"stereo.errors"},
     "stereo.gray": {"stereo.frame"},

@@ -5,6 +5,7 @@ import pytest
 from boards import BOARD, random_poses, random_rig, rendered, synthetic_views
 from spoil import FALSE_ALARMS, SPOILS
 
+from calib.board import parse_board
 from calib.session import CalibrationSession, calibrate_views, views_of_rig
 
 
@@ -86,3 +87,22 @@ def test_a_live_session_says_what_is_missing() -> None:
     assert second.views == 1
     assert not second.enough
     assert not session.solve().trusted
+
+
+def test_a_known_baseline_gives_a_board_of_unknown_units_its_length() -> None:
+    rng = np.random.default_rng(17)
+    rig = random_rig(rng)
+    board = parse_board("chessboard:9x6:1u")
+    outcome = calibrate_views(
+        synthetic_views(rng, rig, 8),
+        board,
+        model="pinhole5",
+        warp="flat",
+        baseline_m=rig.baseline_m,
+    )
+    assert outcome.trusted
+    assert outcome.summary()["unit"] == "m"
+    assert outcome.rig is not None
+    assert outcome.rig.baseline_m == pytest.approx(rig.baseline_m, rel=1e-3)
+    assert outcome.board is not None
+    assert outcome.board.square_m == pytest.approx(0.025, rel=0.01)

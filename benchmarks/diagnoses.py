@@ -1,4 +1,4 @@
-"""Is every good session taken for good, and every spoilt one named with the right images?
+"""Whether good sessions are taken for good, and spoilt ones named with the right images.
 
 ``python benchmarks/diagnoses.py`` prints false alarms on random subsets of the real sets and of
 synthetic rigs, then each way of spoiling a session with what was said of it. ``--seeds N``: how

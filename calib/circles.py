@@ -9,6 +9,7 @@ is the same in all images of one tilt, so that no number of views averages it ou
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import cv2
 import numpy as np
@@ -77,7 +78,7 @@ def _perspective_offsets(centres: Float, areas: Float, board: Board) -> Float:
     integral over the disc, each part weighted by the area it covers in the image.
     """
     xy = (board.points[:, :2] - board.points[:, :2].mean(axis=0)) / np.ptp(board.points[:, :2])
-    H, _ = cv2.findHomography(xy, centres)
+    H: Any = cv2.findHomography(xy, centres)[0]  # None, which its stubs do not say, or (3, 3)
     if H is None or not np.isfinite(areas).any():
         return np.zeros_like(centres)
     bend = np.zeros((10, 2))

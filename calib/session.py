@@ -223,10 +223,10 @@ def calibrate_views(
 
 def _with_square(board: Board, square_m: float) -> Board:
     """The same board in metres, all its lengths in proportion."""
-    known = replace(board, square_m=square_m, unit_known=True)
-    if isinstance(known, Charuco):
-        known = replace(known, marker_m=known.marker_m * square_m / board.square_m)
-    return known
+    if isinstance(board, Charuco):
+        marker_m = board.marker_m * square_m / board.square_m
+        return replace(board, square_m=square_m, marker_m=marker_m, unit_known=True)
+    return replace(board, square_m=square_m, unit_known=True)
 
 
 def pair_files(

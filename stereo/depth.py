@@ -30,12 +30,13 @@ class DisparityVariance(NamedTuple):
 
     def at(self, disparity: Float) -> Float:
         """Variance (H, W) px^2 of these disparities, which count from zero at infinity."""
-        variance = self.share * disparity
+        variance: Float = self.share * disparity
         variance += self.mixed
         variance += self.mixed
         variance *= disparity
         variance += self.offset
-        return np.maximum(variance, 0, out=variance)
+        np.maximum(variance, 0, out=variance)
+        return variance
 
 
 def disparity_to_depth(disparity: Float, geometry: StereoGeometry) -> Float:

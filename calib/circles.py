@@ -81,9 +81,11 @@ def _perspective_offsets(centres: Float, areas: Float, board: Board) -> Float:
     H: Any = cv2.findHomography(xy, centres)[0]  # None, which its stubs do not say, or (3, 3)
     if H is None or not np.isfinite(areas).any():
         return np.zeros_like(centres)
-    bend = np.zeros((10, 2))
+    bend: Float = np.zeros((10, 2))
     if len(xy) >= 20:  # fewer would fit the noise
-        bend = np.linalg.lstsq(_cubic(xy), centres - _pictured(H, xy), rcond=None)[0]
+        bend = np.asarray(
+            np.linalg.lstsq(_cubic(xy), centres - _pictured(H, xy), rcond=None)[0], np.float64
+        )
 
     def picture(at: Float) -> Float:
         return _pictured(H, at) + _cubic(at) @ bend

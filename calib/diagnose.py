@@ -141,7 +141,7 @@ def _flipped(c: Calibration, offered: Sequence[View]) -> Finding | None:
         for view in c.views
         if view.name in before and not np.array_equal(view.right.points, before[view.name])
     )
-    if not names:
+    if not names or len(names) > len(c.views) / 2:  # then something is wrong with all of them
         return None
     return Finding(
         "flipped_corners",

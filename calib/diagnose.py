@@ -73,7 +73,7 @@ def diagnose(
             _parallel(c),
             _flipped(c, views),
             _few(c),
-            _change(c),
+            _change(c, views),
             _blurred(c.views),
             _mirrored_or_wrong_board(c),
         ]
@@ -208,7 +208,7 @@ def _mirrored_or_wrong_board(c: Calibration) -> Finding | None:
     )
 
 
-def _change(c: Calibration) -> Finding | None:
+def _change(c: Calibration, offered: Sequence[View]) -> Finding | None:
     """Two rigs, one before and one after some view, must not fit much better than one rig."""
     n = len(c.views)
     if n < 8:
@@ -224,6 +224,7 @@ def _change(c: Calibration) -> Finding | None:
         range(max(4, k - 3), min(n - 3, k + 4)),
         key=lambda j: _cost(c, range(j)) + _cost(c, range(j, n)),
     )
+    names = [view.name for view in offered]
     before, after = _state(c, range(k)), _state(c, range(k, n))
     zoomed = _focal_change(before, after) > _ZOOM
     what = "a camera was refocused or zoomed" if zoomed else "the rig moved"
@@ -232,7 +233,7 @@ def _change(c: Calibration) -> Finding | None:
         f"{what} between views {c.views[k - 1].name} and {c.views[k].name}: two calibrations, "
         "before and after, fit clearly better than one; fix cameras and lenses and take all views "
         "again",
-        tuple(view.name for view in c.views[k:]),
+        tuple(names[names.index(c.views[k].name) :]),  # rejected ones too: a mixed rig fits neither
         stops=True,
     )
 

@@ -147,12 +147,15 @@ def zoomed(side: str, share: float) -> Spoil:
 
 
 def rig_moved(views: list[View], board: Board) -> Spoilt:
-    """The right camera was knocked half-way: its picture turned by 2 degrees and shifted."""
+    """The right camera was knocked half-way and rolled by 2 degrees.
+
+    A roll about the axis only: shifting the picture of a lens with distortion is no motion.
+    """
     k = len(views) // 2
 
     def knocked(v: View) -> View:
         middle = (np.array(v.right.size) - 1) / 2
-        points = middle + (v.right.points - middle) @ _turn(2.0) + [0, 0.01 * v.right.size[0]]
+        points = middle + (v.right.points - middle) @ _turn(2.0)
         return replace(v, right=replace(v.right, points=points))
 
     late = [knocked(v) for v in views[k:]]

@@ -33,6 +33,7 @@ from calib.board import (
     CircleGrid,
     dictionary,
 )
+from calib.circles import disc_centres
 
 Float = NDArray[np.float64]
 Gray = NDArray[Any]
@@ -43,7 +44,7 @@ _LARGEST_WINDOW = (
 )
 _FINDER_PX = 1280  # finders are no better on more pixels, only slower; refinement uses them all
 _FEWEST = 6  # points of a coded board that make a usable view
-_CACHE_VERSION = "4"
+_CACHE_VERSION = "5"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -237,7 +238,8 @@ def _find_circles(
     if points is None:
         return None
     points = _right_handed(points, board)
-    points = _disc_centres(image, points, board)
+    spacing = _spacing(points, np.arange(len(points)), board)
+    points = disc_centres(image, points, spacing, board)
     return _most_upright(points, board.symmetries), np.arange(len(points))
 
 
@@ -426,39 +428,6 @@ def _clearance(points: Float, ids: NDArray[np.intp], board: Board) -> Float:
     gap = np.abs(points[:, None] - points[None]).max(axis=2)
     np.fill_diagonal(gap, np.inf)
     return np.asarray(np.minimum(gap.min(axis=1), _spacing(points, ids, board)))
-
-
-def _disc_centres(image: NDArray[np.float32], points: Float, board: Board) -> Float:
-    """Centre of gravity of each disc's darkness (or lightness) around its blob."""
-    reach = 0.5 * _spacing(points, np.arange(len(points)), board)
-    centres = points.copy()
-    for _ in range(2):
-        for i, ((x, y), r) in enumerate(zip(centres, reach, strict=True)):
-            left, top = int(np.floor(x - r)), int(np.floor(y - r))
-            patch = image[max(top, 0) : top + int(2 * r) + 2, max(left, 0) : left + int(2 * r) + 2]
-            moved = _gravity(patch, x - max(left, 0), y - max(top, 0), r)
-            if moved is not None:
-                centres[i] = moved[0] + max(left, 0), moved[1] + max(top, 0)
-    far = np.linalg.norm(centres - points, axis=1) > 0.25 * reach
-    centres[far] = points[far]
-    return centres
-
-
-def _gravity(
-    patch: NDArray[np.float32], x: float, y: float, r: float
-) -> tuple[float, float] | None:
-    yy, xx = np.mgrid[: patch.shape[0], : patch.shape[1]]
-    away = np.hypot(xx - x, yy - y)
-    rim = patch[(away > 0.85 * r) & (away <= r)]
-    core = patch[away < 0.2 * r + 0.7]
-    if rim.size < 4 or core.size < 1:
-        return None
-    paper, ink = float(np.median(rim)), float(np.median(core))
-    if abs(paper - ink) < 8:
-        return None
-    weight = np.clip((paper - patch) / (paper - ink) - 0.1, 0, 0.9) * (away <= r)
-    total = float(weight.sum())
-    return float((weight * xx).sum()) / total, float((weight * yy).sum()) / total
 
 
 def _edge_width(image: NDArray[np.float32], points: Float, board: Board) -> float:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.adjust import BoardModel, adjust
+from calib.adjust import BoardModel, State, adjust
 from calib.board import Board, Charuco, Chessboard
 from calib.detect import Detection, detect
 from calib.errors import CalibrationError
@@ -44,6 +44,8 @@ _PARALLEL = (
 )
 _SQUARE_TOLERANCE = 0.03
 _BLURRED_PX = 6.0
+_TOO_FEW_TO_BLAME = 4  # each lens alone is then too uncertain for a verdict on the pairs
+_ZOOM = 0.01  # a change of focal length by more is no noise
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,15 +62,18 @@ class Finding:
     """True: the result must not be used."""
 
 
-def diagnose(c: Calibration, *, baseline_m: float | None = None) -> list[Finding]:
-    """Everything that is wrong with a solved rig."""
+def diagnose(
+    c: Calibration, views: Sequence[View], *, baseline_m: float | None = None
+) -> list[Finding]:
+    """Everything that is wrong with a solved rig; ``views`` are all that were offered."""
     with one_thread():
         checks: list[Finding | None] = [
             _sides(c),
             _upside_down(c),
             _parallel(c),
+            _flipped(c, views),
             _few(c),
-            _change(c),
+            _change(c, views),
             _blurred(c.views),
             _mirrored_or_wrong_board(c),
         ]
@@ -125,6 +130,23 @@ def _parallel(c: Calibration) -> Finding | None:
         _PARALLEL.format(f"by {spread:.1f} degrees at most"),
         tuple(view.name for view in c.views),
         stops=True,
+    )
+
+
+def _flipped(c: Calibration, offered: Sequence[View]) -> Finding | None:
+    """Views whose right corners the solver had to take in another order."""
+    before = {view.name: view.right.points for view in offered}
+    names = tuple(
+        view.name
+        for view in c.views
+        if view.name in before and not np.array_equal(view.right.points, before[view.name])
+    )
+    if not names or len(names) > len(c.views) / 2:  # then something is wrong with all of them
+        return None
+    return Finding(
+        "flipped_corners",
+        f"the corner order differs between left and right in {', '.join(names)}; put right here",
+        names,
     )
 
 
@@ -186,7 +208,7 @@ def _mirrored_or_wrong_board(c: Calibration) -> Finding | None:
     )
 
 
-def _change(c: Calibration) -> Finding | None:
+def _change(c: Calibration, offered: Sequence[View]) -> Finding | None:
     """Two rigs, one before and one after some view, must not fit much better than one rig."""
     n = len(c.views)
     if n < 8:
@@ -195,38 +217,44 @@ def _change(c: Calibration) -> Finding | None:
     best = (np.inf, 0)
     for k in range(4, n - 3, max(1, n // 12)):
         best = min(best, (_cost(c, range(k)) + _cost(c, range(k, n)), k))
-    if best[0] > 0.7 * whole:
-        return None
     k = best[1]
+    if best[0] > 0.7 * min(whole, *_shuffled_costs(c, k)):
+        return None
     k = min(
         range(max(4, k - 3), min(n - 3, k + 4)),
         key=lambda j: _cost(c, range(j)) + _cost(c, range(j, n)),
     )
+    names = [view.name for view in offered]
     before, after = _state(c, range(k)), _state(c, range(k, n))
-    zoom = max(
-        abs(float(b[:2].mean() / a[:2].mean()) - 1)
-        for a, b in zip(before.intrinsics, after.intrinsics, strict=True)
-    )
-    what = "a camera was refocused or zoomed" if zoom > 0.01 else "the rig moved"
+    zoomed = _focal_change(before, after) > _ZOOM
+    what = "a camera was refocused or zoomed" if zoomed else "the rig moved"
     return Finding(
-        "refocused" if zoom > 0.01 else "rig_moved",
+        "refocused" if zoomed else "rig_moved",
         f"{what} between views {c.views[k - 1].name} and {c.views[k].name}: two calibrations, "
         "before and after, fit clearly better than one; fix cameras and lenses and take all views "
         "again",
-        tuple(view.name for view in c.views[k:]),
+        tuple(names[names.index(c.views[k].name) :]),  # rejected ones too: a mixed rig fits neither
         stops=True,
     )
 
 
-def _cost(c: Calibration, views: range) -> float:
+def _shuffled_costs(c: Calibration, k: int) -> Iterator[float]:
+    """Costs of two rigs for k and n - k views taken at random: what two fit better anyway."""
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        order = rng.permutation(len(c.views)).tolist()
+        yield _cost(c, sorted(order[:k])) + _cost(c, sorted(order[k:]))
+
+
+def _cost(c: Calibration, views: Sequence[int]) -> float:
     return _refit(c, views)[1]
 
 
-def _state(c: Calibration, views: range) -> Any:
+def _state(c: Calibration, views: Sequence[int]) -> Any:
     return _refit(c, views)[0]
 
 
-def _refit(c: Calibration, views: range) -> tuple[Any, float]:
+def _refit(c: Calibration, views: Sequence[int]) -> tuple[Any, float]:
     rows = list(views)
     fit = adjust(
         c.shape,
@@ -375,26 +403,40 @@ def _moved_together(c: Calibration, out: Sequence[View], limit: float) -> dict[s
         state, _, _ = agree_on_motion(out, c.board, solos)
     except CalibrationError:
         return {}
-    fit = adjust(
-        shape,
-        state,
-        observe(out),
-        free=np.arange(state.globals) >= sum(map(len, state.intrinsics)),
-        robust_px=1.0,
-    )
+    first, both = len(state.intrinsics[0]), sum(map(len, state.intrinsics))
+    each = np.arange(state.globals)
+    focal = np.isin(each, (0, 1, first, first + 1))
+    fit = adjust(shape, state, observe(out), free=(each >= both) | focal, robust_px=1.0)
     error = view_errors(shape, fit.state, observe(out))
-    same = [v for v, e in zip(out, error, strict=True) if e < 2 * limit]
+    near = float(np.clip(3.5 * np.median(error), 2 * limit, 4 * limit))
+    same = [v for v, e in zip(out, error, strict=True) if e < near]
     if len(same) < FEWEST_VIEWS:
         return {}
-    swapped = float((-fit.state.R.T @ fit.state.t)[0]) < 0
-    reason = (
-        "left and right are exchanged in these pairs"
-        if swapped
-        else "these views agree among themselves on another position of the cameras: "
-        "the rig moved between them and the others"
+    cause = _other_rig(fit.state, state)
+    return {v.name: Rejected(v.name, cause, _OTHER_RIG[cause]) for v in same}
+
+
+_OTHER_RIG = {
+    "swapped": "left and right are exchanged in these pairs",
+    "refocused": "these views agree among themselves on another focal length: a camera was "
+    "refocused or zoomed between them and the others",
+    "rig_moved": "these views agree among themselves on another position of the cameras: "
+    "the rig moved between them and the others",
+}
+
+
+def _other_rig(new: State, old: State) -> str:
+    if float((-new.R.T @ new.t)[0]) < 0:
+        return "swapped"
+    return "refocused" if _focal_change(old, new) > _ZOOM else "rig_moved"
+
+
+def _focal_change(before: State, after: State) -> float:
+    """Larger relative change of focal length of the two cameras."""
+    return max(
+        abs(float(b[:2].mean() / a[:2].mean()) - 1)
+        for a, b in zip(before.intrinsics, after.intrinsics, strict=True)
     )
-    cause = "swapped" if swapped else "rig_moved"
-    return {v.name: Rejected(v.name, cause, reason) for v in same}
 
 
 # -- nothing could be solved -----------------------------------------------------------------
@@ -410,6 +452,12 @@ def explain_failure(views: Sequence[View], board: Board, error: CalibrationError
     for cause, message, changed in _whole_session_tries(views):
         if _solves(changed, board):
             return [Finding(cause, message, names, stops=True)]
+    if len(views) <= _TOO_FEW_TO_BLAME:
+        message = (
+            f"only {len(views)} usable pairs, too few for a rig that they agree on; take 15 to 30, "
+            "board and cameras still for each, the board tilted differently in each"
+        )
+        return [Finding("too_few", message, names, stops=True)]
     return [Finding("unsynchronised", str(error), names, stops=True)]
 
 

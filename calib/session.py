@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import AprilGrid, Board, Chessboard, parse_board
+from calib.board import AprilGrid, Board, Charuco, Chessboard, parse_board
 from calib.camera import Camera, StereoRig
 from calib.detect import (
     Detection,
@@ -42,6 +42,7 @@ _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
     "the board is not {}"
 )
+_CHANGES = {"rig_moved": "the rig moved", "refocused": "a camera was refocused or zoomed"}
 _ENOUGH = {"x": 0.6, "y": 0.6, "size": 0.3, "skew": 0.4}  # as ROS asks, a little less of size
 
 
@@ -145,7 +146,9 @@ def calibrate_files(
             continue
         unseen.append(_unseen(name, [(p, d) for p, d in ((a, one), (b, two)) if d is None]))
     rejected = [*orphans, *unseen]
+    again = len(before) + len(views)
     views = _merged(before, views)
+    again -= len(views)  # given now and already in the rig's file
     if len(views) < FEWEST_VIEWS and len(pairs) >= FEWEST_VIEWS:
         return _nothing_seen(chosen, paths, views, rejected, files)
     outcome = calibrate_views(
@@ -157,7 +160,7 @@ def calibrate_files(
         outcome,
         rejected=(*rejected, *outcome.rejected),
         files=files,
-        offered=len(pairs) + len(before),
+        offered=len(pairs) + len(before) - again,
     )
 
 
@@ -170,7 +173,17 @@ def calibrate_views(
     intrinsics: tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
 ) -> Outcome:
-    """Calibrate from detected corners; failures are explained in the outcome, not raised."""
+    """Calibrate from detected corners; failures are explained in the outcome, not raised.
+
+    A known baseline gives a board of unknown units its length; another board is checked by it.
+    """
+    if baseline_m is not None and not board.unit_known:
+        outcome = calibrate_views(views, board, model=model, warp=warp, intrinsics=intrinsics)
+        if outcome.calibration is None:
+            return outcome
+        found = float(np.linalg.norm(outcome.calibration.fit.state.t))
+        scaled = _with_square(board, board.square_m * baseline_m / found)
+        return calibrate_views(views, scaled, model=model, warp=warp, intrinsics=intrinsics)
     try:
         c = calibrate_stereo(views, board, model=model, warp=warp, intrinsics=intrinsics)
     except CalibrationError as error:
@@ -181,11 +194,12 @@ def calibrate_views(
         )
         return _refused(board, findings, [], {}, len(views))
     c = replace(c, rejected=tuple(explain_rejected(c, views)))
-    findings = diagnose(c, baseline_m=baseline_m)
-    moved = tuple(r.name for r in c.rejected if r.cause == "rig_moved")
+    findings = diagnose(c, views, baseline_m=baseline_m)
+    moved = tuple(r.name for r in c.rejected if r.cause in _CHANGES)
     if moved:
-        message = "the rig moved: the result holds only for the views that were used"
-        findings.append(Finding("rig_moved", message, moved))
+        cause = next(r.cause for r in c.rejected if r.cause in _CHANGES)
+        message = f"{_CHANGES[cause]}: the result holds only for the views that were used"
+        findings.append(Finding(cause, message, moved))
     q = assess(c)
     if moved and q.grade == "good":
         q = replace(q, grade="usable", verdict=q.verdict.replace("Good", "Usable"))
@@ -205,6 +219,14 @@ def calibrate_views(
         grade, verdict = "recalibrate", "Do not use it: " + stopping[0].message + "."
     advice = stopping[0].message if stopping else q.advice
     return Outcome(board, grade, verdict, advice, c, q, tuple(findings), c.rejected, {}, len(views))
+
+
+def _with_square(board: Board, square_m: float) -> Board:
+    """The same board in metres, all its lengths in proportion."""
+    if isinstance(board, Charuco):
+        marker_m = board.marker_m * square_m / board.square_m
+        return replace(board, square_m=square_m, marker_m=marker_m, unit_known=True)
+    return replace(board, square_m=square_m, unit_known=True)
 
 
 def pair_files(

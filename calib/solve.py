@@ -52,6 +52,8 @@ _STARTS = {"pinhole": (0.5, 0.8, 1.3, 2.5), "fisheye": (0.25, 0.35, 0.5)}  # foc
 _BETTER = 0.97  # a larger model must lower the held-out error to this share
 _CORNER_SIGMAS = 5.0  # of 1e5 good corners four are beyond it
 _FOLDS = 5
+_CERTAIN_VIEWS = 5  # a rig from more is certain enough to contradict a view
+_BENT_VIEWS = 6  # fewer views cannot tell a bent board from a bent lens
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -429,6 +431,7 @@ def _cleaned(draft: Calibration, good: NDArray[np.bool_]) -> Calibration:
         if again.sum() < FEWEST_VIEWS or np.array_equal(again, good):
             break
         good = again
+    good = _taken_back(draft, everything, good)
     rejected = [
         Rejected(views[v].name, "inconsistent", f"{error[v]:.1f} px from the other views' rig")
         for v in np.flatnonzero(~good)
@@ -453,6 +456,27 @@ def _cleaned(draft: Calibration, good: NDArray[np.bool_]) -> Calibration:
         fit=fit,
         noise_px=_noise(fit, seen),
     )
+
+
+def _taken_back(
+    draft: Calibration, everything: Observations, good: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """``good``, and of few views also those that a rig fitted to all of them explains as well.
+
+    A rig from three or four views fits these too well, and honest others then seem to contradict
+    it. A view that does contradict the rest spoils the fit to all.
+    """
+    if good.sum() > _CERTAIN_VIEWS:
+        return good
+    good = good.copy()
+    for v in np.flatnonzero(~good):
+        rows = np.flatnonzero(good | (np.arange(len(good)) == v))
+        seen, state = everything.of_views(rows), draft.fit.state.of_views(rows)
+        fit = adjust(draft.shape, state, seen, free=_free(draft, state))
+        error = view_errors(draft.shape, fit.state, seen) if np.isfinite(fit.cost) else np.inf
+        if np.max(error) < max(2.5 * float(np.median(error)), 0.3) and np.median(error) < 1.0:
+            good[v] = True
+    return good
 
 
 def _inliers(residuals: Float) -> NDArray[np.bool_]:
@@ -645,7 +669,7 @@ def board_modes(board: Board, seen: Observations) -> Float | None:
     xy = board.points[:, :2]
     u = 2 * (xy - xy.min(axis=0)) / np.ptp(xy, axis=0) - 1
     degree = 5 if len(np.unique(seen.point)) > 40 and seen.views >= 8 else 2
-    if min(board.columns, board.rows) < 4:
+    if min(board.columns, board.rows) < 4 or seen.views < _BENT_VIEWS:
         return None
     basis = [
         np.polynomial.legendre.legval(u[:, 0], np.eye(degree + 1)[i])

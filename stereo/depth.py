@@ -7,6 +7,8 @@ Arrays are float32 (H, W), NaN where unknown, and NaN passes through.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from stereo.errors import InputError
@@ -15,6 +17,26 @@ from stereo.frame import DepthFrame, DisparityMap, Float, Image, StereoGeometry
 SIGMA_OF_DOUBT_PX = (0.15, 2.5, 33.0)
 """Disparity error, one sigma in px, as a polynomial of the doubt ``1 - confidence``: constant,
 linear, square. Half the error that nine in ten pixels stay below (benchmarks/confidence.py)."""
+
+
+class DisparityVariance(NamedTuple):
+    """Variance (px^2) that a calibration's own error gives to a disparity d (px):
+    ``offset + 2 mixed d + share d^2``; each (H, W) float32.
+    """
+
+    offset: Float
+    mixed: Float
+    share: Float
+
+    def at(self, disparity: Float) -> Float:
+        """Variance (H, W) px^2 of these disparities, which count from zero at infinity."""
+        variance: Float = self.share * disparity
+        variance += self.mixed
+        variance += self.mixed
+        variance *= disparity
+        variance += self.offset
+        np.maximum(variance, 0, out=variance)
+        return variance
 
 
 def disparity_to_depth(disparity: Float, geometry: StereoGeometry) -> Float:
@@ -63,10 +85,12 @@ def depth_frame(
     min_depth_m: float = 0.0,
     max_depth_m: float = np.inf,
     time_s: float = 0.0,
+    calibration_px2: DisparityVariance | None = None,
 ) -> DepthFrame:
     """Return metric depth with its error bar; depths outside the limits become NaN.
 
-    ``color`` is the rectified left image. Raises InputError when the limits are no range.
+    ``color`` is the rectified left image; ``calibration_px2`` is what the rig's covariance adds to
+    the error of matching. Raises InputError when the limits are no range.
     """
     if not 0 <= min_depth_m < max_depth_m:
         raise InputError(
@@ -76,5 +100,10 @@ def depth_frame(
     if min_depth_m > 0 or np.isfinite(max_depth_m):
         with np.errstate(invalid="ignore"):
             depth[(depth < min_depth_m) | (depth > max_depth_m)] = np.nan
-    sigma = depth_sigma(depth, geometry, disparity_sigma(disparity.confidence))
+    sigma_px = disparity_sigma(disparity.confidence)
+    if calibration_px2 is not None:
+        sigma_px *= sigma_px
+        sigma_px += calibration_px2.at(disparity.px + np.float32(geometry.doffs_px))
+        np.sqrt(sigma_px, out=sigma_px)
+    sigma = depth_sigma(depth, geometry, sigma_px)
     return DepthFrame(depth, sigma, color, geometry, time_s)

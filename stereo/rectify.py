@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from calib import Camera, RectifiedRig, StereoRig
-from stereo.depth import depth_frame
+from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError, RectificationError
 from stereo.frame import (
     DepthFrame,
@@ -39,6 +39,9 @@ _COMMON_RAY_RAD = np.deg2rad(60.0)
 sees there by more than 4 and would shrink its middle to pay for it."""
 _FARTHEST_RAY_RAD = np.deg2rad(75.0)
 """The same with alpha 1: at 75 degrees the stretch is 15, and there is no end to it."""
+
+_VARIANCE_GRID = (17, 11)
+"""Columns and rows on which the calibration's error is computed."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,6 +70,8 @@ class Rectification:
     """(H, W) True where the left camera saw something; None: everywhere."""
     valid_right: Mask | None = None
     """(H, W) True where the right camera saw something; None: everywhere."""
+    calibration_px2: DisparityVariance | None = None
+    """What the rig's covariance says of each disparity; None: the rig keeps none."""
 
     @classmethod
     def from_rig(
@@ -88,6 +93,7 @@ class Rectification:
         """
         if not 0 <= alpha <= 1:
             raise InputError(f"alpha must lie between 0 and 1, got {alpha}")
+        calibrated = rig  # its covariance speaks of the size it was calibrated at
         if size is not None:
             rig = _rig_for_size(rig, size, rescale=rescale)
         R_left, R_right = _rectifying_rotations(rig)
@@ -106,6 +112,7 @@ class Rectification:
             maps_right,
             None if valid_left.all() else valid_left,
             None if valid_right.all() else valid_right,
+            _calibration_variance(calibrated, R_left, K, out, geometry),
         )
 
     @classmethod
@@ -187,7 +194,37 @@ class Rectification:
             min_depth_m=min_depth_m,
             max_depth_m=max_depth_m,
             time_s=pair.time_s,
+            calibration_px2=self.calibration_px2,
         )
+
+
+def _calibration_variance(
+    rig: StereoRig, R_left: Matrix, K: Matrix, out: Size, geometry: StereoGeometry
+) -> DisparityVariance | None:
+    """Computed on a coarse grid and interpolated: lenses are smooth."""
+    if "calibration" not in rig.notes:
+        return None
+    from calib.uncertainty import disparity_variance  # brings the solver along: not for every rig
+
+    width, height = out
+    columns, rows = _VARIANCE_GRID
+    x, y = np.meshgrid(
+        (np.arange(columns) + 0.5) * width / columns - 0.5,
+        (np.arange(rows) + 0.5) * height / rows - 0.5,
+    )
+    tangents = np.stack([(x - K[0, 2]) / K[0, 0], (y - K[1, 2]) / K[1, 1], np.ones_like(x)], -1)
+    found = disparity_variance(
+        rig,
+        tangents.reshape(-1, 3) @ R_left,
+        pixels_per_inverse_metre=geometry.focal_px * geometry.baseline_m,
+    )
+    if found is None or not np.isfinite(found).any():
+        return None
+    unseen = np.nanmax(found, axis=0) * [1, 0, 1]  # beyond the lens: as bad as the worst
+    coarse = np.where(np.isfinite(found), found, unseen).reshape(rows, columns, 3)
+    fine = cv2.resize(coarse.astype(np.float32), out, interpolation=cv2.INTER_LINEAR)
+    offset, mixed, share = (np.ascontiguousarray(fine[..., i], np.float32) for i in range(3))
+    return DisparityVariance(offset, mixed, share)
 
 
 def _remap(image: Image, maps: Maps) -> Image:

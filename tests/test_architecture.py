@@ -23,7 +23,8 @@ ALLOWED = {
     "calib.adjust": {"calib.camera", "calib.lens"},
     "calib.board": {"calib.errors"},
     "calib.page": {"calib.atomic", "calib.board"},
-    "calib.detect": {"calib.atomic", "calib.board"},
+    "calib.circles": {"calib.board"},
+    "calib.detect": {"calib.atomic", "calib.board", "calib.circles"},
     "calib.guess": {"calib.board", "calib.detect"},
     "calib.solve": {
         "calib.adjust",
@@ -33,6 +34,7 @@ ALLOWED = {
         "calib.errors",
     },
     "calib.quality": {"calib.adjust", "calib.solve"},
+    "calib.uncertainty": {"calib.adjust", "calib.camera", "calib.quality", "calib.solve"},
     "stereo.errors": set(),
     "stereo.frame": {"stereo.errors"},
     "stereo.gray": {"stereo.frame"},

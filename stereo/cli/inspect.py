@@ -53,6 +53,7 @@ def inspect_command(
     facts = _describe(calibration, rect.geometry) | {
         "disparity_noise_px": disparity_noise_px,
         "depth_error": depth_errors(rect.geometry, disparity_noise_px),
+        "calibration_error_mm": calibration_errors(rect),
     }
     if as_json:
         click.echo(json.dumps({"rig": rig, **facts}))
@@ -74,6 +75,20 @@ def depth_errors(geometry: StereoGeometry, noise_px: float) -> list[dict[str, fl
         }
         for distance, s in zip(DISTANCES_M, sigma, strict=True)
     ]
+
+
+def calibration_errors(rect: Rectification) -> list[float] | None:
+    """Return one sigma of depth, mm, that the rig's own covariance causes at ``DISTANCES_M``, the
+    median over the image; None: the file keeps no covariance.
+    """
+    if rect.calibration_px2 is None or rect.geometry is None:
+        return None
+    per_m, errors = rect.geometry.focal_px * rect.geometry.baseline_m, []
+    for distance in DISTANCES_M:
+        flat = np.full(rect.calibration_px2.offset.shape, per_m / distance, np.float32)
+        sigma_px = float(np.sqrt(np.median(rect.calibration_px2.at(flat))))
+        errors.append(round(1000 * distance**2 / per_m * sigma_px, 2))
+    return errors
 
 
 def _parse_size(text: str | None) -> tuple[int, int] | None:
@@ -145,3 +160,9 @@ def _show(rig: str, facts: dict[str, Any]) -> None:
             f"{row['distance_m']:7.1f} m {row['disparity_px']:8.1f} px "
             f"{row['error_mm']:8.1f} mm {row['error_percent']:7.2f} %"
         )
+    if facts["calibration_error_mm"] is not None:
+        each = ", ".join(
+            f"{error:.1f} mm at {distance:g} m"
+            for distance, error in zip(DISTANCES_M, facts["calibration_error_mm"], strict=True)
+        )
+        click.echo(f"The calibration itself adds (one sigma, median over the image): {each}")

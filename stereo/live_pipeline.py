@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from stereo.depth import depth_frame
+from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame, StereoGeometry
 from stereo.gray import gray8_pair
@@ -29,7 +29,16 @@ from stereo.matching import (
 from stereo.pipeline import StereoResult
 from stereo.rectify import Rectification
 from stereo.refine import RefineParams, refine
-from stereo.region import Region, crop_geometry, crop_pair, shrink_geometry, shrink_pair, trim
+from stereo.region import (
+    Region,
+    crop_geometry,
+    crop_pair,
+    crop_variance,
+    shrink_geometry,
+    shrink_pair,
+    shrink_variance,
+    trim,
+)
 from stereo.temporal import TemporalFilter
 
 RANGE_EVERY = 15
@@ -73,6 +82,7 @@ class LivePipeline:
     def __init__(self, rectification: Rectification, settings: LiveSettings) -> None:
         self.rectification, self.settings = rectification, settings
         self.geometry = _geometry(rectification.geometry, settings)
+        self._calibration_px2 = _variance(rectification.calibration_px2, settings)
         self.smoothed_share = 0.0
         """Share of the last frame's pixels that smoothing changed, 0 to 1."""
         self._range = _Range(settings, rectification.geometry)
@@ -128,6 +138,7 @@ class LivePipeline:
             min_depth_m=self.settings.min_depth_m,
             max_depth_m=self.settings.max_depth_m,
             time_s=pair.time_s,
+            calibration_px2=self._calibration_px2,
         )
         return StereoResult(pair, disparity, depth)
 
@@ -178,6 +189,17 @@ def _geometry(geometry: StereoGeometry | None, settings: LiveSettings) -> Stereo
     geometry = shrink_geometry(geometry, settings.decimate)
     region = _region(settings)
     return geometry if region is None else crop_geometry(geometry, region)
+
+
+def _variance(
+    variance: DisparityVariance | None, settings: LiveSettings
+) -> DisparityVariance | None:
+    if variance is None:
+        return None
+    if settings.decimate > 1:
+        variance = shrink_variance(variance, settings.decimate)
+    region = _region(settings)
+    return variance if region is None else crop_variance(variance, region)
 
 
 @contextmanager

@@ -13,8 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.depth import DisparityVariance
 from stereo.errors import InputError
-from stereo.frame import DisparityMap, Image, Mask, RectifiedPair, StereoGeometry
+from stereo.frame import DisparityMap, Float, Image, Mask, RectifiedPair, StereoGeometry
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,34 @@ def shrink_geometry(geometry: StereoGeometry, factor: int) -> StereoGeometry:
         (geometry.cy_px + 0.5) / factor - 0.5,
         geometry.doffs_px / factor,
     )
+
+
+def shrink_variance(variance: DisparityVariance, factor: int) -> DisparityVariance:
+    """Return the calibration's variance for a pair that ``shrink_pair`` made.
+
+    Disparities and their errors shrink with the image, so the three terms of the polynomial in the
+    disparity are divided by ``factor`` squared, once, and not at all.
+    """
+    height, width = (side // factor * factor for side in variance.offset.shape)
+    middle = factor // 2
+
+    def sampled(plane: Float, divisor: float) -> Float:
+        return np.ascontiguousarray(plane[middle:height:factor, middle:width:factor]) / np.float32(
+            divisor
+        )
+
+    return DisparityVariance(
+        sampled(variance.offset, factor**2),
+        sampled(variance.mixed, factor),
+        sampled(variance.share, 1),
+    )
+
+
+def crop_variance(variance: DisparityVariance, region: Region) -> DisparityVariance:
+    """Return the calibration's variance within the region."""
+    rows = slice(region.y, region.y + region.height)
+    columns = slice(region.x, region.x + region.width)
+    return DisparityVariance(*(np.ascontiguousarray(plane[rows, columns]) for plane in variance))
 
 
 def crop_pair(pair: RectifiedPair, region: Region, *, max_disparity: int) -> RectifiedPair:

@@ -76,7 +76,7 @@ ALLOWED = {
     },
     "stereo.record": {"calib", "stereo._version", "stereo.atomic", "stereo.errors", "stereo.frame"}
     | {"stereo.sources"},
-    "stereo.region": {"stereo.errors", "stereo.frame"},
+    "stereo.region": {"stereo.depth", "stereo.errors", "stereo.frame"},
     "stereo.temporal": {"stereo.frame"},
     "stereo.pipeline": {
         "stereo.cloud",

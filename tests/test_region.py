@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import textured_pair
 
+from stereo.depth import DisparityVariance
 from stereo.errors import InputError
-from stereo.frame import DisparityMap, RectifiedPair, StereoGeometry
-from stereo.matching import SgbmMatcher, SgbmParams
+from stereo.frame import DisparityMap, RectifiedPair, StereoFrame, StereoGeometry
+from stereo.live_pipeline import LivePipeline, LiveSettings
+from stereo.matching import SearchRange, SgbmMatcher, SgbmParams
+from stereo.rectify import Rectification
+from stereo.refine import RefineParams
 from stereo.region import (
     Region,
     crop_geometry,
     crop_pair,
+    crop_variance,
     shrink_geometry,
     shrink_pair,
+    shrink_variance,
     trim,
 )
 
@@ -95,3 +103,35 @@ def test_trim_takes_the_map_along() -> None:
         DisparityMap(px, np.ones_like(px)), RectifiedPair(image, image), Region(3, 0, 2, 2)
     )
     assert found.px.tolist() == [[4, 5], [10, 11]]
+
+
+def test_the_calibrations_variance_shrinks_and_is_cut_with_the_image() -> None:
+    rng = np.random.default_rng(0)
+    planes = [np.full((12, 16), value, np.float32) for value in rng.uniform(0.1, 1, 3)]
+    whole = DisparityVariance(*planes)
+    disparity = np.full((12, 16), 8, np.float32)
+    small = shrink_variance(whole, 4)
+    found = small.at(np.full((3, 4), 2, np.float32))  # the same depth at a quarter of the size
+    np.testing.assert_allclose(found, whole.at(disparity)[:3, :4] / 16, rtol=1e-6)
+    ramp = DisparityVariance(*(np.arange(192, dtype=np.float32).reshape(12, 16) for _ in range(3)))
+    part = crop_variance(ramp, Region(3, 2, 5, 4))
+    assert np.array_equal(part.offset, ramp.offset[2:6, 3:8])
+
+
+def test_a_region_of_a_live_frame_has_the_error_bar_of_the_whole() -> None:
+    pair = textured_pair(disparity=12, size=(320, 240))
+    flat = [np.full((240, 320), value, np.float32) for value in (0.5, 0.01, 0.001)]
+    rect = replace(
+        Rectification.already_rectified(GEOMETRY), calibration_px2=DisparityVariance(*flat)
+    )
+    frame = StereoFrame(pair.left, pair.right)
+    settings = LiveSettings(search=SearchRange(0, 32), refine=RefineParams(surfaces=False))
+    whole, _ = LivePipeline(rect, settings).process(frame)
+    part, _ = LivePipeline(rect, replace(settings, region=Region(100, 60, 80, 50))).process(frame)
+    assert whole.depth is not None
+    assert part.depth is not None
+    ratio = part.depth.sigma_m / whole.depth.sigma_m[60:110, 100:180]
+    assert np.nanmedian(ratio) == pytest.approx(1, rel=0.02)
+    bare, _ = LivePipeline(replace(rect, calibration_px2=None), settings).process(frame)
+    assert bare.depth is not None
+    assert np.nanmedian(bare.depth.sigma_m) < 0.5 * np.nanmedian(whole.depth.sigma_m)

@@ -1,6 +1,6 @@
 """Accuracy of every matcher on pairs with ground truth; the table of the README.
 
-    python benchmarks/accuracy.py [MANIFEST] [--per-pair]
+    python benchmarks/accuracy.py [MANIFEST] [--per-pair] [--only ROW]
 
 Metrics as in stereo.evaluate. The default manifest is ../shared/data/pairs.json.
 """
@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,7 @@ import numpy as np
 from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.frame import Float, RectifiedPair
 from stereo.manifest import ManifestPair, load_manifest
-from stereo.matching import make_matcher
+from stereo.matching import make_matcher, prepare
 from stereo.refine import RefineParams, fill, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
@@ -66,10 +66,19 @@ def ours(name: str) -> Method:
     return match
 
 
+def quality(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
+    """`stereo run --quality --fill` and `stereo eval --quality`."""
+    pair = prepare(pair)
+    matched = make_matcher("sgm-quality", num_disparities=num_disparities).match(pair)
+    sparse, dense = (refine(matched, pair, RefineParams(fill=f, edges=True)) for f in (False, True))
+    return sparse.px, dense.px
+
+
 METHODS: dict[str, Method] = {
     "SGBM as in tutorials": tutorial,
     "sgm, matched only": plain("sgm"),
     "sgm": ours("sgm"),
+    "sgm --quality": quality,
     "sgm-fast": ours("sgm-fast"),
     "sgbm with our surfaces": ours("sgbm"),
     "sgbm (3WAY, padded)": plain("sgbm"),
@@ -94,6 +103,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
     parser.add_argument("--per-pair", action="store_true", help="dense-2 of every pair")
+    parser.add_argument("--only", choices=list(METHODS), help="only this row")
     parser.add_argument("--planes", action="store_true", help="only: how right are the planes?")
     arguments = parser.parse_args()
     if not arguments.manifest.is_file():
@@ -102,16 +112,18 @@ def main() -> None:
     if arguments.planes:
         show_planes(pairs)
         return
-    columns = [field.name for field in fields(Metrics)]
+    columns = [field.name for field in fields(Metrics) if field.name != "ause_px"]
     print(f"| {'matcher':22} | {' | '.join(columns)} | dense_2 geometric |")
     print("|---" * (len(columns) + 2) + "|")
     for label, match in METHODS.items():
+        if arguments.only not in (None, label):
+            continue
         rows = []
         for item in pairs:
             truth = item.truth()
             px, dense = match(item.pair(), item.num_disparities)
             metrics = evaluate(px, truth, visible=item.visible(truth), dense=dense)
-            rows.append(astuple(metrics))
+            rows.append([getattr(metrics, column) for column in columns])
         table = np.array(rows)
         dense_2 = table[:, columns.index("dense_2")]
         geometric = geometric_mean(dense_2)

@@ -21,18 +21,10 @@ from stereo.record import Recorder
 
 ROOM = Path(__file__).resolve().parents[1] / "sample_data" / "room"
 FPS, SECONDS = 30, 6
-LEVEL, STRATEGY, FILTER = (
-    cv2.IMWRITE_PNG_COMPRESSION,
-    cv2.IMWRITE_PNG_STRATEGY,
-    cv2.IMWRITE_PNG_FILTER,
-)
+LEVEL, FILTER = cv2.IMWRITE_PNG_COMPRESSION, cv2.IMWRITE_PNG_FILTER
 WAYS = {
     "OpenCV's default": [],
     "level 1": [LEVEL, 1],
-    "level 1, run length, sub": [
-        *(LEVEL, 1, STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),
-        *(FILTER, cv2.IMWRITE_PNG_FILTER_SUB),
-    ],
     "stored": [LEVEL, 0, FILTER, cv2.IMWRITE_PNG_FILTER_NONE],
 }
 

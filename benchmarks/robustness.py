@@ -1,6 +1,6 @@
 """How gently matchers degrade when the images get worse.
 
-    python benchmarks/robustness.py [MANIFEST]
+    python benchmarks/robustness.py [MANIFEST] [--only COLUMN]
 
 The right image of every pair is spoilt in one way at a time: exposure (a gain), gamma, sensor
 noise in both images, rows shifted by half a pixel. Prints the mean of dense_2 (percent of visible
@@ -9,7 +9,7 @@ pixels off by more than 2 px, holes filled) and its geometric mean over the pair
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from stereo.evaluate import evaluate, geometric_mean
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.manifest import load_manifest
-from stereo.matching import make_matcher
+from stereo.matching import make_matcher, prepare
 from stereo.refine import RefineParams, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
@@ -59,24 +59,38 @@ SPOILT: dict[str, Callable[[tuple[Gray, Gray]], tuple[Gray, Gray]]] = {
     "rows 0.5 px off": lambda pair: rows_off(pair, 0.5),
     "rows 1 px off": lambda pair: rows_off(pair, 1.0),
 }
-MATCHERS = {"sgm": True, "sgm-fast": True, "sgbm": False, "sgbm-hh4": False}
-"""name -> whether our surfaces and filling belong to it."""
+OURS = RefineParams(fill=True)
+COLUMNS: dict[str, tuple[str, RefineParams | None]] = {
+    "sgm": ("sgm", OURS),
+    "sgm --quality": ("sgm-quality", RefineParams(fill=True, edges=True)),
+    "sgm-fast": ("sgm-fast", OURS),
+    "sgbm": ("sgbm", None),
+    "sgbm-hh4": ("sgbm-hh4", None),
+}
+"""label -> matcher, and our refinement where it belongs to it."""
 
 
 def main() -> None:
-    pairs = load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED)
-    print(f"| right image | {' | '.join(MATCHERS)} |")
-    print("|---" * (len(MATCHERS) + 1) + "|")
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
+    parser.add_argument("--only", choices=list(COLUMNS), help="only this column")
+    arguments = parser.parse_args()
+    pairs = load_manifest(arguments.manifest)
+    columns = {k: v for k, v in COLUMNS.items() if arguments.only in (None, k)}
+    print(f"| right image | {' | '.join(columns)} |")
+    print("|---" * (len(columns) + 1) + "|")
     for label, spoil in SPOILT.items():
         cells = []
-        for name, finished in MATCHERS.items():
+        for name, steps in columns.values():
             scores = []
             for item in pairs:
                 original, truth = item.pair(), item.truth()
                 pair = RectifiedPair(*spoil(gray8_pair(original.left, original.right)))
+                if name == "sgm-quality":
+                    pair = prepare(pair)
                 result = make_matcher(name, num_disparities=item.num_disparities).match(pair)
-                if finished:
-                    result = refine(result, pair, RefineParams(fill=True))
+                if steps is not None:
+                    result = refine(result, pair, steps)
                 scores.append(evaluate(result.px, truth, visible=item.visible(truth)).dense_2)
             cells.append(f"{np.mean(scores):.2f} / {geometric_mean(scores):.2f}")
         print(f"| {label} | {' | '.join(cells)} |", flush=True)

@@ -19,8 +19,8 @@ import numpy as np
 
 from stereo.cloud import point_cloud
 from stereo.depth import depth_frame
-from stereo.frame import StereoFrame
-from stereo.matching import make_matcher
+from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
+from stereo.matching import Matcher, make_matcher, prepare
 from stereo.rectify import Rectification
 from stereo.refine import RefineParams, fill_holes, refine
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
@@ -34,6 +34,12 @@ def medians_ms(stages: dict[str, Callable[[], object]], repeats: int) -> dict[st
             stage()
             times[name].append(1e3 * (time.perf_counter() - start))
     return {name: float(np.median(values[1:])) for name, values in times.items()}
+
+
+def with_care(pair: RectifiedPair, matcher: Matcher) -> DisparityMap:
+    """What `stereo run --quality --fill` does between rectifying and measuring."""
+    seen = prepare(pair)
+    return refine(matcher.match(seen), seen, RefineParams(fill=True, edges=True))
 
 
 def command(*arguments: str) -> Callable[[], object]:
@@ -69,12 +75,24 @@ def main() -> None:
         "(fill, on request)": lambda: fill_holes(disparity.px),
     }
     times = medians_ms(stages, arguments.repeats)
+    careful = make_matcher("sgm-quality", num_disparities=arguments.num_disparities)
+    ways = medians_ms(
+        {
+            "default": lambda: refine(matcher.match(pair), pair, RefineParams(fill=True)),
+            "--quality": lambda: with_care(pair, careful),
+        },
+        arguments.repeats,
+    )
     print(f"{width}x{height}, {arguments.num_disparities} disparities, {os.cpu_count()} cores, ms")
     for name, value in times.items():
         print(f"  {name:20} {value:7.1f}")
     rest = sum(times[name] for name in ("rectify", "surfaces", "depth + sigma", "cloud"))
     print(f"  {'all but the matcher':20} {rest:7.1f}")
     print(f"  {'maps, once per rig':20} {once:7.1f}")
+    default, quality = ways["default"], ways["--quality"]
+    print(
+        f"  match, planes and filling {default:.1f}, --quality {quality / default:.1f} times that"
+    )
     starts = medians_ms(
         {
             "help": command(sys.executable, "-m", "stereo.cli.main", "--help"),

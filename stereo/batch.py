@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
 
 from stereo import outputs
 from stereo._version import __version__
@@ -23,6 +25,27 @@ from stereo.images import read_image, split_side_by_side
 from stereo.pipeline import StereoPipeline
 from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions
 from stereo.summary import summarize
+
+
+class Pair(Protocol):
+    """A pair to be processed, wherever it comes from."""
+
+    @property
+    def name(self) -> str:
+        """Short name; its results go into a folder of this name."""
+        ...
+
+    def read(self, *, swap: bool = False) -> StereoFrame:
+        """Return the images."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the summary says of the input; goes into JSON."""
+        ...
+
+    def identity(self) -> list[Any]:
+        """Return what changes when the images do; goes into JSON."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +66,55 @@ class PairFiles:
         else:
             left, right = read_image(self.left), read_image(self.right)
         return StereoFrame(right, left) if swap else StereoFrame(left, right)
+
+    def facts(self) -> dict[str, Any]:
+        """See ``Pair``."""
+        right = None if self.right is None else str(self.right)
+        return {"name": self.name, "left": str(self.left), "right": right}
+
+    def identity(self) -> list[Any]:
+        """See ``Pair``: the files as they are."""
+        parts: list[Any] = []
+        for path in (self.left, self.right):
+            if path is not None and path.exists():
+                stat = path.stat()
+                parts += [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+        return parts
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SourcePair:
+    """One frame of a source."""
+
+    source: str
+    """The source as the user wrote it."""
+    number: int
+    """Counts the source's frames from 0."""
+    frame: StereoFrame
+    """The images."""
+
+    @property
+    def name(self) -> str:
+        """See ``Pair``: number and time."""
+        return f"{self.number:06d}_{self.frame.time_s:.3f}s"
+
+    def read(self, *, swap: bool = False) -> StereoFrame:
+        """See ``Pair``."""
+        frame = self.frame
+        return replace(frame, left=frame.right, right=frame.left) if swap else frame
+
+    def facts(self) -> dict[str, Any]:
+        """See ``Pair``."""
+        where = {"name": self.name, "source": self.source, "frame": self.number}
+        return {**where, "time_s": self.frame.time_s, "skew_s": self.frame.skew_s}
+
+    def identity(self) -> list[Any]:
+        """See ``Pair``: the images themselves, as their source may have no file for each."""
+        digest = hashlib.blake2b(digest_size=16)
+        for image in (self.frame.left, self.frame.right):
+            digest.update(repr((image.shape, image.dtype)).encode())
+            digest.update(np.ascontiguousarray(image).data)
+        return [self.number, self.frame.time_s, digest.hexdigest()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +160,18 @@ class BatchSettings:
 
 
 def run_batch(
-    pairs: Sequence[PairFiles], pipeline: StereoPipeline, settings: BatchSettings
+    pairs: Iterable[Pair], pipeline: StereoPipeline, settings: BatchSettings
 ) -> Iterator[PairReport]:
     """Process ``pairs`` in order and yield a report after each.
 
-    One pair goes right into ``settings.out``, several into a folder each. A pair whose results
+    A sequence of one pair goes right into ``settings.out``, several, or an unknown number, into a
+    folder each. A pair whose results
     stand from an earlier run with the same settings is skipped. Raises as the stages do; what
     was yielded before stays whole.
     """
+    alone = isinstance(pairs, Sequence) and len(pairs) == 1
     for pair in pairs:
-        folder = settings.out if len(pairs) == 1 else settings.out / pair.name
+        folder = settings.out if alone else settings.out / pair.name
         fingerprint = _fingerprint(pair, settings)
         summary = _finished(folder, fingerprint)
         if summary is None:
@@ -109,7 +183,7 @@ def run_batch(
 
 
 def process_pair(
-    pair: PairFiles, pipeline: StereoPipeline, settings: BatchSettings, folder: Path
+    pair: Pair, pipeline: StereoPipeline, settings: BatchSettings, folder: Path
 ) -> dict[str, Any]:
     """Process one pair, write its outputs into ``folder`` and return its summary."""
     frame = pair.read(swap=settings.swap)
@@ -126,22 +200,14 @@ def process_pair(
         if result.depth is not None or not output.needs_depth:
             output.write(folder / output.file, result, settings.cloud)
             files[name] = output.file
-    inputs = {
-        "name": pair.name,
-        "left": str(pair.left),
-        "right": None if pair.right is None else str(pair.right),
-    }
-    facts = inputs | summarize(pipeline, result, rows, files, elapsed)
+    facts = pair.facts() | summarize(pipeline, result, rows, files, elapsed)
     return dict(outputs.jsonable(facts))  # a row offset nobody could measure is NaN
 
 
-def _fingerprint(pair: PairFiles, settings: BatchSettings) -> str:
-    """What a result depends on, as a short hash: the files as they are, and the settings."""
+def _fingerprint(pair: Pair, settings: BatchSettings) -> str:
+    """What a result depends on, as a short hash: the images, and the settings."""
     parts: list[Any] = [__version__, settings.description, settings.outputs, repr(settings.cloud)]
-    for path in (pair.left, pair.right):
-        if path is not None and path.exists():
-            stat = path.stat()
-            parts += [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
+    parts += pair.identity()
     parts.append(settings.swap)
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 

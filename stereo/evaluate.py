@@ -37,6 +37,9 @@ class Metrics:
     """Of all known pixels, those off by more than 2 px after filling."""
     d1_all: float
     """Of all known pixels, those off by more than 3 px and more than 5 % after filling."""
+    ause_px: float
+    """Area between the sparsification curve and the ideal one, see ``sparsification_area``, over
+    the visible pixels with a disparity; NaN where no confidence was given."""
 
 
 def fill_rows(px: Float) -> Float:
@@ -55,14 +58,25 @@ def fill_rows(px: Float) -> Float:
     return np.where(holes, filled, px)
 
 
-def evaluate(px: Float, truth: Float, *, visible: Mask, dense: Float | None = None) -> Metrics:
+def evaluate(
+    px: Float,
+    truth: Float,
+    *,
+    visible: Mask,
+    dense: Float | None = None,
+    confidence: Float | None = None,
+) -> Metrics:
     """Compare ``px`` (NaN: no answer) with ``truth`` (NaN: unknown), both (H, W) px.
 
     ``visible`` marks the non-occluded pixels. ``dense`` is the map to score where holes are not
-    allowed; without it ``px`` with its holes filled by ``fill_rows``. Raises InputError when
-    shapes differ or nothing is known.
+    allowed; without it ``px`` with its holes filled by ``fill_rows``. ``confidence`` of ``px`` is
+    judged by the order in which it would drop pixels. Raises InputError when shapes differ or
+    nothing is known.
     """
-    for name, array in (("truth", truth), ("visible mask", visible), ("dense map", dense)):
+    for name, array in (
+        *(("truth", truth), ("visible mask", visible)),
+        *(("dense map", dense), ("confidence", confidence)),
+    ):
         if array is not None and array.shape != px.shape:
             raise InputError(f"{name}: expected shape {px.shape}, got {array.shape}")
     known = np.isfinite(truth)
@@ -74,6 +88,9 @@ def evaluate(px: Float, truth: Float, *, visible: Mask, dense: Float | None = No
     filled = fill_rows(px if dense is None else dense)
     error = np.abs(filled - truth)
     off_3 = (error[known] > 3) & (error[known] > 0.05 * np.abs(truth[known]))
+    ause = float("nan")
+    if confidence is not None:
+        ause = sparsification_area(sparse_error, confidence[answered])
     return Metrics(
         density=_percent(answered[visible]),
         sparse_1=_percent(sparse_error > 1),
@@ -83,6 +100,7 @@ def evaluate(px: Float, truth: Float, *, visible: Mask, dense: Float | None = No
         dense_mae_px=float(error[visible].mean()),
         all_2=_percent(error[known] > 2),
         d1_all=_percent(off_3),
+        ause_px=ause,
     )
 
 

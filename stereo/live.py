@@ -28,6 +28,7 @@ from stereo.rectify import Rectification
 from stereo.sources import StereoSource
 
 _RECENT = 60
+_STOP_S = 0.5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -135,7 +136,7 @@ class LiveDepth:
 
     def __iter__(self) -> Iterator[LiveFrame]:
         """Give results until the source ends. Raises what the source or a stage raised."""
-        while (found := self._next(math.inf)) is not None:
+        while (found := self.wait(math.inf)) is not None:
             yield found
 
     def newest(self, *, timeout_s: float = 5.0) -> LiveFrame:
@@ -144,19 +145,44 @@ class LiveDepth:
         Raises SourceError when none came in time or the source has ended, and what the source or
         a stage raised.
         """
-        found = self._next(timeout_s)
+        found = self.wait(timeout_s)
         if found is None:
             ended = "has ended" if self._done else f"gave no depth for {timeout_s:g} s"
             raise SourceError(f"{self.source.name}: {ended}")
         return found
 
+    def wait(self, timeout_s: float) -> LiveFrame | None:
+        """Wait so long for a result that was not given before; None when none came, or it ended.
+
+        Raises what the source or a stage raised.
+        """
+        deadline = time.monotonic() + timeout_s
+        with self._changed:
+            while self._slot is None and not self._done:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    break
+                self._changed.wait(min(0.1, left_s))  # so that Ctrl-C is seen
+            found, self._slot = self._slot, None
+            self._changed.notify_all()
+            if found is None and self._error is not None:
+                raise self._error
+            return found
+
+    @property
+    def ended(self) -> bool:
+        """Whether no more results will come: the source ended, failed or was closed."""
+        with self._changed:
+            return self._done and self._slot is None
+
     def close(self) -> None:
         """Stop the source and the worker, within half a second."""
+        deadline = time.monotonic() + _STOP_S
         with self._changed:
             self._done = True
             self._changed.notify_all()
         self.source.close()
-        self._worker.join(0.5)
+        self._worker.join(max(0.0, deadline - time.monotonic()))
 
     def __enter__(self) -> Self:
         return self
@@ -168,17 +194,6 @@ class LiveDepth:
         trace: TracebackType | None,
     ) -> None:
         self.close()
-
-    def _next(self, timeout_s: float) -> LiveFrame | None:
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            while self._slot is None and not self._done and time.monotonic() < deadline:
-                self._changed.wait(min(0.1, timeout_s))  # so that Ctrl-C is seen
-            found, self._slot = self._slot, None
-            self._changed.notify_all()
-            if found is None and self._error is not None:
-                raise self._error
-            return found
 
     # --- the worker ---------------------------------------------------------------------------
 

@@ -167,7 +167,8 @@ class LiveCalibration:
     """Views from one solve to the next."""
     stillness: Stillness = field(default_factory=Stillness)
     solve: Callable[[Sequence[View], Board], Outcome] = calibrate_views
-    start: Start = _in_background
+    start: Start | None = None
+    """How a solve is started; None: in a thread of its own."""
     _session: CalibrationSession = field(init=False)
     _solved: Solved | None = field(init=False, default=None)
     _solving: bool = field(init=False, default=False)
@@ -262,7 +263,7 @@ class LiveCalibration:
                 self._solving = False
                 self._idle.set()
 
-        self.start(work)
+        (self.start or _in_background)(work)
 
     def _expect(self, outcome: Outcome) -> tuple[Expected, ...]:
         c, q = outcome.calibration, outcome.quality
@@ -284,7 +285,7 @@ class LiveCalibration:
         solved = self._solved
         if solved is not None and solved.views >= _FEWEST_TO_TRUST and solved.outcome.trusted:
             settled = solved.outcome.grade == "good" and feedback.enough
-            if self.targets and all(e.met for e in solved.expected):
+            if solved.expected and all(e.met for e in solved.expected):
                 return "target"
             if not self.targets and settled:
                 return "enough"

@@ -2,7 +2,8 @@
 
 ``{"pairs": [{name, left, right, ground_truth, ground_truth_divisor, num_disparities, mask?,
 mask_visible_value?, right_ground_truth?, calibration?}]}`` with paths relative to the file.
-Disparity in px is |value| / divisor; unknown where not finite or 0.
+Disparity in px is |value| / divisor; unknown where not finite or 0. A manifest is checked whole
+before its first pair is used, so that a mistake in its last entry does not cost the work before.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stereo.errors import InputError
 from stereo.evaluate import visible_from_truths
@@ -20,13 +22,21 @@ from stereo.frame import Float, Mask, RectifiedPair
 from stereo.images import read_image
 from stereo.outputs import read_map
 
+_FILES = ("left", "right", "ground_truth", "mask", "right_ground_truth")
+_NUMBERS: dict[str, tuple[Any, float, str]] = {
+    "num_disparities": (int, 1, "a whole number of at least 1"),
+    "ground_truth_divisor": ((int, float), 1e-6, "a number above 0"),
+    "mask_visible_value": (int, 0, "a whole number of at least 0"),
+}
+_OPTIONAL = ("mask", "right_ground_truth", "mask_visible_value")
+
 
 @dataclass(frozen=True, slots=True)
 class ManifestPair:
     """One rectified pair with its truth."""
 
     name: str
-    """Name, unique in its manifest."""
+    """Name, unique in its manifest; results are saved under it."""
     folder: Path
     """What the paths are relative to."""
     entry: dict[str, Any]
@@ -35,11 +45,11 @@ class ManifestPair:
     @property
     def num_disparities(self) -> int:
         """How many disparities the benchmark searches, px."""
-        return int(self._get("num_disparities"))
+        return int(self.entry["num_disparities"])
 
     def pair(self) -> RectifiedPair:
         """Read the images. Raises ImageError."""
-        left, right = (self.folder / self._get(key) for key in ("left", "right"))
+        left, right = (self.folder / self.entry[key] for key in ("left", "right"))
         return RectifiedPair(read_image(left), read_image(right))
 
     def truth(self) -> Float:
@@ -47,23 +57,41 @@ class ManifestPair:
         return self._truth("ground_truth")
 
     def visible(self, truth: Float) -> Mask:
-        """Return which pixels both cameras see: from the mask, the right truth, or all known."""
+        """Return which pixels both cameras see: from the mask, the right truth, or all known.
+
+        Raises ImageError, and InputError where mask or right truth do not fit ``truth`` or leave
+        nothing to compare with.
+        """
         if "mask" in self.entry:
             mask = read_image(self.folder / self.entry["mask"])
             plane = mask if mask.ndim == 2 else mask[..., 0]
-            return np.asarray(plane == self._get("mask_visible_value"))
-        if "right_ground_truth" in self.entry:
-            return visible_from_truths(truth, self._truth("right_ground_truth"))
-        return np.isfinite(truth)
+            self._same_size("mask", plane, truth)
+            seen = np.asarray(plane == self.entry["mask_visible_value"])
+        elif "right_ground_truth" in self.entry:
+            right = self._truth("right_ground_truth")
+            self._same_size("right_ground_truth", right, truth)
+            seen = visible_from_truths(truth, right)
+        else:
+            seen = np.isfinite(truth)
+        if not np.any(seen & np.isfinite(truth)):
+            raise InputError(
+                f"pair {self.name!r}: no pixel is both visible and known in ground_truth; check "
+                "ground_truth, mask and mask_visible_value"
+            )
+        return seen
 
     def _truth(self, key: str) -> Float:
-        values = np.abs(read_map(self.folder / self._get(key), png_divisor=1))
-        return np.where(values == 0, np.float32(np.nan), values / self._get("ground_truth_divisor"))
+        values = np.abs(read_map(self.folder / self.entry[key], png_divisor=1))
+        return np.where(
+            values == 0, np.float32(np.nan), values / self.entry["ground_truth_divisor"]
+        )
 
-    def _get(self, key: str) -> Any:
-        if key not in self.entry:
-            raise InputError(f"pair {self.name!r} in the manifest has no {key!r}")
-        return self.entry[key]
+    def _same_size(self, key: str, plane: NDArray[Any], truth: Float) -> None:
+        if plane.shape != truth.shape:
+            raise InputError(
+                f"pair {self.name!r}: {key} is {plane.shape[1]}x{plane.shape[0]}, ground_truth is "
+                f"{truth.shape[1]}x{truth.shape[0]}"
+            )
 
 
 def load_manifest(path: str | Path) -> list[ManifestPair]:
@@ -71,14 +99,39 @@ def load_manifest(path: str | Path) -> list[ManifestPair]:
     path = Path(path)
     try:
         pairs = json.loads(path.read_text())["pairs"]
-        found = [ManifestPair(str(entry["name"]), path.parent, dict(entry)) for entry in pairs]
+        entries = [(str(entry["name"]), dict(entry)) for entry in pairs]
     except OSError as error:
         raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f'{path}: expected {{"pairs": [{{"name": ...}}, ...]}}, but: {error!r}'
         ) from error
-    names = [pair.name for pair in found]
+    names = [name for name, _ in entries]
     if not names or len(set(names)) < len(names):
         raise InputError(f"{path}: lists no pairs, or one name twice")
-    return found
+    for name, entry in entries:
+        mistake = _mistake(name, entry, path.parent)
+        if mistake is not None:
+            raise InputError(f"{path}: pair {name!r} {mistake}")
+    return [ManifestPair(name, path.parent, entry) for name, entry in entries]
+
+
+def _mistake(name: str, entry: dict[str, Any], folder: Path) -> str | None:
+    """What is wrong with an entry, in words that go on from the pair's name."""
+    if name in ("", ".", "..") or any(character in name for character in "/\\\0"):
+        return "needs a name that can be a file's: results are saved as NAME.pfm"
+    wanted = {key for key in (*_FILES, *_NUMBERS) if key not in _OPTIONAL}
+    wanted |= {"mask_visible_value"} if "mask" in entry else set()
+    for key in (key for key in (*_FILES, *_NUMBERS) if key in wanted | set(entry)):
+        if key not in entry:
+            return f"has no {key!r}"
+        value = entry[key]
+        if key in _NUMBERS:
+            kind, least, expected = _NUMBERS[key]
+            if not isinstance(value, kind) or isinstance(value, bool) or value < least:
+                return f"has {key!r}: {value!r}; {expected} was expected"
+        elif not isinstance(value, str):
+            return f"has {key!r}: {value!r}; a path was expected"
+        elif not (folder / value).is_file():
+            return f"names {key!r}: {folder / value}, which is not there"
+    return None

@@ -9,7 +9,7 @@ import numpy as np
 from stereo.cloud import point_cloud
 from stereo.errors import StereoError
 from stereo.frame import DepthFrame, DisparityMap, PointCloud, RectifiedPair, StereoFrame
-from stereo.matching import Matcher
+from stereo.matching import Matcher, prepare
 from stereo.rectify import Rectification
 from stereo.refine import RefineParams, refine
 
@@ -44,19 +44,23 @@ class StereoPipeline:
         matcher: Matcher,
         *,
         refine: RefineParams | None = None,
+        prepare: bool = False,
         min_depth_m: float = 0.0,
         max_depth_m: float = np.inf,
     ) -> None:
+        """``prepare``: take out noise and row errors first; see ``stereo.matching.prepare``."""
         self.rectification = rectification
         self.matcher = matcher
         self.refine = refine or RefineParams()
+        self.prepare = prepare
         self.min_depth_m = min_depth_m
         self.max_depth_m = max_depth_m
 
     def process(self, frame: StereoFrame) -> StereoResult:
         """Run every stage on one frame. Raises StereoError's children as the stages do."""
         pair = self.rectification.apply(frame)
-        disparity = refine(self.matcher.match(pair), pair, self.refine)
+        matched = prepare(pair) if self.prepare else pair
+        disparity = refine(self.matcher.match(matched), matched, self.refine)
         if self.rectification.geometry is None:
             return StereoResult(pair, disparity, None)
         depth = self.rectification.depth(

@@ -1,6 +1,6 @@
-"""Clean a disparity map: left-right check, speckles, surfaces, holes. Pure functions on arrays.
+"""Clean a disparity map: left-right check, speckles, surfaces, edges, holes.
 
-Disparities are float32 (H, W) px with NaN where unknown, and stay so.
+Pure functions on arrays. Disparities are float32 (H, W) px with NaN where unknown, and stay so.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.edges import sharpen_edges
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Float, RectifiedPair
 from stereo.gray import gray8_pair
@@ -31,6 +32,8 @@ class RefineParams:
     """Give doubtful textureless regions a plane; see ``stereo.surfaces``."""
     fill: bool = False
     """Fill the remaining holes from their surroundings, at a low confidence."""
+    edges: bool = False
+    """Move the edges of surfaces to those of the image; see ``stereo.edges``."""
 
 
 def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
@@ -39,7 +42,20 @@ def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -
     if params.surfaces:
         disparity = plane_surfaces(disparity, *gray8_pair(pair.left, pair.right))
         disparity = drop_unseen(disparity, pair)
-    return fill(disparity) if params.fill else disparity
+    if not (params.edges or params.fill):
+        return disparity
+    filled = fill(disparity)
+    if params.edges:
+        filled = sharpen_edges(disparity, filled, pair.left)
+    return filled if params.fill else _with_holes_of(disparity, filled)
+
+
+def _with_holes_of(disparity: DisparityMap, filled: DisparityMap) -> DisparityMap:
+    known = np.isfinite(disparity.px)
+    return DisparityMap(
+        np.where(known, filled.px, np.float32(np.nan)),
+        np.where(known, filled.confidence, np.float32(0)),
+    )
 
 
 def fill(disparity: DisparityMap) -> DisparityMap:

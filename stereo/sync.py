@@ -28,6 +28,7 @@ _SLOW_S = 0.2
 _LEAST_GAP = 0.08  # share of a period that lateness must leave free
 _HOPELESS = 100  # arrivals without a beat after which the arrivals themselves must do
 _WAITING = 16  # images that wait for a partner, a side
+_DOUBTS = 3  # images in a row that fell on a taken beat, after which no beat is believed
 _STRONG_BLUR = 0.5  # from here on a period may be found so wrong that a beat slips:
 _SAME_RATE = 8e-4  # periods nearer to a whole ratio are right
 _OTHER_RATE = 0.02  # and those farther from it are of cameras of different rates
@@ -48,6 +49,7 @@ class FrameClock:
         self.period_s: float | None = None
         self._start_s = 0.0
         self._margin = 0.0
+        self._doubts = 0
         self._arrivals: deque[float] = deque(maxlen=_WINDOW)
         self._beats: deque[int] = deque(maxlen=_WINDOW)
 
@@ -101,22 +103,34 @@ class FrameClock:
         period, start, gap = find_period(arrivals, typical)
         if gap < enough_gap(len(arrivals)):
             return False
+        beats = np.floor((arrivals - start) / period + gap / 2).astype(int)
+        if np.diff(beats).min() < 1:
+            return False
         self.period_s, self._start_s, self._margin = period, start, gap / 2
-        beats = np.floor((arrivals - start) / period + self._margin).astype(int)
         self._beats = deque((int(beat) for beat in beats), maxlen=_WINDOW)
-        return self._refine()
+        return self._refine() and bool(beats[-1] - beats[-2] == 1)
 
     def _next_beat(self, arrival_s: float) -> bool:
-        """Put the new arrival on the beat; False when two images would fall on one."""
+        """Put the new arrival on its beat; False while it is doubtful which one that is.
+
+        After an empty beat an image may be the one of this beat, or the missing one, late: that
+        shows when the next one arrives, in the same beat or in its own.
+        """
         assert self.period_s is not None
         place = (arrival_s - self._start_s) / self.period_s
         beat = int(np.floor(place + self._margin))
-        if beat <= self._beats[-1]:
-            # the last image came so late that it was taken for this one: nothing is sure now
+        step = beat - self._beats[-1]
+        if step > 0:
+            self._beats.append(beat)
+            self._doubts = 0 if step == 1 else 1
+            return self._refine() and step == 1
+        self._doubts += 1
+        if self._doubts > _DOUBTS:
             self._forget_beat()
             return False
-        self._beats.append(beat)
-        return self._refine()
+        del self._arrivals[-2]  # the image before was a late one of an earlier beat
+        self._beats[-1] = beat
+        return False
 
     def _refine(self) -> bool:
         """Period from all beats, start from the earliest arrival, and the room lateness leaves.

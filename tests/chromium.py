@@ -43,15 +43,20 @@ class Page:
         """Addresses asked for, web sockets too."""
         for domain in ("Page", "Network", "Runtime"):
             self.call(f"{domain}.enable")
+        # workers too: each waits until its requests are watched
+        self.call(
+            "Target.setAutoAttach", autoAttach=True, waitForDebuggerOnStart=True, flatten=True
+        )
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
         """Send one command and return its answer."""
         self._number += 1
-        self._socket.send(json.dumps({"id": self._number, "method": method, "params": params}))
+        number = self._number
+        self._socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while True:
             message = json.loads(self._socket.recv(timeout=PATIENCE_S))
             self._note(message)
-            if message.get("id") == self._number:
+            if message.get("id") == number:
                 assert "error" not in message, message["error"]
                 return dict(message["result"])
 
@@ -60,6 +65,12 @@ class Page:
             self.requests.append(message["params"]["request"]["url"])
         elif message.get("method") == "Network.webSocketCreated":
             self.requests.append(message["params"]["url"])
+        elif message.get("method") == "Target.attachedToTarget":
+            for method in ("Network.enable", "Runtime.runIfWaitingForDebugger"):
+                self._number += 1
+                command = {"id": self._number, "method": method, "params": {}}
+                command["sessionId"] = message["params"]["sessionId"]
+                self._socket.send(json.dumps(command))
 
     def run(self, script: str) -> Any:
         """Evaluate JavaScript; what it gives must be plain data."""
@@ -90,6 +101,12 @@ class Page:
         )
         self.wait(lambda: self.run(f"!!{find}"), f"a button {label!r}")
         self.run(f"{find}.click()")
+
+    def tick(self, label: str) -> None:
+        """Click the box so labelled."""
+        find = f"[...document.querySelectorAll('label')].find(b => b.innerText == {label!r})"
+        self.wait(lambda: self.run(f"!!{find}"), f"a box {label!r}")
+        self.run(f"document.getElementById({find}.htmlFor).click()")
 
     def click(self, x: float, y: float) -> None:
         """Click with the mouse at a place of the window."""

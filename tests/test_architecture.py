@@ -39,7 +39,14 @@ ALLOWED = {
     "stereo.depth": {"stereo.errors", "stereo.frame"},
     "stereo.plane_fit": {"stereo.frame"},
     "stereo.surfaces": {"stereo.frame", "stereo.plane_fit"},
-    "stereo.refine": {"stereo.errors", "stereo.frame", "stereo.gray", "stereo.surfaces"},
+    "stereo.edges": {"stereo._native", "stereo.errors", "stereo.frame"},
+    "stereo.refine": {
+        "stereo.edges",
+        "stereo.errors",
+        "stereo.frame",
+        "stereo.gray",
+        "stereo.surfaces",
+    },
     "stereo.evaluate": {"stereo.errors", "stereo.frame", "stereo.refine"},
     "stereo.cloud": {"stereo.errors", "stereo.frame"},
     "stereo.render": {"stereo.errors", "stereo.frame"},
@@ -56,7 +63,17 @@ ALLOWED = {
     "stereo.display": set(),
     "stereo.measure": {"stereo.frame"},
     "stereo.sync": set(),
+    "stereo.live_calibration": {"calib", "stereo.errors", "stereo.frame"},
     "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
+    "stereo.sources.sequence": {
+        "calib",
+        "stereo.errors",
+        "stereo.frame",
+        "stereo.sources.layout",
+        "stereo.sources.source",
+    },
+    "stereo.record": {"calib", "stereo._version", "stereo.atomic", "stereo.errors", "stereo.frame"}
+    | {"stereo.sources"},
     "stereo.region": {"stereo.errors", "stereo.frame"},
     "stereo.temporal": {"stereo.frame"},
     "stereo.pipeline": {

@@ -8,8 +8,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -18,11 +20,15 @@ import pytest
 from streams import MjpegCamera, encode, wait_for
 from support import Cli, textured_pair
 
+from stereo.cli.live import _loop, _Saver
+from stereo.cli.telling import Teller
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
-from stereo.live import LiveFrame
+from stereo.live import LiveDepth, LiveFrame
 from stereo.pipeline import StereoResult
 from stereo.preview import COLORMAPS
 from stereo.rectify import Rectification
+from stereo.sources import Event, SourceStats
+from stereo.viewers import NullViewer
 from stereo.viewers.window import ViewState, draw
 
 REPO = Path(__file__).resolve().parents[1]
@@ -148,6 +154,63 @@ def test_a_signal_ends_it_at_once(camera: MjpegCamera, number: int, stalled: boo
     assert "Traceback" not in err
 
 
+class Idle(NullViewer):
+    """Somebody who presses "stop" after having been asked three times."""
+
+    def __init__(self, patience: int) -> None:
+        self.lines: list[str] = []
+        self.asked, self._patience = 0, patience
+
+    @property
+    def closed(self) -> bool:  # type: ignore[override]
+        return self.asked >= self._patience
+
+    def status(self, text: str) -> None:
+        self.lines.append(text)
+
+    def idle(self) -> None:
+        self.asked += 1
+
+
+class Silent:
+    """A camera that has stopped giving images."""
+
+    name, live, calibration, stats = "silent", True, None, SourceStats()
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def __iter__(self) -> Iterator[StereoFrame]:
+        self.closed.wait(30)
+        yield from ()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+@pytest.mark.parametrize(("patience", "duration_s"), [(3, None), (10**6, 0.3)])
+def test_a_silent_stream_leaves_buttons_and_duration_alive(
+    patience: int, duration_s: float | None
+) -> None:
+    viewer, say = Idle(patience), Teller(as_json=True)
+    say.event(Event("lost", "left", "no more images", 0.0))
+    options = {"duration_s": duration_s, "max_frames": None}
+    saver = _Saver({"out": None, "save_every": None, "outputs": None})
+    start = time.monotonic()
+    with LiveDepth(Silent(), None) as live:  # type: ignore[arg-type]
+        _loop(live, viewer, saver, say, options)
+    assert time.monotonic() - start < 10
+    assert "nothing new for" in viewer.lines[-1]
+    assert "lost: left: no more images" in viewer.lines[-1]
+
+
+def test_every_fourth_frame_is_saved_even_where_it_was_superseded(tmp_path: Path) -> None:
+    saver = _Saver({"out": tmp_path, "save_every": 4, "outputs": "left"})
+    for number in (0, 1, 3, 5, 6, 8, 15, 16):
+        saver.maybe(replace(found(), number=number))
+    assert [int(f.name[-6:]) for f in sorted(tmp_path.iterdir())] == [0, 5, 8, 15, 16]
+
+
 # --- the window ---------------------------------------------------------------------------------
 
 
@@ -182,13 +245,14 @@ def test_marks_are_drawn_where_they_were_clicked() -> None:
     assert changed[:, 1].max() in range(200, 215)
 
 
-def test_large_images_are_shown_smaller() -> None:
-    pair = textured_pair(disparity=8, size=(1600, 40))
-    disparity = DisparityMap(*[np.full((40, 1600), v, np.float32) for v in (8, 0.9)])
-    frame = StereoFrame(pair.left, pair.right)
-    assert (
-        draw(LiveFrame(0, frame, StereoResult(pair, disparity, None)), ViewState()).shape[1] == 1600
-    )
+def test_large_images_are_shown_smaller_and_marked_at_the_same_place() -> None:
+    pair = textured_pair(disparity=8, size=(1600, 80))
+    disparity = DisparityMap(*[np.full((80, 1600), v, np.float32) for v in (8, 0.9)])
+    big = LiveFrame(0, StereoFrame(pair.left, pair.right), StereoResult(pair, disparity, None))
+    plain, marked = draw(big, ViewState()), draw(big, ViewState(marks=((1000.0, 40.0),)))
+    assert plain.shape[1] == 1600  # two halves of 800
+    changed = np.argwhere((plain != marked).any(axis=2)[:40])
+    assert changed.mean(axis=0) == pytest.approx([20, 500], abs=1)
 
 
 @pytest.mark.skipif(

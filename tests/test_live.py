@@ -111,6 +111,16 @@ def test_newest_waits_and_then_says_that_there_is_none() -> None:
         live.newest(timeout_s=0.2)
 
 
+def test_waiting_in_vain_returns_in_time_and_says_whether_it_has_ended() -> None:
+    with LiveDepth(Script(None, live=True, period_s=60), RIG, QUICK) as live:
+        assert live.wait(0.05) is None
+        assert not live.ended
+    with LiveDepth(Script(1, live=True), RIG, QUICK) as live:
+        assert live.wait(10) is not None
+        assert wait_for(lambda: live.ended)
+        assert live.wait(10) is None
+
+
 def test_what_the_source_raises_reaches_the_reader() -> None:
     lost = StreamLostError("left: lost")
     with (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -64,10 +65,46 @@ def test_broken_manifests_are_named(tmp_path: Path, text: str) -> None:
         load_manifest(tmp_path / "none.json")
 
 
-def test_missing_keys_are_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ground_truth": None}, "has no 'ground_truth'"),
+        ({"left": 5}, "has 'left': 5; a path was expected"),
+        ({"right": "gone.png"}, r"names 'right': .*gone\.png, which is not there"),
+        ({"mask": "gone.png", "mask_visible_value": 255}, "names 'mask'"),
+        ({"mask": "m.png"}, "has no 'mask_visible_value'"),
+        ({"ground_truth_divisor": 0}, "'ground_truth_divisor': 0; a number above 0"),
+        ({"ground_truth_divisor": "8"}, "'ground_truth_divisor': '8'; a number above 0"),
+        ({"num_disparities": "many"}, "'num_disparities': 'many'; a whole number"),
+        ({"num_disparities": True}, "'num_disparities': True; a whole number"),
+        ({"num_disparities": -3}, "'num_disparities': -3; a whole number of at least 1"),
+        ({"name": "../a"}, "needs a name that can be a file's"),
+    ],
+)
+def test_a_mistake_in_any_entry_is_named_before_work_begins(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
     path = make(tmp_path)
-    entry = json.loads(path.read_text())["pairs"][0]
-    del entry["ground_truth"]
-    path.write_text(json.dumps({"pairs": [entry]}))
-    with pytest.raises(InputError, match="pair 'a' in the manifest has no 'ground_truth'"):
-        load_manifest(path)[0].truth()
+    good = json.loads(path.read_text())["pairs"][0]
+    bad = {k: v for k, v in {**good, "name": "b", **change}.items() if v is not None}
+    path.write_text(json.dumps({"pairs": [good, bad]}))
+    with pytest.raises(InputError, match=rf"pairs\.json: pair '.*' .*{message}") as raised:
+        load_manifest(path)
+    assert repr(bad["name"]) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mask": "small.png", "mask_visible_value": 255}, "mask is 20x10, ground_truth is"),
+        ({"right_ground_truth": "small.png"}, "right_ground_truth is 20x10, ground_truth is"),
+        ({"mask": "m.png", "mask_visible_value": 7}, "no pixel is both visible and known"),
+    ],
+)
+def test_masks_that_do_not_fit_are_named(
+    tmp_path: Path, change: dict[str, Any], message: str
+) -> None:
+    outputs.write_image_png(tmp_path / "small.png", np.full((10, 20), 255, np.uint8))
+    (item,) = load_manifest(make(tmp_path, **change))
+    with pytest.raises(InputError, match=f"pair 'a': {message}"):
+        item.visible(item.truth())

@@ -10,8 +10,9 @@ import pytest
 from support import textured_pair
 from test_manifest import make
 
+from stereo import outputs
 from stereo.cli.eval import eval_command
-from stereo.errors import MatcherError
+from stereo.errors import InputError, MatcherError
 from stereo.matching import (
     MATCHERS,
     AutoRangeMatcher,
@@ -37,7 +38,7 @@ def test_the_default_is_ours_where_it_is_built(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_text_where_a_number_belongs_is_named() -> None:
-    with pytest.raises(MatcherError, match="sgbm"):
+    with pytest.raises(MatcherError, match="takes numbers, got num_disparities='many'"):
         make_matcher("sgbm", num_disparities="many")
 
 
@@ -73,6 +74,16 @@ def test_eval_scores_and_saves_every_pair(
     report = json.loads(capsys.readouterr().out)
     assert report["pairs"]["a"]["dense_2"] < 3
     assert report["mean"]["density"] > 90
+    assert 0 <= report["mean"]["ause_px"] == report["pairs"]["a"]["ause_px"] < 0.1
     assert (out / "a.pfm").is_file()
     eval_command.main([str(manifest)], "stereo eval", standalone_mode=False)
-    assert "geometric mean" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "geometric mean" in shown
+    assert "ause_px" in shown.splitlines()[0]
+
+
+def test_eval_refuses_a_truth_of_another_size(tmp_path: Path) -> None:
+    manifest = make(tmp_path)
+    outputs.write_image_png(tmp_path / "t.png", np.full((7, 9), 32, np.uint8))
+    with pytest.raises(InputError, match="pair 'a': the truth is 9x7, the images are 320x120"):
+        eval_command.main([str(manifest)], "stereo eval", standalone_mode=False)

@@ -262,7 +262,8 @@ def lines(folder: Path) -> int:
 
 
 def start(folder: Path, *more: str) -> subprocess.Popen[str]:
-    args = [*STEREO, "record", "synthetic:room", "-o", str(folder), "--json", *more]
+    small = ("--size", "256x192")  # soon rendered
+    args = [*STEREO, "record", "synthetic:room", *small, "-o", str(folder), "--json", *more]
     return subprocess.Popen(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -317,7 +318,8 @@ def first(source: StereoSource, count: int) -> list[StereoFrame]:
 
 def test_duration_ends_it(tmp_path: Path) -> None:
     code, out, _ = run(
-        *("record", "synthetic:room", "-o", str(tmp_path / "r"), "--duration-s", "1", "--json")
+        *("record", "synthetic:room", "--size", "256x192", "-o", str(tmp_path / "r")),
+        *("--duration-s", "1", "--json"),
     )
     assert code == 0
     assert json.loads(out)["pairs"] == len(replay(tmp_path / "r")[0])

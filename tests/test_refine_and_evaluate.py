@@ -148,6 +148,34 @@ def test_metrics_equal_an_independent_count(px: np.ndarray, seed: int) -> None:
     assert got.d1_all == pytest.approx(100 * d1 / known)
 
 
+@given(st.integers(1, 60), st.integers(0, 2**31))
+def test_sparsification_area_equals_the_closed_form(count: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    error, confidence = rng.exponential(1, count), rng.permutation(count) / count
+    # A pixel kept as the r-th takes part in the means of r, r + 1, ..., n pixels.
+    weight = [sum(1 / k for k in range(r, count + 1)) for r in range(1, count + 1)]
+    kept_as = np.argsort(np.argsort(-confidence))
+    ideally = np.argsort(np.argsort(error))
+    expected = sum(
+        e * (weight[a] - weight[b]) for e, a, b in zip(error, kept_as, ideally, strict=True)
+    )
+    assert sparsification_area(error, confidence) == pytest.approx(expected / count, abs=1e-9)
+    assert sparsification_area(error, -error) == pytest.approx(0, abs=1e-12)
+
+
+def test_metrics_judge_the_order_of_confidence_over_visible_answers_only() -> None:
+    truth = np.full((1, 6), 10, np.float32)
+    px = np.float32([[10, 11, 14, NAN, 10, 90]])
+    visible = np.array([[True, True, True, True, True, False]])
+    confidence = np.float32([[0.9, 0.1, 0.5, 0, 0.8, 1]])
+    got = evaluate(px, truth, visible=visible, confidence=confidence)
+    # kept in the order of confidence: errors 0, 0, 4, 1; ideally 0, 0, 1, 4
+    assert got.ause_px == pytest.approx((0 + 0 + 4 / 3 + 5 / 4 - 0 - 0 - 1 / 3 - 5 / 4) / 4)
+    assert np.isnan(evaluate(px, truth, visible=visible).ause_px)
+    with pytest.raises(InputError, match="confidence: expected shape"):
+        evaluate(px, truth, visible=visible, confidence=confidence[:, 1:])
+
+
 def test_evaluation_refuses_what_cannot_be_compared() -> None:
     px = np.ones((2, 3), np.float32)
     with pytest.raises(InputError, match="truth: expected shape"):

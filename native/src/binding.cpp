@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "edges.hpp"
 #include "matcher.hpp"
 
 namespace nb = nanobind;
@@ -72,6 +73,32 @@ auto winners(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
   return nb::ndarray<nb::numpy, std::uint16_t, nb::ndim<3>>(data, {height, width, 5}, owner);
 }
 
+template <class T, int kDims>
+using Dense = nb::ndarray<const T, nb::ndim<kDims>, nb::c_contig, nb::device::cpu>;
+
+Plane weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
+                      Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, float keep_px,
+                      int threads) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  for (const std::size_t rows : {weight.shape(0), color.shape(0), wanted.shape(0)})
+    if (rows != height) throw nb::value_error("all planes must have the same height");
+  for (const std::size_t columns : {weight.shape(1), color.shape(1), wanted.shape(1)})
+    if (columns != width) throw nb::value_error("all planes must have the same width");
+  if (height > 32767 || width > 32767)
+    throw nb::value_error("images must be at most 32767 pixels wide and high");
+  if (color.shape(2) != 1 && color.shape(2) != 3)
+    throw nb::value_error("the image must have 1 or 3 channels");
+  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  Plane out = new_plane(height, width);
+  {
+    nb::gil_scoped_release release;
+    stereo::weighted_median({int(width), int(height), int(color.shape(2)), disparity.data(),
+                             weight.data(), color.data(), wanted.data()},
+                            keep_px, threads, out.data());
+  }
+  return out;
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -104,6 +131,9 @@ NB_MODULE(_native, module) {
       .def("_winners", &winners<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert())
       .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
 
+  module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
+             "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "keep_px"_a,
+             "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
   module.def("simd_level", [] { return stereo::best_kernel().name; },
              "Instruction set in use: baseline, avx2 or avx512.");
   module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,

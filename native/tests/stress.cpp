@@ -7,6 +7,7 @@
 #include <random>
 #include <vector>
 
+#include "edges.hpp"
 #include "matcher.hpp"
 
 namespace {
@@ -54,6 +55,24 @@ void run(int width, int height, const Options& base, Content content, std::mt199
     }
 }
 
+// The weighted median over an image: any thread count gives the same bits.
+void run_edges(int width, int height, int channels, std::mt19937& random) {
+  const std::size_t pixels = std::size_t(width) * height;
+  std::vector<float> disparity(pixels), first(pixels), again(pixels);
+  for (float& d : disparity) d = float(random() % 64);
+  const auto weight = image<std::uint8_t>(width, height, Content::kNoise, random);
+  const auto wanted = image<std::uint8_t>(width, height, Content::kNoise, random);
+  const auto color = image<std::uint8_t>(width * channels, height, Content::kNoise, random);
+  const EdgeImage edges{width,         height,       channels,     disparity.data(),
+                        weight.data(), color.data(), wanted.data()};
+  weighted_median(edges, 1, 1, first.data());
+  weighted_median(edges, 1, 3, again.data());
+  if (first != again) {
+    std::printf("weighted median differs between threads at %dx%d\n", width, height);
+    std::exit(1);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -61,6 +80,8 @@ int main() {
   const int widths[] = {1, 2, 15, 64, 65, 131}, heights[] = {1, 2, 8, 9, 17};
   const int counts[] = {1, 16, 63, 64, 65, 128, 200, 300};
   int runs = 0;
+  for (int width : widths)
+    for (int height : heights) run_edges(width, height, 1 + 2 * (runs++ % 2), random);
   for (int width : widths)
     for (int height : heights)
       for (int count : counts)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from stereo.cli.options import opened_as, source_options
 from stereo.errors import InputError
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ UNTRUSTED = 3
 @click.option("--view", type=click.Choice(("window", "web", "none")), help="Live: where to look.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Live, web: who may look.")
 @click.option("--port", type=int, default=8080, show_default=True, help="Live, web; 0: any free.")
-@click.option("--layout", help="Live: how one image holds both, such as top-bottom.")
 @click.option("--swap", is_flag=True, help="Live: exchange left and right.")
+@source_options
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 def calibrate_command(
     images: tuple[str, ...],
@@ -83,6 +84,9 @@ def calibrate_command(
         solve["baseline_m"] = None if baseline_mm is None else baseline_mm / 1e3
         live_options["as_json"] = as_json
         return _live(live, board, solve, live_options, partial(_finish, out, report, as_json))
+    for name in ("targets", "keep", "view"):
+        if live_options[name]:
+            raise InputError(f"--{name.removesuffix('s')} needs --live SOURCE")
     earlier = _load(old) if old else None
     if board is None and earlier is None:
         raise InputError("give --board, such as chessboard:9x6:25mm (inner corners), or auto")
@@ -113,7 +117,6 @@ def _live(
     from calib.session import calibrate_views
     from stereo.cli.calibrate_live import LiveView, calibrate_live
     from stereo.live_calibration import LiveCalibration, Target
-    from stereo.sources import SourceOptions
 
     if board is None or board.lower().startswith("auto"):
         raise InputError("--live needs the board: --board chessboard:9x6:25mm (inner corners)")
@@ -126,7 +129,7 @@ def _live(
     return calibrate_live(
         spec,
         calibration,
-        options=SourceOptions(layout=options["layout"], swap=options["swap"]),
+        options=opened_as(options),
         view=LiveView(options["view"], options["host"], options["port"]),
         keep=options["keep"],
         as_json=options["as_json"],

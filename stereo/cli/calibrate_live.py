@@ -17,13 +17,14 @@ import cv2
 from calib.atomic import replace_whole
 from calib.session import Outcome
 from calib.solve import FEWEST_VIEWS
+from stereo.display import has_display
 from stereo.errors import InputError, SourceError
 from stereo.frame import Image, StereoFrame
 from stereo.gray import to_gray
 from stereo.live_calibration import LiveCalibration, Step
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.viewers.calibration import calibration_picture
-from stereo.viewers.screen import NoScreen, Screen, WebScreen, WindowScreen, has_display
+from stereo.viewers.screen import NoScreen, Screen, WebScreen, WindowScreen
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,15 +135,10 @@ def _screen(view: LiveView) -> Iterator[Screen]:
     kind = view.kind or ("window" if has_display() else "none")
     title = "stereo calibrate"
     if kind == "web":
-        from stereo.viewers.web import is_local
+        from stereo.cli.live_web import warn_of_strangers
 
         page = WebScreen(title, host=view.host, port=view.port, button="Calibrate now")
-        if not is_local(view.host):
-            click.echo(
-                f"warning: --host {view.host}: whoever reaches port {page.url.rpartition(':')[2]} "
-                "sees the cameras and may press the button",
-                err=True,
-            )
+        warn_of_strangers(view.host, view.port)
         click.echo(f"look at {page.url}", err=True)
         with page:
             yield page

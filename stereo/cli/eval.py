@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +11,18 @@ import click
 import numpy as np
 
 from stereo import outputs
-from stereo.cli.options import chosen_matcher, config_options, matcher_option, matcher_params
+from stereo.cli.options import (
+    chosen_matcher,
+    config_options,
+    matcher_option,
+    matcher_params,
+    quality_option,
+)
 from stereo.errors import InputError
 from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.manifest import ManifestPair, load_manifest
-from stereo.matching import make_matcher
-from stereo.refine import RefineParams, fill, refine
+from stereo.matching import make_matcher, prepare
+from stereo.refine import RefineParams, refine
 
 _COLUMNS = tuple(field.name for field in fields(Metrics))
 
@@ -25,6 +31,7 @@ _COLUMNS = tuple(field.name for field in fields(Metrics))
 @click.argument("manifest", type=click.Path(path_type=Path))
 @config_options
 @matcher_option
+@quality_option
 @click.option("--save", type=click.Path(path_type=Path), help="Write NAME.pfm of each pair here.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 @click.pass_context
@@ -34,38 +41,53 @@ def eval_command(
     """Match every pair that MANIFEST lists and compare with its ground truth.
 
     Percentages are of visible pixels. density and sparse are of the map with its holes, dense and
-    the rest of the map with our own filling.
+    the rest of the map with our own filling. ause_px tells how well confidence sorts good pixels
+    from bad ones: 0 px is a perfect order.
     """
     pairs = load_manifest(manifest)
-    name = chosen_matcher(options["matcher"])
+    quality = options["quality"]
+    name = chosen_matcher(options["matcher"], quality=quality)
     params = matcher_params(ctx, options["matcher_params"])
     if save is not None:
         outputs.make_folder(save)
     scores = {}
     for item in pairs:
-        scores[item.name] = _score(item, name, params, save)
+        scores[item.name] = _score(item, name, params, save, quality=quality)
         if not as_json:
             _row(item.name, scores[item.name], header=len(scores) == 1)
     summary = _summary(list(scores.values()))
     if as_json:
         pairs_json = {pair: asdict(score) for pair, score in scores.items()}
-        click.echo(json.dumps({"matcher": name, "pairs": pairs_json, **summary}))
+        click.echo(json.dumps(outputs.jsonable({"matcher": name, "pairs": pairs_json, **summary})))
     else:
         _row("mean", Metrics(**summary["mean"]), header=False)
         click.echo(f"geometric mean of dense_2 over pairs: {summary['dense_2_geometric']:.2f}")
 
 
-def _score(item: ManifestPair, name: str, params: dict[str, Any], save: Path | None) -> Metrics:
+def _score(
+    item: ManifestPair, name: str, params: dict[str, Any], save: Path | None, *, quality: bool
+) -> Metrics:
     pair, truth = item.pair(), item.truth()
     if truth.shape != pair.left.shape[:2]:
-        raise InputError(f"pair {item.name!r}: truth is {truth.shape}, the images are not")
+        raise InputError(
+            f"pair {item.name!r}: the truth is {truth.shape[1]}x{truth.shape[0]}, the images are "
+            f"{pair.left.shape[1]}x{pair.left.shape[0]}; is ground_truth of another pair?"
+        )
     matcher = make_matcher(name, **{"num_disparities": item.num_disparities, **params})
+    if quality:
+        pair = prepare(pair)
     matched = matcher.match(pair)
-    refined = refine(matched, pair, RefineParams())
-    filled = fill(refined)
+    steps = RefineParams(edges=quality)
+    refined, filled = refine(matched, pair, steps), refine(matched, pair, replace(steps, fill=True))
     if save is not None:
         outputs.write_disparity_pfm(save / f"{item.name}.pfm", filled.px)
-    return evaluate(refined.px, truth, visible=item.visible(truth), dense=filled.px)
+    return evaluate(
+        refined.px,
+        truth,
+        visible=item.visible(truth),
+        dense=filled.px,
+        confidence=refined.confidence,
+    )
 
 
 def _summary(scores: list[Metrics]) -> dict[str, Any]:

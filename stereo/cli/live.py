@@ -6,7 +6,7 @@ import math
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -38,6 +38,11 @@ from stereo.sources import StereoSource, open_source
 from stereo.sources.tap import Peeked, Tap
 from stereo.viewers import NullViewer, Viewer
 
+if TYPE_CHECKING:
+    from stereo.cli.live_web import RecordSwitch
+
+_TICK_S = 0.1
+
 
 @click.command("live")
 @click.argument("source")
@@ -66,7 +71,7 @@ from stereo.viewers import NullViewer, Viewer
 @click.option("--save-every", type=click.IntRange(min=1), help="Save every so many frames.")
 @click.option("--record", type=click.Path(path_type=Path), help="Record the raw pairs here.")
 @click.option("--max-frames", type=click.IntRange(min=1), help="End after so many results.")
-@click.option("--duration-s", type=float, help="End after so long.")
+@click.option("--duration-s", type=click.FloatRange(0, min_open=True), help="End after so long.")
 @click.option("--fast", is_flag=True, help="Files and recordings: as fast as they can be matched.")
 @click.option("--stats", is_flag=True, help="Print the time of each stage at the end.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON line per frame and per event.")
@@ -88,8 +93,14 @@ def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
             calibration, alpha=options["alpha"], rescale=options["rescale"], size=peeked.view_size
         )
         tapped = _recorded(stack, peeked, calibration, options)
+        switch = None
+        if view == "web" and options["record"] is None:
+            from stereo.cli.live_web import RecordSwitch
+
+            switch = stack.enter_context(RecordSwitch(tapped, calibration))
+            tapped = stack.enter_context(Tap(tapped, switch.take))
         live = stack.enter_context(LiveDepth(tapped, rect, settings))
-        viewer = stack.enter_context(_viewer(view, live, saver))
+        viewer = stack.enter_context(_viewer(view, live, saver, switch, options))
         stack.callback(say.end, live, stats=options["stats"])
         _loop(live, viewer, saver, say, options)
     return 0
@@ -98,16 +109,20 @@ def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
 def _loop(
     live: LiveDepth, viewer: Viewer, saver: _Saver, say: Teller, options: dict[str, Any]
 ) -> None:
-    start = time.monotonic()
-    for count, found in enumerate(live, 1):
-        viewer.show(found)
-        saver.maybe(found)
-        viewer.status(say.frame(live, found))
-        late = (
-            options["duration_s"] is not None and time.monotonic() - start > options["duration_s"]
-        )
-        if viewer.closed or late or count == options["max_frames"]:
+    end_s = time.monotonic() + (options["duration_s"] or math.inf)
+    shown = 0
+    while not viewer.closed and time.monotonic() < end_s and shown != options["max_frames"]:
+        found = live.wait(_TICK_S)
+        if found is not None:
+            viewer.show(found)
+            saver.maybe(found)
+            viewer.status(say.frame(live, found))
+            shown += 1
+        elif live.ended:
             return
+        else:  # a lost stream must not take keys and buttons with it
+            viewer.status(say.waiting())
+            viewer.idle()
 
 
 def _calibration(options: dict[str, Any], source: Peeked) -> StereoRig | RectifiedRig | None:
@@ -173,11 +188,18 @@ def _chosen_view(options: dict[str, Any]) -> str:
     return str(options["view"])
 
 
-def _viewer(view: str, live: LiveDepth, saver: _Saver) -> Viewer:
+def _viewer(
+    view: str, live: LiveDepth, saver: _Saver, switch: RecordSwitch | None, options: dict[str, Any]
+) -> Viewer:
     if view == "window":
         from stereo.viewers.window import WindowViewer
 
         return WindowViewer(saver.save, lambda: _next_matcher(live))
+    if view == "web":
+        from stereo.cli.live_web import web_viewer
+
+        record = None if switch is None else switch.switch
+        return web_viewer(live, saver.save, record, host=options["host"], port=options["port"])
     return NullViewer()
 
 
@@ -197,12 +219,14 @@ class _Saver:
         self._out: Path | None = options["out"]
         self._every: int | None = options["save_every"]
         self._names = _output_names(options["outputs"])
+        self._due = 0
         if (self._every or options["outputs"]) and self._out is None:
             raise InputError("saving needs a folder: -o DIR")
 
     def maybe(self, found: LiveFrame) -> None:
-        """Save every so many frames."""
-        if self._every is not None and found.number % self._every == 0:
+        """Save every so many frames; where that one was superseded, the next."""
+        if self._every is not None and found.number >= self._due:
+            self._due = (found.number // self._every + 1) * self._every
             self.save(found)
 
     def save(self, found: LiveFrame) -> str:

@@ -172,8 +172,22 @@ matcher_option = click.option(
 )
 
 
-def chosen_matcher(name: str | None) -> str:
-    """Return the matcher asked for, or the default one; says it when that is not ours."""
+quality_option = click.option(
+    "--quality",
+    is_flag=True,
+    help="Slower and better: noise and row errors out first, three searches, edges sharpened.",
+)
+
+
+def chosen_matcher(name: str | None, *, quality: bool = False) -> str:
+    """Return the matcher asked for, or the default one; says it when that is not ours.
+
+    Raises InputError when both a matcher and ``quality``, which is one, are asked for.
+    """
+    if quality:
+        if name not in (None, "sgm", "sgm-quality"):
+            raise InputError(f"--quality is made for our own matcher; drop it or --matcher {name}")
+        return "sgm-quality"
     if name is not None:
         return name
     default = default_matcher()

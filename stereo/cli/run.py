@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import click
 
 from calib import RectifiedRig, StereoRig
-from stereo.batch import BatchSettings, PairFiles, PairReport, run_batch
+from stereo.batch import BatchSettings, Pair, PairFiles, PairReport, SourcePair, run_batch
 from stereo.cli.options import (
     chosen_matcher,
     config_options,
@@ -20,6 +21,7 @@ from stereo.cli.options import (
     matcher_option,
     matcher_params,
     num_disparities_option,
+    quality_option,
     rectification,
     rig_options,
 )
@@ -36,6 +38,9 @@ from stereo.pipeline import StereoPipeline
 from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions
 from stereo.rectify import Rectification, Size
 from stereo.refine import RefineParams
+from stereo.sources import SOURCES, Event, open_source
+from stereo.sources.files import is_video, sides
+from stereo.sources.tap import Peeked
 
 
 @click.command("run")
@@ -46,6 +51,7 @@ from stereo.refine import RefineParams
 @rig_options
 @config_options
 @matcher_option
+@quality_option
 @num_disparities_option
 @click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
 @click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
@@ -72,26 +78,67 @@ def run_command(
 ) -> int:
     """Compute depth of the pair LEFT RIGHT: two images, two folders or two globs.
 
-    With --side-by-side LEFT alone is an image, folder or glob. Several pairs are matched by name
-    and go into a folder each; a rerun continues where an earlier one stopped.
+    With --side-by-side LEFT alone is an image, folder or glob. LEFT alone may also be a video,
+    recording:DIR, bag:FILE, or a folder with a folder for each side. Several pairs are matched by
+    name and go into a folder each; a rerun continues where an earlier one stopped.
     """
-    pairs = _pairs(left, right, side_by_side=options["side_by_side"])
-    size = _pair_size(pairs[0])
-    calibration, rect = _calibrate(options, size)
-    name = chosen_matcher(options["matcher"])
+    with ExitStack() as stack:
+        pairs: Iterable[Pair]
+        spec = _source_spec(left, right, side_by_side=options["side_by_side"])
+        if spec is not None:
+            source = Peeked(stack.enter_context(open_source(spec, on_event=_say)))
+            pairs = (SourcePair(spec, number, frame) for number, frame in enumerate(source))
+            size, total, known = source.first.left.shape[1::-1], None, source.calibration
+        else:
+            files = _pairs(left, right, side_by_side=options["side_by_side"])
+            pairs, size, total, known = files, _pair_size(files[0]), len(files), None
+        return _process(ctx, pairs, total, _calibrate(options, size, known), out, options)
+
+
+def _process(
+    ctx: click.Context,
+    pairs: Iterable[Pair],
+    total: int | None,
+    calibrated: tuple[StereoRig | RectifiedRig | None, Rectification],
+    out: Path,
+    options: dict[str, Any],
+) -> int:
+    calibration, rect = calibrated
+    quality = options["quality"]
+    name = chosen_matcher(options["matcher"], quality=quality)
     params = matcher_params(ctx, options["matcher_params"])
     search = _search_range(options, calibration, rect)
     pipeline = StereoPipeline(
         rect,
         _matcher(name, params, search),
-        refine=RefineParams(surfaces=options["surfaces"], fill=options["fill"]),
+        refine=RefineParams(options["surfaces"], options["fill"], edges=quality),
+        prepare=quality,
         min_depth_m=options["min_depth_m"],
         max_depth_m=options["max_depth_m"],
     )
     settings = _settings(out, options, rect, (name, params, search))
-    reports = list(_with_progress(run_batch(pairs, pipeline, settings), len(pairs)))
+    reports = list(_with_progress(run_batch(pairs, pipeline, settings), total))
     _show(reports, settings, as_json=options["as_json"])
     return 0 if all(report.trusted for report in reports) else 3
+
+
+def _source_spec(left: str, right: str | None, *, side_by_side: bool) -> str | None:
+    """The source that is meant; None for plain image files. Raises InputError for a live one."""
+    kind = left.partition(":")[0]
+    if kind in SOURCES and kind not in ("recording", "bag"):
+        raise InputError(
+            f"{left}: is live and has no end; use stereo live, or record it first: "
+            f"stereo record {left} -o DIR"
+        )
+    if right is not None:
+        return f"{left},{right}" if is_video(left) and is_video(right) else None
+    if kind in SOURCES or is_video(left) or (not side_by_side and len(sides(left)) == 2):
+        return left
+    return None
+
+
+def _say(event: Event) -> None:
+    click.echo(f"{event.kind}: {event.stream}: {event.message}", err=True)
 
 
 def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFiles]:
@@ -115,7 +162,7 @@ def _pair_size(pair: PairFiles) -> Size:
 
 
 def _calibrate(
-    options: dict[str, Any], size: Size
+    options: dict[str, Any], size: Size, known: StereoRig | RectifiedRig | None
 ) -> tuple[StereoRig | RectifiedRig | None, Rectification]:
     names = (
         "calib",
@@ -129,6 +176,9 @@ def _calibrate(
         "doffs_px",
     )
     calibration = load_calibration(**{name: options[name] for name in names}, size=size)
+    if calibration is None and known is not None and not options["rectified"]:
+        click.echo("note: using the calibration that comes with the source", err=True)
+        calibration = known
     rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
     return calibration, rect
 
@@ -168,7 +218,10 @@ def _search_range(
 def _settings(
     out: Path, options: dict[str, Any], rect: Rectification, matching: tuple[Any, ...]
 ) -> BatchSettings:
-    decides = ("calib", "alpha", "rescale", "surfaces", "fill", "min_depth_m", "max_depth_m")
+    decides = (
+        *("calib", "alpha", "rescale", "surfaces", "fill", "quality"),
+        *("min_depth_m", "max_depth_m"),
+    )
     return BatchSettings(
         out,
         tuple(name.strip() for name in options["outputs"].split(",") if name.strip()),
@@ -178,7 +231,7 @@ def _settings(
     )
 
 
-def _with_progress(reports: Iterator[PairReport], total: int) -> Iterator[PairReport]:
+def _with_progress(reports: Iterator[PairReport], total: int | None) -> Iterator[PairReport]:
     """A bar on a terminal, a line a pair elsewhere, nothing for a single pair."""
     if total == 1:
         yield from reports
@@ -190,7 +243,8 @@ def _with_progress(reports: Iterator[PairReport], total: int) -> Iterator[PairRe
     else:
         for number, report in enumerate(reports, 1):
             note = " (done before)" if report.skipped else ""
-            click.echo(f"{number}/{total} {report.name}{note}", err=True)
+            of = "" if total is None else f"/{total}"
+            click.echo(f"{number}{of} {report.name}{note}", err=True)
             yield report
 
 

@@ -25,9 +25,12 @@ class Teller:
         self._lock = threading.Lock()  # events come from capture threads
         self._terminal = sys.stderr.isatty()
         self._said_s = 0.0
+        self._frame_s = time.monotonic()
+        self._event = ""
 
     def event(self, event: Event) -> None:
         """Something happened to a stream."""
+        self._event = f"{event.kind}: {event.stream}: {event.message}"
         if self._as_json:
             self._print_json(
                 {
@@ -39,10 +42,11 @@ class Teller:
                 }
             )
         else:
-            self._line(f"{event.kind}: {event.stream}: {event.message}")
+            self._line(self._event)
 
     def frame(self, live: LiveDepth, found: LiveFrame) -> str:
         """A result; returns the status line."""
+        self._frame_s = time.monotonic()
         facts = _facts(live, found)
         if self._as_json:
             self._print_json(facts)
@@ -60,6 +64,10 @@ class Teller:
         if not self._as_json:
             self._status(status)
         return status
+
+    def waiting(self) -> str:
+        """No result came; returns the status line."""
+        return f"nothing new for {time.monotonic() - self._frame_s:.1f} s; {self._event}"
 
     def end(self, live: LiveDepth, *, stats: bool) -> None:
         """What it came to."""

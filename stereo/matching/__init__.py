@@ -14,6 +14,8 @@ from typing import Any, Protocol
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.matching import sgm
+from stereo.matching.preparation import prepare
+from stereo.matching.quality import QualityMatcher
 from stereo.matching.search_range import SearchRange, find_search_range, search_range_for_depths
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams
 from stereo.matching.sgm import SgmMatcher, SgmParams
@@ -22,6 +24,7 @@ __all__ = [
     "MATCHERS",
     "AutoRangeMatcher",
     "Matcher",
+    "QualityMatcher",
     "SearchRange",
     "SgbmMatcher",
     "SgbmParams",
@@ -30,6 +33,7 @@ __all__ = [
     "default_matcher",
     "find_search_range",
     "make_matcher",
+    "prepare",
     "search_range_for_depths",
 ]
 
@@ -64,6 +68,9 @@ def _kind(matcher: Any, params: type, help: str, **fixed: Any) -> MatcherKind:
 MATCHERS: dict[str, MatcherKind] = {
     "sgm": _kind(SgmMatcher, SgmParams, "ours: 4 paths, two passes", paths=4),
     "sgm-fast": _kind(SgmMatcher, SgmParams, "ours: 3 paths, one pass, little memory", paths=3),
+    "sgm-quality": _kind(
+        QualityMatcher, SgmParams, "ours: three searches fused; see --quality", paths=4
+    ),
     "sgbm": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 3 paths", mode="3way"),
     "sgbm-5": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 5 paths", mode="sgbm"),
     "sgbm-hh4": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 4 paths, two passes", mode="hh4"),
@@ -93,8 +100,11 @@ def make_matcher(name: str, **params: Any) -> Matcher:
             )
     try:
         return kind.matcher(kind.params(**params))
-    except TypeError as error:  # a text where a number belongs
-        raise MatcherError(f"matcher {name!r}: {error}") from error
+    except TypeError as error:
+        texts = [f"{key}={value!r}" for key, value in params.items() if isinstance(value, str)]
+        raise MatcherError(
+            f"matcher {name!r} takes numbers, got {', '.join(texts) or params}: {error}"
+        ) from error
 
 
 class AutoRangeMatcher:

@@ -28,6 +28,7 @@ FPS = 15.0
 
 _COARSE = Quality(texel_m=0.016, light_m=0.25, light_points=4, lamp_points=2, sky_rays=6)
 _STEP = 2  # every second pose of the clip: half the rendering, twice the pace
+_LEAST_WIDTH = 256  # of the burned frame number
 _NUMBERS = 1024  # that a burned frame number can tell apart
 
 
@@ -54,10 +55,10 @@ class SyntheticSource:
     def __init__(self, name: str, options: SourceOptions) -> None:
         """Raises InputError for a size that is not 4:3, or too small for the frame number."""
         width, height = options.size or SIZE
-        if width * 3 != height * 4 or width < SIZE[0] // 2:
+        if width * 3 != height * 4 or width < _LEAST_WIDTH:
             raise InputError(
                 f"{name}: size is {width}x{height}; one view must be 4:3 and at least "
-                f"{SIZE[0] // 2} px wide, such as 640x480"
+                f"{_LEAST_WIDTH} px wide, such as 640x480"
             )
         self.name = name
         self._rig = make_sample_rig((width, height))

@@ -24,6 +24,10 @@ class Viewer(Protocol):
         """Show one line: connection, fps, latency, what went wrong."""
         ...
 
+    def idle(self) -> None:
+        """Called several times a second while nothing new comes: answer keys and buttons."""
+        ...
+
     @property
     def closed(self) -> bool:
         """Whether the user asked to end."""
@@ -49,6 +53,9 @@ class NullViewer:
 
     def status(self, text: str) -> None:
         """Nothing to show."""
+
+    def idle(self) -> None:
+        """Nobody to answer."""
 
     def __enter__(self) -> Self:
         return self

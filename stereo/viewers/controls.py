@@ -20,7 +20,7 @@ class Controls:
     """What the sliders show at first; None: no sliders."""
     on_change: Callable[..., None] | None = None
     """Called with the fields of LiveSettings that shall change, as ``LiveDepth.change`` is."""
-    on_record: Callable[[bool], None] | None = None
-    """Recording shall start or stop."""
+    on_record: Callable[[bool], str] | None = None
+    """Recording shall start or stop; returns where it goes."""
     on_save: Callable[[LiveFrame], str] | None = None
     """This frame shall be saved; returns where it went."""

@@ -15,7 +15,7 @@ from stereo.frame import DepthFrame, Image
 from stereo.live import LiveFrame
 from stereo.live_pipeline import LiveSettings
 from stereo.matching import MATCHERS, SearchRange, sgm
-from stereo.measure import distance, length
+from stereo.measure import Measured, distance, length
 from stereo.viewers.controls import Controls
 from stereo.viewers.scene import bounded_cloud, pick_pixel
 
@@ -251,10 +251,14 @@ class MeasurePanel:
 
 
 def _answers(depth: DepthFrame, points: list[tuple[int, int]]) -> str:
-    lines = [f"({x}, {y}): **{distance(depth, x, y)}**" for x, y in points]
+    lines = [f"({x}, {y}): **{_known(distance(depth, (x, y)))}**" for x, y in points]
     if len(points) == 2:
-        lines.append(f"length: **{length(depth, *points)}**")
+        lines.append(f"length: **{_known(length(depth, *points))}**")
     return "\n\n".join(lines)
+
+
+def _known(measured: Measured | None) -> str:
+    return "unknown: no depth there" if measured is None else str(measured)
 
 
 class RecordPanel:
@@ -289,17 +293,14 @@ class RecordPanel:
             self._said.content = f"saved: {where}"
 
     def _toggle(self, _event: Any) -> None:
-        wanted = not self._recording
-        if self._guarded(self._switch)(wanted):
-            self._recording = wanted
-            self._record.label = "Stop recording" if wanted else "Record"
-            self._said.content = "recording" if wanted else "recording stopped"
-
-    def _switch(self, wanted: bool) -> bool:
-        """Start or stop, and say that it worked."""
-        assert self._controls.on_record is not None
-        self._controls.on_record(wanted)
-        return True
+        record, wanted = self._controls.on_record, not self._recording
+        assert record is not None
+        where = self._guarded(record)(wanted)
+        if where is None and wanted:  # it did not start; the reason is shown
+            return
+        self._recording = wanted
+        self._record.label = "Stop recording" if wanted else "Record"
+        self._said.content = f"recording to {where}" if wanted else f"recorded: {where or 'failed'}"
 
 
 def fitting(image: Image, width: int) -> NDArray[np.uint8]:

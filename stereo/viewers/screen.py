@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -11,7 +10,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import MissingLibraryError
+from stereo.display import has_display
+from stereo.errors import InputError
 
 RGB = NDArray[np.uint8]
 ScreenKind = Literal["window", "web", "none"]
@@ -57,12 +57,16 @@ class WindowScreen:
     """A window; q, Esc or closing it ends."""
 
     def __init__(self, title: str) -> None:
-        """Raises MissingLibraryError without a display, where OpenCV would abort the process."""
+        """Raises InputError without a display, where OpenCV would abort the process."""
         if not has_display():
-            raise MissingLibraryError(
+            raise InputError(
                 "there is no display for a window (DISPLAY and WAYLAND_DISPLAY are empty); "
                 "say --view web or --view none"
             )
+        # the wheel has no letters of Qt's, and Qt complains about it
+        os.environ.setdefault(
+            "QT_LOGGING_RULES", "qt.qpa.fonts.warning=false;default.warning=false"
+        )
         self._title, self.closed = title, False
         cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
@@ -70,7 +74,10 @@ class WindowScreen:
         """Show it and look for keys."""
         cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         key = cv2.waitKey(1) & 0xFF
-        gone = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        try:
+            gone = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
+        except cv2.error:  # closed so thoroughly that OpenCV has forgotten it
+            gone = True
         self.closed = self.closed or gone or key in (27, ord("q"))
 
     def __enter__(self) -> Self:
@@ -114,10 +121,3 @@ class WebScreen:
         from stereo.viewers.web import stop
 
         stop(self._server)
-
-
-def has_display() -> bool:
-    """Whether a window can be opened."""
-    if sys.platform != "linux":
-        return True
-    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -23,7 +23,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import InputError, MissingLibraryError, SourceError
+from stereo.frame import Float
 from stereo.live import LiveFrame
+from stereo.preview import depth_preview, depth_range, disparity_preview
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
 from stereo.viewers.scene import rig_health
@@ -39,6 +41,7 @@ _SHARE = 0.1
 """Of one core's time, at most, goes into drawing: a matcher on two cores loses a twentieth."""
 _HEALTH_EVERY_S = 4.0
 _IMAGE_WIDTH = 360
+_STEADY = 0.8  # share of the old colour scale that each picture keeps
 
 
 class WebViewer:
@@ -66,6 +69,7 @@ class WebViewer:
         self._shown: LiveFrame | None = None
         self._status = self._told = "waiting for the first frame"
         self._next_health = 0.0
+        self._range_m: tuple[float, float] | None = None
         self._wake = threading.Condition()
         self._done = False
         self._closed = False
@@ -88,6 +92,9 @@ class WebViewer:
         with self._wake:
             self._status = text
             self._wake.notify_all()
+
+    def idle(self) -> None:
+        """Nothing to do: browsers are answered by threads of their own."""
 
     @property
     def closed(self) -> bool:
@@ -156,9 +163,9 @@ class WebViewer:
     def _guarded(self, action: Callable[..., Any]) -> Callable[..., Any]:
         """The same, with what it raises shown on the page."""
 
-        def run(*args: Any) -> Any:
+        def run(*args: Any, **named: Any) -> Any:
             try:
-                return action(*args)
+                return action(*args, **named)
             except Exception as error:  # the page is where the user looks
                 self._tell("Did not work", str(error))
                 return None
@@ -208,8 +215,7 @@ class WebViewer:
     def _draw(self, frame: LiveFrame) -> None:
         result = frame.result
         self._left.image = fitting(result.pair.left, _IMAGE_WIDTH)
-        label, picture = _depth_picture(frame)
-        self._depth.label, self._depth.image = label, picture
+        self._depth.label, self._depth.image = self._depth_picture(frame)
         if frame.depth is not None:
             self._cloud.show(frame.depth)
         self._measure.refresh(frame)
@@ -220,19 +226,25 @@ class WebViewer:
             )
             self._next_health = time.monotonic() + _HEALTH_EVERY_S
 
+    def _depth_picture(self, frame: LiveFrame) -> tuple[str, NDArray[np.uint8]]:
+        """What the second picture is, and the picture, colour-mapped with its scale."""
+        disparity, depth = frame.result.disparity, frame.depth
+        if depth is None:
+            return "disparity (no calibration: no depth)", disparity_preview(_small(disparity.px))
+        plane = _small(depth.depth_m)
+        near, far = depth_range(plane)
+        if near > 0:  # the scale follows slowly, so that colours do not flicker
+            old = self._range_m or (near, far)
+            keep = _STEADY
+            self._range_m = keep * old[0] + (1 - keep) * near, keep * old[1] + (1 - keep) * far
+        return "depth", depth_preview(plane, range_m=self._range_m)
 
-def _depth_picture(frame: LiveFrame) -> tuple[str, NDArray[np.uint8]]:
-    """What the second picture is, and the picture, colour-mapped with its scale."""
-    from stereo.preview import depth_preview, disparity_preview
 
-    plane = frame.result.disparity.px if frame.depth is None else frame.depth.depth_m
+def _small(plane: Float) -> Float:
+    """At most as wide as it is shown; nearest, as a mean over an edge is a depth of nothing."""
     width = min(plane.shape[1], _IMAGE_WIDTH)
     size = (width, max(1, round(plane.shape[0] * width / plane.shape[1])))
-    # nearest: a mean over an edge would show a depth where nothing is
-    small = np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST), np.float32)
-    if frame.depth is None:
-        return "disparity (no calibration, so no depth)", disparity_preview(small)
-    return "depth", depth_preview(small)
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_NEAREST), np.float32)
 
 
 def _plain(text: str) -> str:

@@ -28,6 +28,8 @@ os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false;default.wa
 
 TITLE = "stereo live"
 HELP = "click two points: length | space pause | s save | c colours | m matcher | r reset | q quit"
+_SHARE = 0.15
+"""Of the time of the thread that shows, at most, goes into drawing; see benchmarks/live.py."""
 _STEADY = 0.9  # share of the old scale that each frame keeps
 _INK, _MARK, _PAPER = (30, 30, 30), (255, 60, 200), (250, 250, 250)
 _WIDEST_PX = 800  # of each half; larger images are shown smaller
@@ -53,25 +55,31 @@ class ViewState:
 
 def draw(found: LiveFrame, state: ViewState) -> RGB:
     """Return the picture: left image and depth side by side, scale, words and marks."""
-    pair, depth = found.result.pair, found.depth
-    left = _rgb(pair.left)
-    if depth is None:
-        colors = disparity_preview(found.result.disparity.px)
-    else:
-        colors = depth_preview(depth.depth_m, range_m=state.range_m, colormap=state.colormap)
-    marked = left.copy()
-    for number, point in enumerate(state.marks):
-        at = round(point[0]), round(point[1])
-        cv2.drawMarker(marked, at, _MARK, cv2.MARKER_CROSS, 21, 2)
-        if number:
-            first = round(state.marks[0][0]), round(state.marks[0][1])
-            cv2.line(marked, first, at, _MARK, 2, cv2.LINE_AA)
+    left, depth = found.result.pair.left, found.depth
     scale = shown_scale(left.shape[1])
-    if scale != 1:
-        marked, colors = (_resized(image, scale) for image in (marked, colors))
+    # made small first: it costs less, and lines and letters stay sharp
+    marked = _marked(_rgb(_smaller(left, scale, cv2.INTER_AREA)), state.marks, scale)
+    if depth is None:
+        px = _smaller(found.result.disparity.px, scale, cv2.INTER_NEAREST)
+        colors = disparity_preview(px)
+    else:
+        # nearest: a mean over an edge would show a depth where nothing is
+        near = _smaller(depth.depth_m, scale, cv2.INTER_NEAREST)
+        colors = depth_preview(near, range_m=state.range_m, colormap=state.colormap)
     height = max(marked.shape[0], colors.shape[0])
     both = np.hstack([_padded(marked, height), _padded(colors, height)])
     return np.vstack([both, _words(both.shape[1], [_measured(found, state), state.status, HELP])])
+
+
+def _marked(image: RGB, marks: tuple[Pixel, ...], scale: float) -> RGB:
+    """A copy with crosses where the user clicked, and the line between two."""
+    image = image.copy()
+    places = [tuple(round((c + 0.5) * scale - 0.5) for c in mark) for mark in marks]
+    for place in places:
+        cv2.drawMarker(image, place, _MARK, cv2.MARKER_CROSS, 21, 2)
+    if len(places) == 2:
+        cv2.line(image, places[0], places[1], _MARK, 2, cv2.LINE_AA)
+    return image
 
 
 def _nobody(*_: Any) -> None: ...
@@ -115,9 +123,11 @@ def _rgb(image: NDArray[Any]) -> RGB:
     return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
 
-def _resized(image: RGB, scale: float) -> RGB:
-    size = round(image.shape[1] * scale), round(image.shape[0] * scale)
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+def _smaller(image: NDArray[Any], scale: float, how: int) -> NDArray[Any]:
+    if scale == 1:
+        return image
+    size = round(image.shape[1] * scale), max(1, round(image.shape[0] * scale))
+    return cv2.resize(image, size, interpolation=how)
 
 
 def _padded(image: RGB, height: int) -> RGB:
@@ -138,6 +148,7 @@ class WindowViewer:
     closed: bool = False
     _state: ViewState = field(default_factory=ViewState)
     _found: LiveFrame | None = None
+    _next_s: float = 0.0
 
     def __enter__(self) -> Self:
         cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
@@ -154,10 +165,19 @@ class WindowViewer:
         cv2.destroyAllWindows()
 
     def show(self, frame: LiveFrame) -> None:
-        """Draw the newest result; while paused, the old one stays and keys still work."""
+        """Draw the newest result; while paused, the old one stays and keys still work.
+
+        Of a fast source not every result is drawn: depth comes first.
+        """
+        start = time.perf_counter()
+        if start < self._next_s:
+            self._listen(cv2.pollKey())
+            return
         self._found = frame
         self._steady_scale(frame)
         self._draw()
+        took = time.perf_counter() - start
+        self._next_s = start + took / _SHARE
         while self._state.paused and not self.closed:
             self._draw()
             time.sleep(0.03)
@@ -166,11 +186,17 @@ class WindowViewer:
         """Show one line below the pictures."""
         self._state = replace(self._state, status=text)
 
+    def idle(self) -> None:
+        """Draw again what is there, with the newest status; answer keys."""
+        self._draw()
+
     def _draw(self) -> None:
-        if self._found is None:
-            return
-        cv2.imshow(TITLE, np.ascontiguousarray(draw(self._found, self._state)[..., ::-1]))
-        self._key(cv2.waitKey(1))
+        if self._found is not None:
+            cv2.imshow(TITLE, np.ascontiguousarray(draw(self._found, self._state)[..., ::-1]))
+        self._listen(cv2.waitKey(1))
+
+    def _listen(self, code: int) -> None:
+        self._key(code)
         try:
             if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
                 self.closed = True
@@ -180,7 +206,7 @@ class WindowViewer:
     def _steady_scale(self, frame: LiveFrame) -> None:
         if frame.depth is None:
             return
-        near, far = depth_range(frame.depth.depth_m)
+        near, far = depth_range(frame.depth.depth_m[::4, ::4])
         if near <= 0:
             return
         old = self._state.range_m
@@ -216,8 +242,8 @@ class WindowViewer:
             return
         height, width = self._found.result.pair.left.shape[:2]
         scale = shown_scale(width)
-        at = (x / scale, y / scale)
-        inside = at[0] < width and at[1] < height
+        at = ((x + 0.5) / scale - 0.5, (y + 0.5) / scale - 0.5)
+        inside = at[0] < width - 0.5 and at[1] < height - 0.5
         self._state = replace(self._state, hover=at if inside else None)
         if event == cv2.EVENT_LBUTTONDOWN and inside:
             before = self._state.marks if len(self._state.marks) < 2 else ()

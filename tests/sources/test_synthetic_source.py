@@ -56,10 +56,11 @@ def test_a_slow_consumer_gets_the_newest_pair_and_skipped_ones_are_counted(
 
 
 def test_swap_exchanges_the_views_and_drops_the_calibration() -> None:
-    with open_source("synthetic:room", SourceOptions(swap=True)) as source:
+    small = (256, 192)
+    with open_source("synthetic:room", SourceOptions(swap=True, size=small)) as source:
         assert source.calibration is None
         swapped = next(iter(source))
-    with open_source("synthetic:room") as source:
+    with open_source("synthetic:room", SourceOptions(size=small)) as source:
         plain = next(iter(source))
     below = np.s_[12:]  # the frame number
     assert np.array_equal(swapped.left[below], plain.right[below])
@@ -76,7 +77,11 @@ def test_close_ends_the_iteration_also_while_rendering() -> None:
 
 @pytest.mark.parametrize(
     ("spec", "size", "words"),
-    [("synthetic:attic", None, "synthetic:room"), ("synthetic:room", (100, 100), "4:3")],
+    [
+        ("synthetic:attic", None, "synthetic:room"),
+        ("synthetic:room", (300, 200), "4:3"),
+        ("synthetic:room", (240, 180), "at least 256 px"),
+    ],
 )
 def test_nonsense_is_refused(spec: str, size: tuple[int, int] | None, words: str) -> None:
     with pytest.raises(InputError, match=words):

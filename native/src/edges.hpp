@@ -1,0 +1,25 @@
+// A median of disparities around a pixel, weighted by how much each looks as if it belongs to it.
+//
+// Constant weights would round corners and eat thin things; weights that fall with the distance in
+// colour let the edges of surfaces snap to those of the image (Ma et al., "Constant time weighted
+// median filtering for stereo matching and beyond", ICCV 2013).
+#pragma once
+
+#include <cstdint>
+
+namespace stereo {
+
+struct EdgeImage {
+  int width, height, channels;  // 1 or 3
+  const float* disparity;      // [height][width], no NaN
+  const std::uint8_t* weight;  // [height][width] how much the disparity is worth as evidence
+  const std::uint8_t* color;   // [height][width][channels]
+  const std::uint8_t* wanted;  // [height][width] where to look; elsewhere the disparity stays
+};
+
+// out: [height][width]. Where at least half of the weight lies within keep_px of a pixel's own
+// disparity, that is kept to the last bit. All weights are integers: no order of summation, thread
+// count or processor changes the result.
+void weighted_median(const EdgeImage& image, float keep_px, int threads, float* out);
+
+}  // namespace stereo

@@ -1,0 +1,103 @@
+"""``stereo live --view web``: the page, and what its buttons do."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import click
+
+from calib import RectifiedRig, StereoRig
+from stereo.errors import InputError, StereoError
+from stereo.frame import StereoFrame
+from stereo.live import LiveDepth, LiveFrame
+from stereo.sources import StereoSource
+from stereo.viewers.controls import Controls
+from stereo.viewers.web import WebViewer, is_local
+
+if TYPE_CHECKING:
+    from stereo.record import Recorder
+
+
+class RecordSwitch:
+    """Records the frames it is handed while it is on."""
+
+    def __init__(self, source: StereoSource, calibration: StereoRig | RectifiedRig | None) -> None:
+        self._source, self._calibration = source, calibration
+        self._lock = threading.Lock()
+        self._recorder: Recorder | None = None
+        self._failed: StereoError | None = None
+
+    def take(self, frame: StereoFrame) -> None:
+        """Hand over a frame; quick, never raises."""
+        with self._lock:
+            if self._recorder is None or self._failed is not None:
+                return
+            try:
+                self._recorder.write(frame)
+            except StereoError as error:  # told when recording is stopped; watching goes on
+                self._failed = error
+
+    def switch(self, on: bool) -> str:
+        """Start, in a new folder named after the time, or stop; returns the folder.
+
+        Raises OutputError when it cannot be written.
+        """
+        with self._lock:
+            before, self._recorder = self._recorder, None
+            failed, self._failed = self._failed, None
+            if on and before is None:
+                from stereo.record import Recorder
+
+                folder = Path(f"recording_{datetime.now():%Y%m%d_%H%M%S}")
+                self._recorder = Recorder(folder, self._source, calibration=self._calibration)
+                return str(folder)
+        if before is None:
+            raise InputError("nothing is being recorded")
+        before.close()
+        if failed is not None:
+            raise failed
+        return str(before.folder)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._recorder is not None:
+            self.switch(False)
+
+
+def web_viewer(
+    live: LiveDepth,
+    save: Callable[[LiveFrame], str],
+    record: Callable[[bool], str] | None,
+    *,
+    host: str,
+    port: int,
+) -> WebViewer:
+    """Serve the page, and say where it is. Raises as ``WebViewer`` does."""
+    controls = Controls(live.settings, live.change, record, save)
+    viewer = WebViewer(controls, host=host, port=port)
+    warn_of_strangers(host, port)
+    click.echo(f"look at {viewer.url}", err=True)
+    return viewer
+
+
+def warn_of_strangers(host: str, port: int) -> None:
+    """Say what it means that other computers can reach the page."""
+    if not is_local(host):
+        click.echo(
+            f"warning: --host {host}: whoever reaches this computer sees the cameras and may "
+            f"press every button; there is no password"
+            + (f"; ssh -L {port}:127.0.0.1:{port} is safer" if port else ""),
+            err=True,
+        )

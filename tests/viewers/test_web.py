@@ -1,0 +1,239 @@
+"""The page: without a browser, with raw clients, and in a real Chromium."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from chromium import Page, open_page
+from streams import wait_for
+
+from stereo.errors import InputError, MissingLibraryError, SourceError
+from stereo.live import LiveFrame
+from stereo.live_pipeline import LiveSettings
+from stereo.viewers.controls import Controls
+from stereo.viewers.web import WebViewer, is_local
+
+viser = pytest.importorskip("viser", reason="needs the extra web (viser)")
+msgspec = pytest.importorskip("msgspec")
+
+CAMERA = {
+    "type": "ViewerCameraMessage",
+    "wxyz": (1.0, 0.0, 0.0, 0.0),
+    "position": (0.0, 0.0, 0.0),
+    "fov": 1.0,
+    "near": 0.01,
+    "far": 1000.0,
+    "image_height": 600,
+    "image_width": 800,
+    "look_at": (0.0, 0.0, 1.0),
+    "up_direction": (0.0, -1.0, 0.0),
+}
+
+
+class Told:
+    """Remembers what the page asked for."""
+
+    def __init__(self) -> None:
+        self.changes: list[dict[str, Any]] = []
+        self.records: list[bool] = []
+        self.saved: list[int] = []
+
+    def controls(self) -> Controls:
+        return Controls(LiveSettings(), self.change, self.record, self.save)
+
+    def change(self, **settings: Any) -> None:
+        self.changes.append(settings)
+
+    def record(self, on: bool) -> str:
+        self.records.append(on)
+        return "recording_x"
+
+    def save(self, frame: LiveFrame) -> str:
+        if self.saved:
+            raise OSError("the disk is full")
+        self.saved.append(frame.number)
+        return "live_output/frame_000000"
+
+
+@contextmanager
+def client(viewer: WebViewer) -> Iterator[Any]:
+    """A browser's socket without a browser; it counts once it has said where it looks from."""
+    from websockets.sync.client import connect
+
+    protocol: Any = f"viser-v{viser.__version__}"
+    with connect(
+        viewer.url.replace("http", "ws"),
+        subprotocols=[protocol],
+        max_size=None,
+        max_queue=1,
+        close_timeout=0.5,
+    ) as one:
+        one.send(msgspec.msgpack.encode(CAMERA))
+        yield one
+
+
+def resident_bytes() -> int:
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+
+def test_only_this_computer_may_look_unless_told() -> None:
+    with WebViewer(port=0) as viewer:
+        assert viewer.url.startswith("http://127.0.0.1:")
+        port = int(viewer.url.rpartition(":")[2])
+        with socket.socket() as other, pytest.raises(OSError, match="refused"):
+            other.connect(("127.0.0.2", port))  # would answer on 0.0.0.0
+    assert is_local("127.0.0.1")
+    assert is_local("localhost")
+    assert not is_local("0.0.0.0")
+
+
+def test_busy_port_is_said() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SourceError, match=f"port {port} is in use; take another with --port"):
+            WebViewer(port=port)
+
+
+@pytest.mark.parametrize(("host", "port"), [("203.0.113.7", 0), ("no such host", 0)])
+def test_address_that_is_not_ours_is_said(host: str, port: int) -> None:
+    with pytest.raises(InputError, match="not an address of this computer"):
+        WebViewer(host=host, port=port)
+
+
+def test_senseless_port_is_said() -> None:
+    with pytest.raises(InputError, match=r"0 .* to 65535, got 70000"):
+        WebViewer(port=70000)
+
+
+def test_missing_viser_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "viser", None)
+    with pytest.raises(MissingLibraryError, match=r"pip install 'stereo-depth\[web\]'"):
+        WebViewer(port=0)
+
+
+def test_nothing_is_printed_to_standard_output(
+    found: LiveFrame, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with WebViewer(port=0) as viewer:
+        viewer.show(found)
+    assert capsys.readouterr().out == ""
+
+
+def test_nothing_is_drawn_while_nobody_looks(found: LiveFrame) -> None:
+    viewer = WebViewer(port=0)
+    viewer.show(found)
+    viewer.close()
+    viewer.close()  # harmless
+    assert viewer._shown is None
+
+
+def test_threads_end_with_the_viewer(found: LiveFrame) -> None:
+    before = set(threading.enumerate())
+    with WebViewer(port=0) as viewer:
+        viewer.show(found)
+        with client(viewer):
+            assert wait_for(lambda: viewer._shown is found)
+    assert wait_for(lambda: not [t for t in set(threading.enumerate()) - before if t.is_alive()])
+
+
+def test_browser_that_does_not_read_costs_no_memory(found: LiveFrame) -> None:
+    with WebViewer(port=0) as viewer, client(viewer), client(viewer):
+        assert wait_for(lambda: viewer.browsers == 2)
+        assert found.depth is not None
+        for _ in range(15):
+            viewer._cloud.show(found.depth)
+        before = resident_bytes()
+        for _ in range(120):  # 75 MB if each cloud were kept
+            viewer._cloud.show(found.depth)
+        assert resident_bytes() - before < 30e6
+
+
+def test_browser_that_goes_is_forgotten_and_may_return(found: LiveFrame) -> None:
+    with WebViewer(port=0) as viewer:
+        viewer.show(found)
+        with client(viewer):
+            assert wait_for(lambda: viewer.browsers == 1)
+        assert wait_for(lambda: viewer.browsers == 0)
+        with client(viewer) as again:
+            assert len(again.recv(timeout=20)) > 0
+
+
+def pixels(page: Page, path: Path) -> np.ndarray[Any, Any]:
+    page.screenshot(path)
+    return np.asarray(cv2.imread(str(path)))
+
+
+def test_in_a_real_browser(found: LiveFrame, tmp_path: Path) -> None:
+    told = Told()
+    with WebViewer(told.controls(), port=0) as viewer:
+        viewer.status("12.3 fps, latency 45 ms")
+        viewer.show(found)
+        with open_page(viewer.url) as page:
+            page.wait_for_text("12.3 fps, latency 45 ms")
+            page.wait_for_text("rows differ by")
+            _sees_the_cloud(page, tmp_path)
+            _measures(page)
+            _presses_everything(page, told, viewer)
+            outside = [
+                url
+                for url in page.requests
+                if not url.startswith(
+                    ("data:", "blob:", viewer.url, viewer.url.replace("http", "ws"))
+                )
+            ]
+            assert not outside, f"asked somebody else: {outside}"
+            assert any(url.startswith("ws://127.0.0.1") for url in page.requests)
+
+
+def _sees_the_cloud(page: Page, folder: Path) -> None:
+    """In the middle of the window, the right way up: the red rug below, the pale wall above."""
+
+    def cloud() -> Any:
+        view = pixels(page, folder / "page.png")[150:, 460:1170]  # between the panels
+        red, blue = view[..., 2].astype(int), view[..., 0].astype(int)
+        rug = np.argwhere((red > 90) & (red - blue > 50) & (view[..., 1] < 80))
+        seen = np.argwhere(view.min(axis=2) < 230)
+        return (rug, seen) if len(rug) > 500 and len(seen) > 50_000 else None
+
+    rug, seen = page.wait(cloud, "the cloud")
+    assert rug[:, 0].mean() > seen[:, 0].mean()
+
+
+def _measures(page: Page) -> None:
+    page.press("Measure pixel")  # (0, 0), a corner that the matcher cannot know
+    page.wait_for_text("(0, 0): unknown")
+    page.press("Clear")
+    page.wait_for_text("nothing measured")
+    page.click(800, 600)
+    page.wait(lambda: "±" in page.text(), "a distance with its error bar")
+    page.click(700, 640)
+    page.wait_for_text("length:")
+
+
+def _presses_everything(page: Page, told: Told, viewer: WebViewer) -> None:
+    page.press("Save this frame")
+    page.wait_for_text("saved: live_output/frame_000000")
+    page.press("Save this frame")
+    page.wait_for_text("the disk is full")
+    page.press("Record")
+    page.wait_for_text("recording to recording_x")
+    page.press("Stop recording")
+    page.wait(lambda: told.records == [True, False], "both record calls")
+    page.tick("Fill holes")
+    page.wait(lambda: told.changes, "a changed setting")
+    assert told.changes[-1]["refine"].fill
+    assert told.changes[-1]["search"] is None
+    page.press("Pause")
+    page.wait_for_text("Continue")
+    page.press("Stop")
+    page.wait(lambda: viewer.closed, "the end")

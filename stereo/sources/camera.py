@@ -5,6 +5,7 @@ The newest pair wins: it replaces one that nobody has taken yet.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -82,7 +83,9 @@ class CameraSource:
         self._skews: deque[float] = deque(maxlen=_RECENT)
         self._paired_s = self._judged_s = time.monotonic()
         self._warned_s = 0.0
+        self._newest_s = -math.inf
         self._ratio: tuple[float, float] | None = None
+        self._mixed: str | None = None
         patience = Patience(options.give_up_after_s, options.frozen_after_s)
         self._streams = [
             Stream(address, connect, self._take(number, len(streams)), self._hear, patience)
@@ -104,11 +107,13 @@ class CameraSource:
     # --- from the streams' threads ------------------------------------------------------------
 
     def _hear(self, event: Event) -> None:
-        if event.kind == "lost":
-            with self._changed:
-                for side in SIDES[: len(self._streams)]:
-                    if self._streams[SIDES.index(side)].name == event.stream:
+        with self._changed:
+            if event.kind == "lost":
+                for side, stream in zip(SIDES, self._streams, strict=False):
+                    if stream.name == event.stream:
                         self._pairing.reset(side)
+            elif event.kind == "connected":  # what was lost in between is no lack of pairs
+                self._paired_s, self._newest_s = time.monotonic(), -math.inf
         self._on_event(event)
 
     def _take(self, number: int, count: int) -> Callable[[BgrImage, float, bool], None]:
@@ -142,24 +147,29 @@ class CameraSource:
             raise SourceError(f"{self.name}: {error}") from error
         self._compare_brightness(frame)
         with self._changed:
-            self._superseded += self._newest is not None
-            self._newest = frame
             self._paired_s = time.monotonic()
+            if match.time_s <= self._newest_s:  # the other stream's thread was quicker
+                self._superseded += 1
+                return
+            self._superseded += self._newest is not None
+            self._newest, self._newest_s = frame, match.time_s
             self._skews.append(skew_s)
             self._changed.notify_all()
 
     def _of_one_size(self, match: Match[Image]) -> bool:
-        """False while only one of two streams has changed its size."""
+        """False while only one of two streams has changed its size; the two may always differ."""
         (lh, lw), (rh, rw) = match.left.shape[:2], match.right.shape[:2]
         ratio = (lw / rw, lh / rh)
         if self._ratio is None:
             self._ratio = ratio
-        return bool(np.allclose(ratio, self._ratio, rtol=0.02))
+        same = bool(np.allclose(ratio, self._ratio, rtol=0.02))
+        self._mixed = None if same else f"left is {lw}x{lh} but right is {rw}x{rh}"
+        return same
 
     def _complain_unpaired(self) -> None:
         now = time.monotonic()
         silent_s = now - self._paired_s
-        if silent_s < _NO_PAIR_S or any(s.connections == 0 for s in self._streams):
+        if silent_s < _NO_PAIR_S or not all(stream.connected for stream in self._streams):
             return
         limit = self._options.give_up_after_s
         if limit is not None and silent_s > limit:
@@ -169,6 +179,8 @@ class CameraSource:
             self._on_event(Event("unpaired", self.name, self._why(), now))
 
     def _why(self) -> str:
+        if self._mixed is not None:
+            return f"{self._mixed}, since one changed its size: set both again (--size)"
         return self._pairing.explain()
 
     def _fail(self, error: StereoError) -> None:

@@ -68,6 +68,7 @@ class Stream:
         self.name = name
         self.error: StereoError | None = None
         self.connections = 0
+        self.connected = False
         self._connect, self._deliver, self._on_event = connect, deliver, on_event
         self._patience = patience
         self._stop = threading.Event()
@@ -114,6 +115,7 @@ class Stream:
                 try:
                     came = self._drain(capture)
                 finally:
+                    self.connected = False
                     capture.release()
                 if came:
                     lost_s, attempt = None, 0
@@ -158,6 +160,7 @@ class Stream:
             if not came:
                 came = True
                 self.connections += 1
+                self.connected = True
                 height, width = image.shape[:2]
                 self._tell("connected", f"{width}x{height}")
                 self._first.set()

@@ -1,11 +1,10 @@
-"""Fit what native/src/finish.cpp takes as given: the confidence and the sub-pixel curve.
+"""Fit the confidence that native/src/finish.cpp takes as given.
 
     python benchmarks/sgm_fit.py [MANIFEST]
 
 Prints the weights of the confidence, the area under the sparsification curve (leaving each pair
-out of its own fit, and as built), its calibration, the median true offset by ratio of steepness,
-and how the fractions of disparity spread with a parabola and as built (1.0 everywhere would be no
-locking).
+out of its own fit, and as built), and its calibration. benchmarks/pixel_locking.py fits the
+sub-pixel curve.
 """
 
 from __future__ import annotations
@@ -73,36 +72,10 @@ def report_confidence(data: list[tuple[Array, Array, Array, Array]]) -> None:
             )
 
 
-def report_subpixel(names: list[str], data: list[tuple[Array, Array, Array, Array]]) -> None:
-    curves = []
-    print("fractions of disparity in tenths: parabola | as built | truth")
-    for name, (raw, px, _, true) in zip(names, data, strict=True):
-        index, cost, before, after, _ = raw.T
-        near = (np.abs(true - index) < 1) & (np.maximum(before, after) > cost)
-        left, right = (before - cost)[near], (after - cost)[near]
-        ratio = (left - right) / np.maximum(left, right)
-        parabola = index[near] + 0.5 * (left - right) / (left + right)
-        print(f"{name:15s}", " | ".join(spread(v) for v in (parabola, px[near], true[near])))
-        if len(np.unique(true % 1)) > 16:  # truth finer than what is measured
-            step = np.minimum((np.abs(ratio) * 10).astype(int), 9)
-            offset = (true - index)[near] * np.sign(ratio)
-            curves.append((name, [float(np.median(offset[step == k])) for k in range(10)]))
-    middle = np.arange(10) / 10 + 0.05
-    print("median true offset by ratio of steepness, 0.05, 0.15, ...")
-    for name, curve in [*curves, ("as built", list(0.7 * middle - 0.22 * middle**2))]:
-        print(f"{name:15s}", " ".join(f"{v:.2f}" for v in curve))
-
-
-def spread(disparity: Array) -> str:
-    counts = np.histogram(disparity % 1, 10, (0, 1))[0]
-    return " ".join(f"{v:.2f}" for v in counts / counts.mean())
-
-
 def main() -> None:
     pairs = load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED)
     data = [winners(item) for item in pairs]
     report_confidence(data)
-    report_subpixel([item.name for item in pairs], data)
 
 
 if __name__ == "__main__":

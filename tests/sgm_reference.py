@@ -106,7 +106,7 @@ def disparity(found: Ints, params: SgmParams) -> NDArray[np.float32]:
     for y in range(height):
         opinion = right_opinion(found[y], params)
         for x in range(width):
-            index, cost, before, after, rival = (int(v) for v in found[y, x])
+            index, cost, _, _, rival = (int(v) for v in found[y, x])
             column = x - params.min_disparity - index
             unique = rival * (100 - params.uniqueness_percent) > cost * 100
             if not (unique or params.uniqueness_percent == 0) or not 0 <= column < width:
@@ -117,11 +117,19 @@ def disparity(found: Ints, params: SgmParams) -> NDArray[np.float32]:
             ):
                 continue
             out[y, x] = params.min_disparity + index
-            steeper = max(before, after) - cost
-            if 0 < index < params.num_disparities - 1 and steeper > 0:
-                ratio = (before - after) / steeper
-                out[y, x] += np.float32(ratio * (0.7 - 0.22 * abs(ratio)))
+            if 0 < index < params.num_disparities - 1:
+                out[y, x] += np.float32(fraction(found[y, max(x - 4, 0) : x + 5], index))
     return out
+
+
+def fraction(beside: Ints, index: int) -> float:
+    """Sub-pixel offset from the summed slopes of the pixels beside that chose the same index."""
+    same = beside[beside[:, 0] == index]
+    before, after = (int((same[:, side] - same[:, 1]).sum()) for side in (2, 3))
+    if max(before, after) == 0:
+        return 0.0
+    ratio = (before - after) / max(before, after)
+    return ratio * (0.87 - 0.38 * abs(ratio))
 
 
 def right_opinion(row: Ints, params: SgmParams) -> dict[int, tuple[int, int]]:

@@ -12,6 +12,7 @@ import sgm_reference as reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sgm_reference import random_pair
+from support import textured_pair
 
 from stereo.errors import ImageError, MatcherError
 from stereo.frame import RectifiedPair
@@ -221,3 +222,19 @@ def test_one_pass_needs_a_fraction_of_the_memory():
     full, fast = (sgm.memory_bytes(1280, 720, SgmParams(paths=paths)) for paths in (4, 3))
     assert full < 50e6
     assert fast < 10e6
+
+
+def test_fractions_of_a_slanted_surface_are_not_drawn_to_whole_pixels():
+    width = 480
+    truth = 20.0 + 0.05 * np.arange(width)
+    pair = textured_pair(np.tile(truth, (60, 1)), size=(width, 60))
+    found = SgmMatcher(SgmParams(0, 64)).match(pair).px[10:-10, 64:-10]
+    error = found - truth[None, 64:-10]
+    good = np.abs(error) < 1
+    assert good.mean() > 0.97
+    assert np.median(np.abs(error[good])) < 0.05  # a parabola: 0.14
+    tenths = np.histogram(found[good] % 1, 10, (0, 1))[0]
+    assert tenths.max() < 1.8 * tenths.mean()  # a parabola: 2.7
+    tenth = (np.broadcast_to(truth[None, 64:-10], found.shape)[good] % 1 * 10).astype(int)
+    bias = [abs(np.median(error[good][tenth == k])) for k in range(10)]
+    assert max(bias) < 0.13  # a parabola: 0.22

@@ -27,18 +27,58 @@ bool agrees(const Search& search, const RightView& right, int x, int index, int 
   return max_px < 0 || (right.index[xr] >= 0 && std::abs(right.index[xr] - index) <= max_px);
 }
 
-// Where between its neighbours the minimum lies. A parabola or two lines of equal slope draw it to
-// whole pixels, because the paths favour them; this curve follows the median true offset over the
-// pairs of pairs.json by the ratio of steepness (benchmarks/sgm_fit.py).
-float fraction(const Winner& winner) {
-  const int before = winner.before - winner.cost, after = winner.after - winner.cost;
-  const int steeper = std::max(before, after);
-  if (steeper == 0) return 0;
-  const float ratio = static_cast<float>(before - after) / static_cast<float>(steeper);
-  return ratio * (0.7f - 0.22f * std::abs(ratio));
+// Plain arrays and one pass per neighbour, so that compilers turn it into vectors.
+void add_where_equal(int width, const std::int16_t* chosen, const std::int16_t* index,
+                     const std::int16_t* before, const std::int16_t* after,
+                     std::int16_t* __restrict befores, std::int16_t* __restrict afters) {
+  for (int x = 0; x < width; ++x) {
+    const std::int16_t same = index[x] == chosen[x] ? -1 : 0;
+    befores[x] = static_cast<std::int16_t>(befores[x] + (before[x] & same));
+    afters[x] = static_cast<std::int16_t>(afters[x] + (after[x] & same));
+  }
+}
+
+// A parabola or two lines of equal slope draw the minimum to whole pixels, because the paths favour
+// them; this curve follows the median true offset by the ratio of slopes, over pairs with truth
+// finer than a pixel and over rendered slanted surfaces (benchmarks/pixel_locking.py).
+void place_minimum(int width, const std::int16_t* before, const std::int16_t* after,
+                   float* __restrict fraction) {
+  for (int x = 0; x < width; ++x) {
+    const int steeper = std::max<int>(std::max(before[x], after[x]), 1);
+    const float ratio = static_cast<float>(before[x] - after[x]) / static_cast<float>(steeper);
+    fraction[x] = ratio * (0.87f - 0.38f * std::abs(ratio));
+  }
 }
 
 }  // namespace
+
+void Slopes::resize(int width) {
+  for (auto* padded : {&index_, &before_, &after_}) padded->assign(width + 2 * kReach, -1);
+  for (auto* sums : {&befores_, &afters_}) sums->resize(width);
+  fractions_.resize(width);
+}
+
+void Slopes::gather(const Winner* winners) {
+  const int width = static_cast<int>(befores_.size());
+  for (int x = 0; x < width; ++x) {
+    index_[x + kReach] = static_cast<std::int16_t>(winners[x].index);
+    before_[x + kReach] = static_cast<std::int16_t>(winners[x].before - winners[x].cost);
+    after_[x + kReach] = static_cast<std::int16_t>(winners[x].after - winners[x].cost);
+  }
+  std::fill(befores_.begin(), befores_.end(), 0);
+  std::fill(afters_.begin(), afters_.end(), 0);
+  const std::int16_t* chosen = index_.data() + kReach;
+  for (int shift = 0; shift <= 2 * kReach; ++shift)
+    add_where_equal(width, chosen, index_.data() + shift, before_.data() + shift,
+                    after_.data() + shift, befores_.data(), afters_.data());
+  place_minimum(width, befores_.data(), afters_.data(), fractions_.data());
+}
+
+void FinishMemory::resize(int width) {
+  right.cost.resize(width);
+  right.index.resize(width);
+  slopes.resize(width);
+}
 
 // Weights fitted to "within 1 px of the truth" over pairs.json, each pair weighing the same
 // (benchmarks/sgm_fit.py prints the fit, the calibration and the sparsification area).
@@ -62,18 +102,19 @@ float ConfidenceModel::operator()(const Winner& winner) const {
 }
 
 void finish_row(const Search& search, const Options& options, const ConfidenceModel& model,
-                const Winner* winners, RightView& right, float* disparity, float* confidence) {
-  vote(search, winners, right);
+                const Winner* winners, FinishMemory& memory, float* disparity, float* confidence) {
+  vote(search, winners, memory.right);
+  memory.slopes.gather(winners);
   for (int x = 0; x < search.width; ++x) {
     const Winner& winner = winners[x];
     const bool unique =
         winner.rival * (100 - options.uniqueness_percent) > winner.cost * 100 ||
         options.uniqueness_percent == 0;
     const bool valid =
-        unique && agrees(search, right, x, winner.index, options.left_right_max_px);
+        unique && agrees(search, memory.right, x, winner.index, options.left_right_max_px);
     const bool inside = winner.index > 0 && winner.index + 1 < search.disparities;
     disparity[x] = valid ? static_cast<float>(search.min_disparity + winner.index) +
-                               (inside ? fraction(winner) : 0.0f)
+                               (inside ? memory.slopes.fractions()[x] : 0.0f)
                          : kHole;
     confidence[x] = valid ? model(winner) : 0.0f;
   }

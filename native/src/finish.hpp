@@ -29,8 +29,32 @@ struct RightView {  // of one row
   std::vector<int> index;
 };
 
+// How steeply the cost rises to both sides of the winners of a row. One pixel's rise is noisy, and
+// noise draws the sub-pixel minimum to whole pixels; so it is summed over the pixels beside it that
+// chose the same disparity (benchmarks/pixel_locking.py).
+class Slopes {
+ public:
+  void resize(int width);
+  void gather(const Winner* winners);
+  // Where between its neighbours the minimum of each column lies, -0.5 to 0.5 px.
+  const float* fractions() const { return fractions_.data(); }
+
+ private:
+  static constexpr int kReach = 4;             // columns to each side
+  std::vector<std::int16_t> index_;            // [width + 2 * kReach], -1 beyond the row
+  std::vector<std::int16_t> before_, after_;   // the same, of one pixel
+  std::vector<std::int16_t> befores_, afters_; // [width], summed
+  std::vector<float> fractions_;               // [width]
+};
+
+struct FinishMemory {  // of one row
+  RightView right;
+  Slopes slopes;
+  void resize(int width);
+};
+
 void finish_row(const Search& search, const Options& options, const ConfidenceModel& model,
-                const Winner* winners, RightView& right, float* disparity, float* confidence);
+                const Winner* winners, FinishMemory& memory, float* disparity, float* confidence);
 
 // Turns islands of fewer than `size` pixels into holes; neighbours belong together when they differ
 // by at most `range`.

@@ -77,7 +77,7 @@ struct Matcher::Workspace {
     Buffer<std::uint8_t> scratch, along, match, sum, right_row;
     Buffer<LeftPixel> left_row;
     Buffer<Winner> winners;
-    RightView right;
+    FinishMemory finish;
   };
   Buffer<std::uint16_t> left_image, right_image;
   Buffer<LeftPixel> left;
@@ -151,8 +151,7 @@ class Matcher::Run {
     worker.scratch.resize(std::size_t(kPlanes) * search_.plane_stride);
     worker.along.resize(search_.cells);
     worker.winners.resize(search_.width);
-    worker.right.cost.resize(search_.width);
-    worker.right.index.resize(search_.width);
+    worker.finish.resize(search_.width);
     if (options_.paths == 4) return;
     worker.left_row.resize(search_.width);
     worker.right_row.resize(std::size_t(kPlanes) * search_.plane_stride);
@@ -297,7 +296,7 @@ class Matcher::Run {
     Winner* winners =
         winners_ ? winners_ + std::ptrdiff_t(search_.width) * y : worker.winners.get();
     kernel_.backward(search_, row, gather, winners);
-    finish_row(search_, options_, work_.confidence, winners, worker.right, raw_row(y),
+    finish_row(search_, options_, work_.confidence, winners, worker.finish, raw_row(y),
                confidence_ + std::ptrdiff_t(search_.width) * y);
   }
 

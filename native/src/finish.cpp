@@ -27,11 +27,35 @@ bool agrees(const Search& search, const RightView& right, int x, int index, int 
   return max_px < 0 || (right.index[xr] >= 0 && std::abs(right.index[xr] - index) <= max_px);
 }
 
+// Plain arrays and one pass per neighbour, so that compilers turn it into vectors.
+void add_where_equal(int width, const std::int16_t* chosen, const std::int16_t* index,
+                     const std::int16_t* before, const std::int16_t* after,
+                     std::int16_t* __restrict befores, std::int16_t* __restrict afters) {
+  for (int x = 0; x < width; ++x) {
+    const std::int16_t same = index[x] == chosen[x] ? -1 : 0;
+    befores[x] = static_cast<std::int16_t>(befores[x] + (before[x] & same));
+    afters[x] = static_cast<std::int16_t>(afters[x] + (after[x] & same));
+  }
+}
+
+// A parabola or two lines of equal slope draw the minimum to whole pixels, because the paths favour
+// them; this curve follows the median true offset by the ratio of slopes, over pairs with truth
+// finer than a pixel and over rendered slanted surfaces (benchmarks/pixel_locking.py).
+void place_minimum(int width, const std::int16_t* before, const std::int16_t* after,
+                   float* __restrict fraction) {
+  for (int x = 0; x < width; ++x) {
+    const int steeper = std::max<int>(std::max(before[x], after[x]), 1);
+    const float ratio = static_cast<float>(before[x] - after[x]) / static_cast<float>(steeper);
+    fraction[x] = ratio * (0.87f - 0.38f * std::abs(ratio));
+  }
+}
+
 }  // namespace
 
 void Slopes::resize(int width) {
   for (auto* padded : {&index_, &before_, &after_}) padded->assign(width + 2 * kReach, -1);
   for (auto* sums : {&befores_, &afters_}) sums->resize(width);
+  fractions_.resize(width);
 }
 
 void Slopes::gather(const Winner* winners) {
@@ -41,28 +65,13 @@ void Slopes::gather(const Winner* winners) {
     before_[x + kReach] = static_cast<std::int16_t>(winners[x].before - winners[x].cost);
     after_[x + kReach] = static_cast<std::int16_t>(winners[x].after - winners[x].cost);
   }
-  const std::int16_t *index = index_.data(), *before = before_.data(), *after = after_.data();
-  std::int16_t *befores = befores_.data(), *afters = afters_.data();
-  for (int x = 0; x < width; ++x) {
-    std::int16_t left = 0, right = 0;
-    for (int i = 0; i <= 2 * kReach; ++i) {
-      const std::int16_t same = index[x + i] == index[x + kReach] ? -1 : 0;
-      left = static_cast<std::int16_t>(left + (before[x + i] & same));
-      right = static_cast<std::int16_t>(right + (after[x + i] & same));
-    }
-    befores[x] = left;
-    afters[x] = right;
-  }
-}
-
-// A parabola or two lines of equal slope draw the minimum to whole pixels, because the paths favour
-// them; this curve follows the median true offset by the ratio of slopes, over pairs with truth
-// finer than a pixel and over rendered slanted surfaces (benchmarks/pixel_locking.py).
-float Slopes::fraction(int x) const {
-  const int steeper = std::max(befores_[x], afters_[x]);
-  if (steeper == 0) return 0;
-  const float ratio = static_cast<float>(befores_[x] - afters_[x]) / static_cast<float>(steeper);
-  return ratio * (0.87f - 0.38f * std::abs(ratio));
+  std::fill(befores_.begin(), befores_.end(), 0);
+  std::fill(afters_.begin(), afters_.end(), 0);
+  const std::int16_t* chosen = index_.data() + kReach;
+  for (int shift = 0; shift <= 2 * kReach; ++shift)
+    add_where_equal(width, chosen, index_.data() + shift, before_.data() + shift,
+                    after_.data() + shift, befores_.data(), afters_.data());
+  place_minimum(width, befores_.data(), afters_.data(), fractions_.data());
 }
 
 void FinishMemory::resize(int width) {
@@ -105,7 +114,7 @@ void finish_row(const Search& search, const Options& options, const ConfidenceMo
         unique && agrees(search, memory.right, x, winner.index, options.left_right_max_px);
     const bool inside = winner.index > 0 && winner.index + 1 < search.disparities;
     disparity[x] = valid ? static_cast<float>(search.min_disparity + winner.index) +
-                               (inside ? memory.slopes.fraction(x) : 0.0f)
+                               (inside ? memory.slopes.fractions()[x] : 0.0f)
                          : kHole;
     confidence[x] = valid ? model(winner) : 0.0f;
   }

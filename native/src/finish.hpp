@@ -36,14 +36,15 @@ class Slopes {
  public:
   void resize(int width);
   void gather(const Winner* winners);
-  // Where between its neighbours the minimum at column x lies, -0.5 to 0.5 px.
-  float fraction(int x) const;
+  // Where between its neighbours the minimum of each column lies, -0.5 to 0.5 px.
+  const float* fractions() const { return fractions_.data(); }
 
  private:
   static constexpr int kReach = 4;             // columns to each side
   std::vector<std::int16_t> index_;            // [width + 2 * kReach], -1 beyond the row
   std::vector<std::int16_t> before_, after_;   // the same, of one pixel
   std::vector<std::int16_t> befores_, afters_; // [width], summed
+  std::vector<float> fractions_;               // [width]
 };
 
 struct FinishMemory {  // of one row

@@ -86,9 +86,10 @@ class Health:
         else:
             good = "good" if self.rows.aligned else "recalibrate, or is it the wrong rig?"
             rows = f"rows differ by {self.rows.offset_px:+.2f} px ({good})"
+        than_left = "brighter" if self.exposure > 0 else "darker"
         worry = " (set both cameras alike)" if abs(self.exposure) > _EXPOSURE_TOLERANCE else ""
         return (
-            f"{rows}; right image {self.exposure:+.0%} brighter{worry}; "
+            f"{rows}; right image {abs(self.exposure):.0%} {than_left}{worry}; "
             f"{self.valid_share:.0%} of the pixels have a depth"
         )
 

@@ -72,6 +72,19 @@ def test_jitter_of_most_of_a_frame_pairs_wrongly_next_to_never(seed: int) -> Non
     assert done.right > 250
 
 
+@pytest.mark.parametrize("seed", [1001, 1029])
+@pytest.mark.parametrize("every", [1, 2])
+def test_a_beat_that_slips_pairs_nothing(
+    seed: int, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """These arrivals fit a period 0.2 to 0.4 % too long, with a frame too few."""
+    done = play(seed, jitter_s=0.04, lost=0.05, every=every, frames=400)
+    assert done.wrong == 0
+    assert done.right > 60
+    monkeypatch.setattr("stereo.sync._OTHER_RATE", 0.0)
+    assert play(seed, jitter_s=0.04, lost=0.05, every=every, frames=400).wrong == 1
+
+
 def test_without_jitter_the_first_pair_comes_after_six_frames() -> None:
     done = play(0, jitter_s=0.001)
     assert done.first_s < 0.4

@@ -628,14 +628,19 @@ def view_errors(shape: BoardModel, state: State, seen: Observations) -> Float:
 
 
 def _extended(c: Calibration, name: str) -> Calibration:
-    """The same with more distortion coefficients, started from what is known."""
+    """The same with more distortion coefficients, started from what is known.
+
+    Without held-out errors where it cannot be better.
+    """
     _, count = MODELS[name]
     state = c.fit.state
     longer = tuple(np.pad(v, (0, 4 + count - len(v))) for v in state.intrinsics)
     state = replace(state, intrinsics=longer)
     fit = adjust(c.shape, state, c.seen, max_steps=40, tolerance=1e-7)
     found = replace(c, model_name=name, fit=fit, noise_px=_noise(fit, c.seen), held_out={})
-    return _with_held_out(found) if _usable(found) else c
+    # more coefficients help views that were left out less than those they were fitted to
+    hopeless = _rms(fit.residuals) > _BETTER * _rms(c.fit.residuals)
+    return found if hopeless or not _usable(found) else _with_held_out(found)
 
 
 def _usable(c: Calibration) -> bool:

@@ -47,6 +47,11 @@ from stereo.refine import RefineParams
 @config_options
 @matcher_option
 @num_disparities_option
+@click.option(
+    "--coarse-to-fine/--no-coarse-to-fine",
+    default=None,
+    help="Match at half size first, then only around that.  [default: where memory asks for it]",
+)
 @click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
 @click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
 @click.option("--max-depth-m", type=float, default=math.inf, help="Farther is dropped.")
@@ -80,6 +85,8 @@ def run_command(
     calibration, rect = _calibrate(options, size)
     name = chosen_matcher(options["matcher"])
     params = matcher_params(ctx, options["matcher_params"])
+    if options["coarse_to_fine"] is not None:
+        params["coarse_to_fine"] = options["coarse_to_fine"]
     search = _search_range(options, calibration, rect)
     pipeline = StereoPipeline(
         rect,

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.matching import sgm
+from stereo.matching.pyramid import PyramidMatcher
 from stereo.matching.search_range import SearchRange, find_search_range, search_range_for_depths
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams
 from stereo.matching.sgm import SgmMatcher, SgmParams
@@ -22,6 +23,7 @@ __all__ = [
     "MATCHERS",
     "AutoRangeMatcher",
     "Matcher",
+    "PyramidMatcher",
     "SearchRange",
     "SgbmMatcher",
     "SgbmParams",
@@ -62,8 +64,8 @@ def _kind(matcher: Any, params: type, help: str, **fixed: Any) -> MatcherKind:
 
 
 MATCHERS: dict[str, MatcherKind] = {
-    "sgm": _kind(SgmMatcher, SgmParams, "ours: 4 paths, two passes", paths=4),
-    "sgm-fast": _kind(SgmMatcher, SgmParams, "ours: 3 paths, one pass, little memory", paths=3),
+    "sgm": _kind(PyramidMatcher, SgmParams, "ours: 4 paths, two passes", paths=4),
+    "sgm-fast": _kind(PyramidMatcher, SgmParams, "ours: 3 paths, one pass, little memory", paths=3),
     "sgbm": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 3 paths", mode="3way"),
     "sgbm-5": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 5 paths", mode="sgbm"),
     "sgbm-hh4": _kind(SgbmMatcher, SgbmParams, "OpenCV's: 4 paths, two passes", mode="hh4"),

@@ -17,19 +17,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, Float, RectifiedPair
 from stereo.gray import gray8_pair, to_gray
-from stereo.matching.sgm import SgmMatcher, SgmParams, memory_bytes
+from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams, check_size, memory_bytes
 
 Gray = NDArray[Any]
 
 _CELL_PX = 32  # side of the squares whose range the coarse map tells; tiles consist of them
-_OVERLAP_PX = 48  # of a tile beyond what is kept of it, on each side
+_OVERLAP_PX = 32  # of a tile beyond what is kept of it, on each side
 _MARGIN_PX = 6  # of disparity beyond what the coarse map shows: its rounding, and slopes
 _STEP = 64  # disparities of a tile are a multiple of this: a vector of the widest instruction set
-_TILE_COST_PX = 20_000  # of starting a tile, in pixels times disparities / _STEP
-_LEAST_ISLAND_PX = 12  # coarse pixels: fewer that agree are no evidence of a surface
+# What a pixel costs beside its disparities, as a number of them: 75 ns at 64, 125 ns at 320.
+_PIXEL_COST = 275
+_TILE_MB = 100  # no tile takes more memory
+# Up to here the whole image is matched at once: at 2964x1988 with 384 disparities (420 MB) that is
+# as fast as coarse-to-fine, at 5928x3976 with 768 (2.8 GB) it takes half as long again
+# (benchmarks/speed.py --coarse-to-fine).
+_AT_ONCE_MB = 1000
+_LEAST_ISLAND_PX = 40  # coarse pixels: fewer that agree are no evidence of a surface
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,23 +52,33 @@ class Tile:
 
 
 class PyramidMatcher:
-    """Semi-global matching from half size to full size; parameters are SgmMatcher's."""
+    """Matches at once what fits in little memory, and what does not from half size to full size.
+
+    ``params.coarse_to_fine`` decides otherwise.
+    """
 
     def __init__(self, params: SgmParams | None = None) -> None:
         """Raises MissingLibraryError when the package was built without a C++ compiler."""
         self.params = params or SgmParams()
-        self._full: dict[int, SgmMatcher] = {}
+        self._at_once = SgmMatcher(self.params)
         self._half = SgmMatcher(_coarse_params(self.params))
+        self._tile_matcher = SgmMatcher(_tile_params(self.params, _STEP))
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
-        """As SgmMatcher's. What it finds depends on the pair alone, not on threads or memory."""
+        """As SgmMatcher's; what it finds depends on pair and parameters alone.
+
+        Raises MatcherError for images beyond 32767 pixels a side, or too large for
+        ``max_memory_mb``.
+        """
         left, right = to_gray(pair.left), to_gray(pair.right)
         if left.dtype != right.dtype:
             left, right = gray8_pair(left, right)
-        tiles = self._plan(left, right)
+        check_size(left)
+        if not self._coarse_to_fine(left):
+            return self._at_once.match(RectifiedPair(left, right))
         px = np.empty(left.shape, np.float32)
         confidence = np.empty(left.shape, np.float32)
-        for tile in tiles:
+        for tile in self._plan(left, right):
             self._match_tile(tile, left, right, px, confidence)
         if self.params.left_right_max_px >= 0:
             _drop_covered(px, confidence, self.params.left_right_max_px)
@@ -72,11 +87,18 @@ class PyramidMatcher:
         confidence[np.isnan(px)] = 0
         return DisparityMap(px, confidence)
 
+    def _coarse_to_fine(self, left: Gray) -> bool:
+        if self.params.coarse_to_fine is not None:
+            return self.params.coarse_to_fine
+        height, width = left.shape
+        needed = memory_bytes(width, height, self.params, bytes_per_pixel=left.itemsize)
+        return needed / 1e6 > min(_AT_ONCE_MB, self.params.max_memory_mb)
+
     def _plan(self, left: Gray, right: Gray) -> list[Tile]:
         small = RectifiedPair(_halve(left), _halve(right))
         coarse = 2 * self._half.match(small).px
         low, high = _cell_ranges(coarse, left.shape)
-        return plan_tiles(low, high, self.params)
+        return sorted(plan_tiles(low, high, self.params), key=lambda t: t.num_disparities)
 
     def _match_tile(
         self, tile: Tile, left: Gray, right: Gray, px: Float, confidence: Float
@@ -96,13 +118,14 @@ class PyramidMatcher:
         confidence[top:bottom, first:last] = found.confidence[inner]
 
     def _matcher(self, num_disparities: int) -> SgmMatcher:
-        if num_disparities not in self._full:
-            self._full[num_disparities] = SgmMatcher(
-                replace(
-                    self.params, min_disparity=0, num_disparities=num_disparities, speckle_size_px=0
-                )
-            )
-        return self._full[num_disparities]
+        """Only one is kept, because each holds its memory; tiles come sorted by this."""
+        if self._tile_matcher.params.num_disparities != num_disparities:
+            self._tile_matcher = SgmMatcher(_tile_params(self.params, num_disparities))
+        return self._tile_matcher
+
+
+def _tile_params(params: SgmParams, num_disparities: int) -> SgmParams:
+    return replace(params, min_disparity=0, num_disparities=num_disparities, speckle_size_px=0)
 
 
 def _coarse_params(params: SgmParams) -> SgmParams:
@@ -115,7 +138,7 @@ def _coarse_params(params: SgmParams) -> SgmParams:
         num_disparities=high - low,
         paths=3,
         uniqueness_percent=0,
-        left_right_max_px=-1,
+        left_right_max_px=1,
         median=False,
         speckle_size_px=_LEAST_ISLAND_PX,
         speckle_range_px=1,
@@ -140,8 +163,9 @@ def _cell_ranges(coarse: Float, shape: tuple[int, ...]) -> tuple[Float, Float]:
     room = (0, rows * half - coarse.shape[0]), (0, columns * half - coarse.shape[1])
     ranges = []
     for pick, nothing in ((np.min, np.inf), (np.max, -np.inf)):
-        known = np.pad(np.where(np.isnan(coarse), np.float32(nothing), coarse), room,
-                       constant_values=nothing)
+        known = np.pad(
+            np.where(np.isnan(coarse), np.float32(nothing), coarse), room, constant_values=nothing
+        )
         cells = pick(known.reshape(rows, half, columns, half), axis=(1, 3))
         around = np.pad(cells, 1, constant_values=nothing)
         windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3))
@@ -150,65 +174,87 @@ def _cell_ranges(coarse: Float, shape: tuple[int, ...]) -> tuple[Float, Float]:
 
 
 def plan_tiles(low: Float, high: Float, params: SgmParams) -> list[Tile]:
-    """Cut the grid of cells into tiles so that the least work is left, halving while that helps.
+    """Cut the grid of cells into tiles, halving them while that saves work or is needed.
 
-    ``low``, ``high``: (rows, columns) px, what the coarse map shows around each cell.
+    ``low``, ``high``: (rows, columns) px, what the coarse map shows around each cell. A tile
+    without any evidence searches the whole range.
     """
-    whole_low, whole_high = params.min_disparity, params.min_disparity + params.num_disparities
+    everything = params.min_disparity, params.min_disparity + params.num_disparities
 
     def tile(top: int, bottom: int, left: int, right: int) -> Tile:
-        first = math.floor(low[top:bottom, left:right].min(initial=np.inf) - _MARGIN_PX) if (
-            np.isfinite(low[top:bottom, left:right]).any()) else whole_low
-        end = math.ceil(high[top:bottom, left:right].max()) + 1 + _MARGIN_PX if (
-            np.isfinite(high[top:bottom, left:right]).any()) else whole_high
-        first, end = max(first, whole_low), min(end, whole_high)
+        cells = slice(top, bottom), slice(left, right)
+        first, end = float(low[cells].min()), float(high[cells].max())
+        if first > end:
+            first, end = everything
+        first = max(math.floor(first) - _MARGIN_PX, everything[0])
+        end = min(math.ceil(end) + 1 + _MARGIN_PX, everything[1])
         count = -(-max(end - first, 1) // _STEP) * _STEP
-        return Tile(top, bottom, left, right, first, count)
+        return Tile(top, bottom, left, right, first, min(count, MAX_DISPARITIES))
 
-    def work(t: Tile) -> float:
-        h = (t.bottom - t.top) * _CELL_PX + 2 * _OVERLAP_PX
-        w = (t.right - t.left) * _CELL_PX + 2 * _OVERLAP_PX + t.num_disparities
-        return (h * w + _TILE_COST_PX) * (t.num_disparities + 16)
-
-    def cut(t: Tile) -> tuple[float, list[Tile]]:
-        best = work(t), [t]
-        h, w = t.bottom - t.top, t.right - t.left
-        if max(h, w) < 4:
-            return best
-        if h > w:
-            middle = (t.top + t.bottom) // 2
-            parts = tile(t.top, middle, t.left, t.right), tile(middle, t.bottom, t.left, t.right)
+    def cut(whole: Tile) -> tuple[float, list[Tile]]:
+        work, needed_mb = _demands(whole, params)
+        rows, columns = whole.bottom - whole.top, whole.right - whole.left
+        if max(rows, columns) == 1:
+            return work, [whole]
+        if rows > columns:
+            y = (whole.top + whole.bottom) // 2
+            parts = (
+                (whole.top, y, whole.left, whole.right),
+                (y, whole.bottom, whole.left, whole.right),
+            )
         else:
-            middle = (t.left + t.right) // 2
-            parts = tile(t.top, t.bottom, t.left, middle), tile(t.top, t.bottom, middle, t.right)
-        pieces = [cut(part) for part in parts]
-        split = sum(cost for cost, _ in pieces)
-        if split < best[0]:
-            best = split, pieces[0][1] + pieces[1][1]
-        return best
+            x = (whole.left + whole.right) // 2
+            parts = (
+                (whole.top, whole.bottom, whole.left, x),
+                (whole.top, whole.bottom, x, whole.right),
+            )
+        if needed_mb <= _TILE_MB and max(rows, columns) < 4:
+            return work, [whole]
+        pieces = [cut(tile(*part)) for part in parts]
+        if needed_mb <= _TILE_MB and work <= pieces[0][0] + pieces[1][0]:
+            return work, [whole]
+        return pieces[0][0] + pieces[1][0], pieces[0][1] + pieces[1][1]
 
     return cut(tile(0, low.shape[0], 0, low.shape[1]))[1]
+
+
+def _demands(tile: Tile, params: SgmParams) -> tuple[float, float]:
+    """Work of a tile, in pixels times disparities, and the memory it takes, MB."""
+    height = (tile.bottom - tile.top) * _CELL_PX + 2 * _OVERLAP_PX
+    width = (tile.right - tile.left) * _CELL_PX + 2 * _OVERLAP_PX + tile.num_disparities
+    checkpoints = height / 8 + 40  # rows of cells kept, see native/src/matcher.cpp
+    needed_mb = width * tile.num_disparities * checkpoints / 1e6
+    return height * width * (tile.num_disparities + _PIXEL_COST), needed_mb
 
 
 def _drop_covered(px: Float, confidence: Float, most_px: int) -> None:
     """Forget pixels whose match a surer left pixel has taken: the left-right check across tiles."""
     height, width = px.shape
-    for y in range(height):
-        x = np.flatnonzero(np.isfinite(px[y]))
-        d = px[y, x]
-        target = np.rint(x - d).astype(np.intp)
-        inside = (target >= 0) & (target < width)
-        px[y, x[~inside]] = np.nan
-        x, d, target = x[inside], d[inside], target[inside]
-        order = np.argsort(confidence[y, x], kind="stable")
-        taken = np.full(width, np.nan, np.float32)
-        taken[target[order]] = d[order]
-        px[y, x[np.abs(taken[target] - d) > most_px + 0.5]] = np.nan
+    for top in range(0, height, _CELL_PX):
+        part, sure = px[top : top + _CELL_PX], confidence[top : top + _CELL_PX]
+        y, x = np.nonzero(np.isfinite(part))
+        d = part[y, x]
+        target = np.rint(x - d).astype(np.int64)
+        outside = (target < 0) | (target >= width)
+        part[y[outside], x[outside]] = np.nan
+        y, x, d, target = (values[~outside] for values in (y, x, d, target))
+        claim = (np.rint(sure[y, x] * 32767).astype(np.int64) << 16) | x
+        taken = np.zeros((len(part), width), np.int64)
+        np.maximum.at(taken.ravel(), y * width + target, claim)
+        rival = part[y, taken[y, target] & 0xFFFF]
+        covered = np.abs(rival - d) > most_px + 0.5
+        part[y[covered], x[covered]] = np.nan
 
 
 def _drop_speckles(px: Float, params: SgmParams) -> None:
-    span = params.num_disparities + abs(params.min_disparity)
-    scale = min(16.0, 32000.0 / span)
-    fixed = np.where(np.isnan(px), np.float32(-32768), px * np.float32(scale)).astype(np.int16)
-    cv2.filterSpeckles(fixed, -32768, params.speckle_size_px, round(params.speckle_range_px * scale))
-    px[fixed == -32768] = np.nan
+    """Forget small islands, as the matcher does within a tile."""
+    hole = -32768
+    middle = params.min_disparity + params.num_disparities / 2
+    scale = min(16.0, 60000.0 / params.num_disparities)  # so that int16 holds the range
+    fixed = np.empty(px.shape, np.int16)
+    for top in range(0, len(px), _CELL_PX):  # in parts, to spare memory
+        part = px[top : top + _CELL_PX]
+        scaled = np.rint((part - np.float32(middle)) * np.float32(scale))
+        fixed[top : top + _CELL_PX] = np.where(np.isnan(part), np.float32(hole), scaled)
+    cv2.filterSpeckles(fixed, hole, params.speckle_size_px, round(params.speckle_range_px * scale))
+    px[fixed == hole] = np.nan

@@ -50,7 +50,7 @@ from stereo.refine import RefineParams
 @click.option(
     "--coarse-to-fine/--no-coarse-to-fine",
     default=None,
-    help="Match at half size first, then only around that.  [default: where memory asks for it]",
+    help="Match coarsely first, then only around that.  [default: where memory asks for it]",
 )
 @click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
 @click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")

@@ -1,10 +1,11 @@
-"""Coarse-to-fine matching: large images and wide ranges in bounded memory, and faster.
+"""Coarse-to-fine matching: large images and wide ranges in bounded memory.
 
-The pair is matched at half its size first. The image is then cut into tiles, each matched at full
-size over no more disparities than the coarse map shows in and around it. Where near and far meet, a
-tile searches both and everything between: unlike a window around one coarse value per pixel, that
-loses no edge, and no thin object that was seen at half size. Tiles overlap, so that the paths have
-settled before the part that is kept.
+The pair is first matched at a quarter of its height. The image is then cut into tiles, each matched
+at full size over no more disparities than the coarse map shows in and around it. The width stays:
+half the width would halve the range as well, but it loses poles thinner than 8 px, and those are
+what a range must not miss. Where near and far meet, a tile searches both and everything
+between, so edges are as good as without; and tiles overlap, so that the paths have settled before
+the part that is kept.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams, check_si
 
 Gray = NDArray[Any]
 
+_SQUASH = 4  # rows that become one in the coarse pair
 _CELL_PX = 32  # side of the squares whose range the coarse map tells; tiles consist of them
 _OVERLAP_PX = 32  # of a tile beyond what is kept of it, on each side
 _MARGIN_PX = 6  # of disparity beyond what the coarse map shows: its rounding, and slopes
@@ -34,6 +36,7 @@ _TILE_MB = 100  # no tile takes more memory
 # as fast as coarse-to-fine, at 5928x3976 with 768 (2.8 GB) it takes half as long again
 # (benchmarks/speed.py --coarse-to-fine).
 _AT_ONCE_MB = 1000
+_COARSE_P1, _COARSE_P2 = 12, 28  # with SgmParams' own, poles below 5 px are lost
 _LEAST_ISLAND_PX = 40  # coarse pixels: fewer that agree are no evidence of a surface
 
 
@@ -52,7 +55,7 @@ class Tile:
 
 
 class PyramidMatcher:
-    """Matches at once what fits in little memory, and what does not from half size to full size.
+    """Matches at once what fits in little memory, and what does not coarse to fine.
 
     ``params.coarse_to_fine`` decides otherwise.
     """
@@ -61,7 +64,7 @@ class PyramidMatcher:
         """Raises MissingLibraryError when the package was built without a C++ compiler."""
         self.params = params or SgmParams()
         self._at_once = SgmMatcher(self.params)
-        self._half = SgmMatcher(_coarse_params(self.params))
+        self._coarse = SgmMatcher(_coarse_params(self.params))
         self._tile_matcher = SgmMatcher(_tile_params(self.params, _STEP))
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
@@ -95,8 +98,8 @@ class PyramidMatcher:
         return needed / 1e6 > min(_AT_ONCE_MB, self.params.max_memory_mb)
 
     def _plan(self, left: Gray, right: Gray) -> list[Tile]:
-        small = RectifiedPair(_halve(left), _halve(right))
-        coarse = 2 * self._half.match(small).px
+        small = RectifiedPair(_squash(left), _squash(right))
+        coarse = self._coarse.match(small).px
         low, high = _cell_ranges(coarse, left.shape)
         return sorted(plan_tiles(low, high, self.params), key=lambda t: t.num_disparities)
 
@@ -129,13 +132,11 @@ def _tile_params(params: SgmParams, num_disparities: int) -> SgmParams:
 
 
 def _coarse_params(params: SgmParams) -> SgmParams:
-    """Half the range; nothing that agrees with its surroundings is thrown away."""
-    low = math.floor(params.min_disparity / 2)
-    high = math.ceil((params.min_disparity + params.num_disparities) / 2)
+    """Little memory, cheap jumps so that thin poles are found, and unsure islands are kept."""
     return replace(
         params,
-        min_disparity=low,
-        num_disparities=high - low,
+        p1=min(params.p1, _COARSE_P1),
+        p2=min(params.p2, _COARSE_P2),
         paths=3,
         uniqueness_percent=0,
         left_right_max_px=1,
@@ -145,28 +146,28 @@ def _coarse_params(params: SgmParams) -> SgmParams:
     )
 
 
-def _halve(image: Gray) -> Gray:
-    """Half the size; an odd last row or column is repeated first."""
+def _squash(image: Gray) -> Gray:
+    """A quarter of the height; the last row is repeated to make it even."""
     height, width = image.shape
-    even = cv2.copyMakeBorder(image, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-    size = (even.shape[1] // 2, even.shape[0] // 2)
+    even = cv2.copyMakeBorder(image, 0, -height % _SQUASH, 0, 0, cv2.BORDER_REPLICATE)
+    size = (width, len(even) // _SQUASH)
     return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA))
 
 
 def _cell_ranges(coarse: Float, shape: tuple[int, ...]) -> tuple[Float, Float]:
     """Smallest and largest disparity, px, in each cell and its neighbours; inf, -inf: no evidence.
 
-    ``coarse`` is the map at half size in pixels of full size, NaN where unknown.
+    ``coarse`` is the map at a quarter of the height, NaN where unknown.
     """
     rows, columns = (-(-side // _CELL_PX) for side in shape)
-    half = _CELL_PX // 2
-    room = (0, rows * half - coarse.shape[0]), (0, columns * half - coarse.shape[1])
+    short = _CELL_PX // _SQUASH
+    room = (0, rows * short - coarse.shape[0]), (0, columns * _CELL_PX - coarse.shape[1])
     ranges = []
     for pick, nothing in ((np.min, np.inf), (np.max, -np.inf)):
         known = np.pad(
             np.where(np.isnan(coarse), np.float32(nothing), coarse), room, constant_values=nothing
         )
-        cells = pick(known.reshape(rows, half, columns, half), axis=(1, 3))
+        cells = pick(known.reshape(rows, short, columns, _CELL_PX), axis=(1, 3))
         around = np.pad(cells, 1, constant_values=nothing)
         windows = np.lib.stride_tricks.sliding_window_view(around, (3, 3))
         ranges.append(pick(windows, axis=(2, 3)))

@@ -70,7 +70,7 @@ class SgmParams:
     max_memory_mb: int = 4096
     """Refuse to start when more than this is needed, MB."""
     coarse_to_fine: bool | None = None
-    """Whether PyramidMatcher (what ``make_matcher("sgm")`` gives) matches at half size first and at
+    """Whether PyramidMatcher (what ``make_matcher("sgm")`` gives) matches coarsely first, and at
     full size only around that; None: where matching at once would take more than 1000 MB."""
 
     def __post_init__(self) -> None:

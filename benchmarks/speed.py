@@ -1,6 +1,7 @@
 """Time of our matchers against OpenCV's, on the same images in the same run.
 
     python benchmarks/speed.py [--repeats 7] [--threads 1 2] [--sizes 640x480x64 ...] [--hh]
+        [--coarse-to-fine]
 
 Prints medians of interleaved repeats and their ratio to 3WAY with padding (above 1: faster than
 it). Times hold median filter and speckle removal; OpenCV is timed without our confidence.
@@ -18,7 +19,7 @@ import numpy as np
 
 from stereo.frame import RectifiedPair
 from stereo.gray import to_gray
-from stereo.matching import SgbmMatcher, SgbmParams, SgmMatcher, SgmParams
+from stereo.matching import PyramidMatcher, SgbmMatcher, SgbmParams, SgmMatcher, SgmParams
 from stereo.matching.sgm import simd_level
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
 
@@ -41,7 +42,7 @@ def room_pair(width: int, height: int) -> RectifiedPair:
 
 
 def methods(
-    pair: RectifiedPair, disparities: int, threads: int, *, hh: bool
+    pair: RectifiedPair, disparities: int, threads: int, *, hh: bool, coarse: bool
 ) -> dict[str, Callable[[], object]]:
     """Name -> one matching of the pair."""
     found: dict[str, Callable[[], object]] = {}
@@ -53,6 +54,9 @@ def methods(
     for name, paths in (("sgm", 4), ("sgm-fast", 3)):
         ours = SgmMatcher(SgmParams(num_disparities=disparities, paths=paths, threads=threads))
         found[name] = lambda m=ours: m.match(pair)
+    if coarse:
+        params = SgmParams(num_disparities=disparities, threads=threads, coarse_to_fine=True)
+        found["coarse to fine"] = lambda m=PyramidMatcher(params): m.match(pair)
     return found
 
 
@@ -62,6 +66,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="WIDTHxHEIGHTxDISPARITIES")
     parser.add_argument("--hh", action="store_true", help="also OpenCV's HH and HH4")
+    parser.add_argument("--coarse-to-fine", action="store_true", help="sgm in that way, too")
     arguments = parser.parse_args()
     print(
         f"{platform.machine()}, {simd_level()}, medians of {arguments.repeats}, ms (ratio to 3WAY)"
@@ -71,7 +76,9 @@ def main() -> None:
         pair = room_pair(width, height)
         for threads in arguments.threads:
             cv2.setNumThreads(threads)
-            runs = methods(pair, disparities, threads, hh=arguments.hh)
+            runs = methods(
+                pair, disparities, threads, hh=arguments.hh, coarse=arguments.coarse_to_fine
+            )
             times: dict[str, list[float]] = {name: [] for name in runs}
             for _ in range(arguments.repeats + 1):  # the first round warms up
                 for name, run in runs.items():

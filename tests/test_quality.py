@@ -286,6 +286,8 @@ def test_ranges_too_wide_for_half_pixels_are_still_matched() -> None:
 def test_the_plain_matchers_limits_hold() -> None:
     with pytest.raises(MatcherError, match="no parameter 'paths'"):
         make_matcher("sgm-quality", paths=3)
+    with pytest.raises(MatcherError, match="matches at once"):
+        make_matcher("sgm-quality", coarse_to_fine=True)
     matcher = make_matcher("sgm-quality", num_disparities=64, max_memory_mb=1)
     with pytest.raises(MatcherError, match="max_memory_mb"):
         matcher.match(shifted_pair(1, 3))

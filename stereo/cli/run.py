@@ -53,6 +53,11 @@ from stereo.sources.tap import Peeked
 @matcher_option
 @quality_option
 @num_disparities_option
+@click.option(
+    "--coarse-to-fine/--no-coarse-to-fine",
+    default=None,
+    help="Match coarsely first, then only around that.  [default: where memory asks for it]",
+)
 @click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
 @click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
 @click.option("--max-depth-m", type=float, default=math.inf, help="Farther is dropped.")
@@ -107,6 +112,8 @@ def _process(
     quality = options["quality"]
     name = chosen_matcher(options["matcher"], quality=quality)
     params = matcher_params(ctx, options["matcher_params"])
+    if options["coarse_to_fine"] is not None:
+        params["coarse_to_fine"] = options["coarse_to_fine"]
     search = _search_range(options, calibration, rect)
     pipeline = StereoPipeline(
         rect,

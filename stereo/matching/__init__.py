@@ -15,6 +15,7 @@ from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.matching import sgm
 from stereo.matching.preparation import prepare
+from stereo.matching.pyramid import PyramidMatcher
 from stereo.matching.quality import QualityMatcher
 from stereo.matching.search_range import SearchRange, find_search_range, search_range_for_depths
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams
@@ -24,6 +25,7 @@ __all__ = [
     "MATCHERS",
     "AutoRangeMatcher",
     "Matcher",
+    "PyramidMatcher",
     "QualityMatcher",
     "SearchRange",
     "SgbmMatcher",
@@ -66,8 +68,8 @@ def _kind(matcher: Any, params: type, help: str, **fixed: Any) -> MatcherKind:
 
 
 MATCHERS: dict[str, MatcherKind] = {
-    "sgm": _kind(SgmMatcher, SgmParams, "ours: 4 paths, two passes", paths=4),
-    "sgm-fast": _kind(SgmMatcher, SgmParams, "ours: 3 paths, one pass, little memory", paths=3),
+    "sgm": _kind(PyramidMatcher, SgmParams, "ours: 4 paths, two passes", paths=4),
+    "sgm-fast": _kind(PyramidMatcher, SgmParams, "ours: 3 paths, one pass, little memory", paths=3),
     "sgm-quality": _kind(
         QualityMatcher, SgmParams, "ours: three searches fused; see --quality", paths=4
     ),

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, Float, Mask, RectifiedPair
 from stereo.gray import gray8_pair, to_gray
 from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams
@@ -39,8 +40,13 @@ class QualityMatcher:
     """Matches rectified pairs in three ways and fuses them; keeps its memory between pairs."""
 
     def __init__(self, params: SgmParams | None = None) -> None:
-        """``params`` are those of the plain search. Raises what SgmMatcher does."""
+        """``params`` are those of the plain search. Raises what SgmMatcher does.
+
+        Raises MatcherError for ``coarse_to_fine``, which this matcher cannot do.
+        """
         self.params = params or SgmParams()
+        if self.params.coarse_to_fine:
+            raise MatcherError("the quality mode matches at once: drop it, or coarse_to_fine")
         self._plain = SgmMatcher(self.params)
         self._right = SgmMatcher(replace(self.params, paths=3))
         self._fine = _fine_matcher(self.params)

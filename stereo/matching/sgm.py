@@ -69,6 +69,9 @@ class SgmParams:
     """Threads to use; None: one per available core. The result is the same for any number."""
     max_memory_mb: int = 4096
     """Refuse to start when more than this is needed, MB."""
+    coarse_to_fine: bool | None = None
+    """Whether PyramidMatcher (what ``make_matcher("sgm")`` gives) matches coarsely first, and at
+    full size only around that; None: where matching at once would take more than 1000 MB."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -156,20 +159,25 @@ class SgmMatcher:
     def _match(
         self, left: NDArray[Any], right: NDArray[Any]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        check_size(left)
         height, width = left.shape
-        if max(height, width) > _MAX_SIDE_PX:
-            raise MatcherError(
-                f"images must be at most {_MAX_SIDE_PX} px a side, got {width}x{height}"
-            )
         needed_mb = memory_bytes(width, height, self.params, bytes_per_pixel=left.itemsize) / 1e6
         if needed_mb > self.params.max_memory_mb:
             raise MatcherError(
                 f"matching {width}x{height} with {self.params.num_disparities} disparities needs "
                 f"{needed_mb:.0f} MB, more than max_memory_mb = {self.params.max_memory_mb}: "
-                "reduce the images or num_disparities, or take paths=3, which needs far less"
+                "reduce the images or num_disparities, match coarse to fine, or take paths=3, "
+                "which needs far less"
             )
         px, confidence = self._matcher.match(left, right)
         return px, confidence
+
+
+def check_size(image: NDArray[Any]) -> None:
+    """Raise MatcherError for images beyond 32767 pixels a side."""
+    height, width = image.shape
+    if max(height, width) > _MAX_SIDE_PX:
+        raise MatcherError(f"images must be at most {_MAX_SIDE_PX} px a side, got {width}x{height}")
 
 
 def _require_native() -> ModuleType:

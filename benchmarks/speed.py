@@ -56,7 +56,8 @@ def methods(
         found[name] = lambda m=ours: m.match(pair)
     if coarse:
         params = SgmParams(num_disparities=disparities, threads=threads, coarse_to_fine=True)
-        found["coarse to fine"] = lambda m=PyramidMatcher(params): m.match(pair)
+        pyramid = PyramidMatcher(params)
+        found["coarse to fine"] = lambda: pyramid.match(pair)
     return found
 
 

@@ -33,8 +33,7 @@ _STEP = 64  # disparities of a tile are a multiple of this: a vector of the wide
 _PIXEL_COST = 275
 _TILE_MB = 100  # no tile takes more memory
 # Up to here the whole image is matched at once: at 2964x1988 with 384 disparities (420 MB) that is
-# as fast as coarse-to-fine, at 5928x3976 with 768 (2.8 GB) it takes half as long again
-# (benchmarks/speed.py --coarse-to-fine).
+# faster than coarse to fine (benchmarks/speed.py --coarse-to-fine --sizes 2964x1988x384).
 _AT_ONCE_MB = 1000
 _COARSE_P1, _COARSE_P2 = 12, 28  # with SgmParams' own, poles below 5 px are lost
 _LEAST_ISLAND_PX = 40  # coarse pixels: fewer that agree are no evidence of a surface

@@ -20,7 +20,7 @@ from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.frame import Float, RectifiedPair
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import make_matcher, prepare
-from stereo.refine import RefineParams, fill, refine
+from stereo.refine import RefineParams, refine, refine_both
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 
@@ -60,8 +60,8 @@ def ours(name: str) -> Method:
 
     def match(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
         matched = make_matcher(name, num_disparities=num_disparities).match(pair)
-        refined = refine(matched, pair, RefineParams())
-        return refined.px, fill(refined).px
+        sparse, dense = refine_both(matched, pair, RefineParams())
+        return sparse.px, dense.px
 
     return match
 
@@ -70,7 +70,7 @@ def quality(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
     """`stereo run --quality --fill` and `stereo eval --quality`."""
     pair = prepare(pair)
     matched = make_matcher("sgm-quality", num_disparities=num_disparities).match(pair)
-    sparse, dense = (refine(matched, pair, RefineParams(fill=f, edges=True)) for f in (False, True))
+    sparse, dense = refine_both(matched, pair, RefineParams(edges=True))
     return sparse.px, dense.px
 
 

@@ -50,23 +50,20 @@ STEPS_PER_PX = 16  # of OpenCV's fixed-point disparity
 def ours() -> dict[str, Method]:
     """Our matchers with our refinement and alone; OpenCV's with our padding, so without a strip."""
     from stereo.frame import RectifiedPair
-    from stereo.matching import MATCHERS, make_matcher
-    from stereo.refine import RefineParams, fill, refine
+    from stereo.matching import MATCHERS, make_matcher, prepare
+    from stereo.refine import RefineParams, refine_both
 
     made = cache(lambda name, count: make_matcher(name, num_disparities=count))
 
     def whole(name: str, pair: Pair, count: int) -> Prepared:
         quality = name == "sgm-quality"
-        params = RefineParams(**({"edges": True} if quality else {}))
 
         def run() -> Maps:
             seen = RectifiedPair(pair.left, pair.right)
-            if quality:
-                from stereo.matching import prepare
-
-                seen = prepare(seen)
-            found = refine(made(name, count).match(seen), seen, params)
-            return found.px, fill(found).px
+            seen = prepare(seen) if quality else seen
+            found = made(name, count).match(seen)
+            sparse, dense = refine_both(found, seen, RefineParams(edges=quality))
+            return sparse.px, dense.px
 
         return run
 

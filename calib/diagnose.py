@@ -218,7 +218,7 @@ def _change(c: Calibration, offered: Sequence[View]) -> Finding | None:
     for k in range(4, n - 3, max(1, n // 12)):
         best = min(best, (_cost(c, range(k)) + _cost(c, range(k, n)), k))
     k = best[1]
-    if best[0] > 0.7 * min(whole, *_shuffled_costs(c, k)):
+    if best[0] > 0.7 * whole or best[0] > 0.7 * min(_shuffled_costs(c, k)):
         return None
     k = min(
         range(max(4, k - 3), min(n - 3, k + 4)),

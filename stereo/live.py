@@ -11,7 +11,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
@@ -117,19 +117,25 @@ class LiveDepth:
         self._pipeline = LivePipeline(self.rectification, replace(self.settings, **changes))
 
     @property
+    def fps(self) -> float:
+        """Results a second, over the last ones."""
+        with self._changed:
+            done = [entry[0] for entry in self._recent]
+        return _rate(done)
+
+    @property
     def stats(self) -> LiveStats:
-        """How processing keeps up."""
+        """How processing keeps up; takes a median for each stage, so not for every frame."""
         with self._changed:
             recent = list(self._recent)
             processed, superseded = self._processed, self._superseded
         if not recent:
             return LiveStats()
         done, latency, stages = zip(*recent, strict=True)
-        span = done[-1] - done[0]
         return LiveStats(
             processed,
             superseded,
-            (len(done) - 1) / span if span > 0 else 0.0,
+            _rate(done),
             float(np.median(latency)),
             {name: 1000 * float(np.median([took[name] for took in stages])) for name in stages[-1]},
         )
@@ -226,6 +232,12 @@ class LiveDepth:
             self._slot = found
             self._changed.notify_all()
             return True
+
+
+def _rate(times_s: Sequence[float]) -> float:
+    """How many a second, of moments in order; 0 where there is nothing to tell it from."""
+    span = times_s[-1] - times_s[0] if times_s else 0.0
+    return (len(times_s) - 1) / span if span > 0 else 0.0
 
 
 def _rectification(

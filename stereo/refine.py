@@ -38,16 +38,37 @@ class RefineParams:
 
 def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
     """Return ``disparity`` of ``pair`` without what the cameras did not see, then improved."""
+    disparity = _surfaced(disparity, pair, params)
+    if not (params.edges or params.fill):
+        return disparity
+    with_holes, filled = _completed(disparity, pair, params)
+    return filled if params.fill else with_holes
+
+
+def refine_both(
+    disparity: DisparityMap, pair: RectifiedPair, params: RefineParams
+) -> tuple[DisparityMap, DisparityMap]:
+    """Return what ``refine`` gives without and with ``fill``, whatever ``params`` says of it."""
+    return _completed(_surfaced(disparity, pair, params), pair, params)
+
+
+def _surfaced(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
     disparity = drop_unseen(disparity, pair)
     if params.surfaces:
         disparity = plane_surfaces(disparity, *gray8_pair(pair.left, pair.right))
         disparity = drop_unseen(disparity, pair)
-    if not (params.edges or params.fill):
-        return disparity
+    return disparity
+
+
+def _completed(
+    disparity: DisparityMap, pair: RectifiedPair, params: RefineParams
+) -> tuple[DisparityMap, DisparityMap]:
+    """The map with its holes and the one without, both with their edges moved if that is asked."""
     filled = fill(disparity)
-    if params.edges:
-        filled = sharpen_edges(disparity, filled, pair.left)
-    return filled if params.fill else _with_holes_of(disparity, filled)
+    if not params.edges:
+        return disparity, filled
+    filled = sharpen_edges(disparity, filled, pair.left)
+    return _with_holes_of(disparity, filled), filled
 
 
 def _with_holes_of(disparity: DisparityMap, filled: DisparityMap) -> DisparityMap:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from stereo.errors import InputError
 from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import make_matcher, prepare
-from stereo.refine import RefineParams, refine
+from stereo.refine import RefineParams, refine_both
 
 _COLUMNS = tuple(field.name for field in fields(Metrics))
 
@@ -77,8 +77,7 @@ def _score(
     if quality:
         pair = prepare(pair)
     matched = matcher.match(pair)
-    steps = RefineParams(edges=quality)
-    refined, filled = refine(matched, pair, steps), refine(matched, pair, replace(steps, fill=True))
+    refined, filled = refine_both(matched, pair, RefineParams(edges=quality))
     if save is not None:
         outputs.write_disparity_pfm(save / f"{item.name}.pfm", filled.px)
     return evaluate(

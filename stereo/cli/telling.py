@@ -124,7 +124,7 @@ def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:
         "number": found.number,
         "time_s": found.frame.time_s,
         "skew_ms": 1000 * found.frame.skew_s,
-        "fps": live.stats.fps,
+        "fps": live.fps,
         "latency_ms": 1000 * found.latency_s,
         "valid_share": found.result.disparity.valid_share,
         "median_depth_m": float(np.median(known)) if known.size else math.nan,

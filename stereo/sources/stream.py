@@ -155,7 +155,7 @@ class Stream:
             image, time_s = found
             if self._is_frozen(image):
                 break
-            if self._unchanged(image) and not came and self.connections:
+            if not came and self.connections and self._unchanged(image):
                 continue  # back after a freeze, still the old picture
             if not came:
                 came = True

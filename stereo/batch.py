@@ -19,11 +19,10 @@ import numpy as np
 from stereo import outputs
 from stereo._version import __version__
 from stereo.check import check_rows, check_swapped
-from stereo.errors import InputError
 from stereo.frame import StereoFrame
 from stereo.images import read_image, split_side_by_side
 from stereo.pipeline import StereoPipeline
-from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions
+from stereo.products import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.summary import summarize
 
 
@@ -152,11 +151,7 @@ class BatchSettings:
     """All that decides the result, in words; a change of it makes a rerun start afresh."""
 
     def __post_init__(self) -> None:
-        for name in self.outputs:
-            if name not in OUTPUTS:
-                raise InputError(f"unknown output {name!r}; choose from {', '.join(OUTPUTS)}")
-        if not self.outputs:
-            raise InputError(f"no outputs asked for; choose from {', '.join(OUTPUTS)}")
+        check_output_names(self.outputs)
 
 
 def run_batch(
@@ -165,9 +160,8 @@ def run_batch(
     """Process ``pairs`` in order and yield a report after each.
 
     A sequence of one pair goes right into ``settings.out``, several, or an unknown number, into a
-    folder each. A pair whose results
-    stand from an earlier run with the same settings is skipped. Raises as the stages do; what
-    was yielded before stays whole.
+    folder each. A pair whose results stand from an earlier run with the same settings is skipped.
+    Raises as the stages do; what was yielded before stays whole.
     """
     alone = isinstance(pairs, Sequence) and len(pairs) == 1
     for pair in pairs:
@@ -194,12 +188,7 @@ def process_pair(
     check_swapped(pipeline, frame, result, rows)
     outputs.make_folder(folder)
     (folder / "summary.json").unlink(missing_ok=True)  # what follows replaces an older result
-    files = {}
-    for name in settings.outputs:
-        output = OUTPUTS[name]
-        if result.depth is not None or not output.needs_depth:
-            output.write(folder / output.file, result, settings.cloud)
-            files[name] = output.file
+    files = write_outputs(folder, settings.outputs, result, settings.cloud)
     facts = pair.facts() | summarize(pipeline, result, rows, files, elapsed)
     return dict(outputs.jsonable(facts))  # a row offset nobody could measure is NaN
 

@@ -16,6 +16,12 @@ def to_gray(image: Image) -> Image:
     return cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)  # type: ignore[return-value]
 
 
+def gray_pair(left: Image, right: Image) -> tuple[Image, Image]:
+    """Return both images as gray of one depth: as they are, or as 8 bit when they differ."""
+    one, two = to_gray(left), to_gray(right)
+    return (one, two) if one.dtype == two.dtype else gray8_pair(one, two)
+
+
 def gray8_pair(left: Image, right: Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Return both images as gray uint8.
 

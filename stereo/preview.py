@@ -36,6 +36,19 @@ def depth_range(depth_m: Float) -> tuple[float, float]:
     return (1 / high, 1 / low) if high > low > 0 else (0.0, 0.0)
 
 
+def steadied(
+    old: tuple[float, float] | None, now: tuple[float, float], keep: float
+) -> tuple[float, float] | None:
+    """Return a (near, far) that follows slowly, so that the colours of a sequence do not flicker.
+
+    ``keep`` is the share of ``old`` that stays; (0, 0), nothing known, changes nothing.
+    """
+    if now[0] <= 0:
+        return old
+    old = old or now
+    return keep * old[0] + (1 - keep) * now[0], keep * old[1] + (1 - keep) * now[1]
+
+
 def depth_preview(
     depth_m: Float, *, range_m: tuple[float, float] | None = None, colormap: str = "turbo"
 ) -> RGB:

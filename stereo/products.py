@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from stereo import outputs
 from stereo.cloud import remove_outliers, thin, with_normals
+from stereo.errors import InputError
 from stereo.frame import Float, PointCloud
 from stereo.pipeline import StereoResult
 from stereo.preview import confidence_preview, depth_preview, disparity_preview
@@ -145,3 +146,30 @@ OUTPUTS: dict[str, Output] = {
 """What ``--outputs`` can name."""
 
 DEFAULT_OUTPUTS = ("disparity", "depth", "cloud", "preview", "left")
+
+
+def output_names(text: str) -> tuple[str, ...]:
+    """Return the names in a comma separated list, as ``--outputs`` takes them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def check_output_names(names: Sequence[str]) -> None:
+    """Raise InputError when there are none, or one that is not in ``OUTPUTS``."""
+    for name in names:
+        if name not in OUTPUTS:
+            raise InputError(f"unknown output {name!r}; choose from {', '.join(OUTPUTS)}")
+    if not names:
+        raise InputError(f"no outputs asked for; choose from {', '.join(OUTPUTS)}")
+
+
+def write_outputs(
+    folder: Path, names: Sequence[str], result: StereoResult, cloud: CloudOptions
+) -> dict[str, str]:
+    """Write the named outputs, without depth only those that need none; return name -> file."""
+    files = {}
+    for name in names:
+        output = OUTPUTS[name]
+        if result.depth is not None or not output.needs_depth:
+            output.write(folder / output.file, result, cloud)
+            files[name] = output.file
+    return files

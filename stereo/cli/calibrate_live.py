@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import click
-import cv2
 
-from calib.atomic import replace_whole
 from calib.session import Outcome
 from calib.solve import FEWEST_VIEWS
 from stereo.display import has_display
 from stereo.errors import InputError, SourceError
-from stereo.frame import Image, StereoFrame
+from stereo.frame import StereoFrame
 from stereo.gray import to_gray
 from stereo.live_calibration import LiveCalibration, Step
+from stereo.outputs import make_folder, write_image_png
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.viewers.calibration import calibration_picture
 from stereo.viewers.screen import NoScreen, Screen, WebScreen, WindowScreen
@@ -100,7 +99,7 @@ class _Folder:
     def add(self, frame: StereoFrame) -> None:
         """Write both images; each is whole or not there."""
         for path, image in zip(self._paths(self._count), (frame.left, frame.right), strict=True):
-            replace_whole(path, _png(image))
+            write_image_png(path, image)
         self._count += 1
 
     def files(self, number: int) -> tuple[str, str]:
@@ -112,11 +111,6 @@ class _Folder:
         return self.path / f"left_{number:03d}.png", self.path / f"right_{number:03d}.png"
 
 
-def _png(image: Image) -> bytes:
-    stored = image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    return bytes(cv2.imencode(".png", stored)[1])
-
-
 @contextmanager
 def _kept(keep: Path | None) -> Iterator[_Folder]:
     """The folder asked for, or one that is gone at the end: a report shows its images."""
@@ -126,7 +120,7 @@ def _kept(keep: Path | None) -> Iterator[_Folder]:
         return
     if keep.is_dir() and any(keep.glob("left_*.png")):
         raise InputError(f"{keep}: holds images of views already; name an empty folder to --keep")
-    keep.mkdir(parents=True, exist_ok=True)
+    make_folder(keep)
     yield _Folder(keep)
 
 

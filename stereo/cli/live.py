@@ -13,9 +13,9 @@ import click
 from calib import RectifiedRig, StereoRig
 from stereo import outputs
 from stereo.cli.options import (
+    calibration_of,
     chosen_matcher,
     config_options,
-    load_calibration,
     matcher_option,
     matcher_params,
     num_disparities_option,
@@ -31,7 +31,13 @@ from stereo.errors import InputError
 from stereo.live import LiveDepth, LiveFrame
 from stereo.live_pipeline import LiveSettings
 from stereo.matching import MATCHERS, SearchRange
-from stereo.products import OUTPUTS, CloudOptions
+from stereo.products import (
+    OUTPUTS,
+    CloudOptions,
+    check_output_names,
+    output_names,
+    write_outputs,
+)
 from stereo.refine import RefineParams
 from stereo.region import Region
 from stereo.sources import StereoSource, open_source
@@ -127,17 +133,10 @@ def _loop(
 
 def _calibration(options: dict[str, Any], source: Peeked) -> StereoRig | RectifiedRig | None:
     """As told, else as the source knows of itself; said once."""
-    names = ("calib", "unit", "model", "rectified", "focal_px", "baseline_m")
-    more = ("cx_px", "cy_px", "doffs_px")
-    options = {name: options[name] for name in (*names, *more)}
-    told = load_calibration(**options, size=source.view_size)
-    if told is not None:
-        return told
-    if options["rectified"] or source.calibration is None:
+    calibration = calibration_of(options, source.view_size, source.calibration)
+    if calibration is None:
         click.echo("note: no calibration, so disparity only; give --calib RIG", err=True)
-        return None
-    click.echo("note: using the calibration that comes with the source", err=True)
-    return source.calibration
+    return calibration
 
 
 def _settings(ctx: click.Context, options: dict[str, Any]) -> LiveSettings:
@@ -218,7 +217,8 @@ class _Saver:
     def __init__(self, options: dict[str, Any]) -> None:
         self._out: Path | None = options["out"]
         self._every: int | None = options["save_every"]
-        self._names = _output_names(options["outputs"])
+        self._names = output_names(options["outputs"] or "depth,preview,left")
+        check_output_names(self._names)
         self._due = 0
         if (self._every or options["outputs"]) and self._out is None:
             raise InputError("saving needs a folder: -o DIR")
@@ -233,16 +233,5 @@ class _Saver:
         """Save this frame; return where it went."""
         folder = (self._out or Path("live_output")) / f"frame_{found.number:06d}"
         outputs.make_folder(folder)
-        for name in self._names:
-            output = OUTPUTS[name]
-            if found.depth is not None or not output.needs_depth:
-                output.write(folder / output.file, found.result, CloudOptions())
+        write_outputs(folder, self._names, found.result, CloudOptions())
         return str(folder)
-
-
-def _output_names(text: str | None) -> list[str]:
-    names = [name.strip() for name in (text or "depth,preview,left").split(",") if name.strip()]
-    for name in names:
-        if name not in OUTPUTS:
-            raise InputError(f"unknown output {name!r}; choose from {', '.join(OUTPUTS)}")
-    return names

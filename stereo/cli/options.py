@@ -262,6 +262,22 @@ def load_calibration(
     return RectifiedRig(size, focal_px, baseline_m, cx, cx + doffs_px, cy)
 
 
+def calibration_of(
+    options: dict[str, Any], size: Size, known: StereoRig | RectifiedRig | None
+) -> StereoRig | RectifiedRig | None:
+    """Return what ``rig_options`` say; else what is ``known`` of the source, which is said.
+
+    Raises as ``load_calibration`` does.
+    """
+    names = ("calib", "unit", "model", "rectified", "focal_px", "baseline_m")
+    more = ("cx_px", "cy_px", "doffs_px")
+    told = load_calibration(**{name: options[name] for name in (*names, *more)}, size=size)
+    if told is not None or known is None or options["rectified"]:
+        return told
+    click.echo("note: using the calibration that comes with the source", err=True)
+    return known
+
+
 def rectification(
     calibration: StereoRig | RectifiedRig | None, *, alpha: float, rescale: bool, size: Size
 ) -> Rectification:

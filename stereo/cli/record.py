@@ -85,7 +85,7 @@ def _record(
 
 
 def _say(event: Event) -> None:
-    click.echo(f"{event.kind}: {event.stream}: {event.message}", err=True)
+    click.echo(event.line(), err=True)
 
 
 def _status(stats: RecordStats, source: StereoSource) -> None:

@@ -15,9 +15,9 @@ import click
 from calib import RectifiedRig, StereoRig
 from stereo.batch import BatchSettings, Pair, PairFiles, PairReport, SourcePair, run_batch
 from stereo.cli.options import (
+    calibration_of,
     chosen_matcher,
     config_options,
-    load_calibration,
     matcher_option,
     matcher_params,
     num_disparities_option,
@@ -35,7 +35,7 @@ from stereo.matching import (
     search_range_for_depths,
 )
 from stereo.pipeline import StereoPipeline
-from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions
+from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.rectify import Rectification, Size
 from stereo.refine import RefineParams
 from stereo.sources import SOURCES, Event, open_source
@@ -145,7 +145,7 @@ def _source_spec(left: str, right: str | None, *, side_by_side: bool) -> str | N
 
 
 def _say(event: Event) -> None:
-    click.echo(f"{event.kind}: {event.stream}: {event.message}", err=True)
+    click.echo(event.line(), err=True)
 
 
 def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFiles]:
@@ -171,21 +171,7 @@ def _pair_size(pair: PairFiles) -> Size:
 def _calibrate(
     options: dict[str, Any], size: Size, known: StereoRig | RectifiedRig | None
 ) -> tuple[StereoRig | RectifiedRig | None, Rectification]:
-    names = (
-        "calib",
-        "unit",
-        "model",
-        "rectified",
-        "focal_px",
-        "baseline_m",
-        "cx_px",
-        "cy_px",
-        "doffs_px",
-    )
-    calibration = load_calibration(**{name: options[name] for name in names}, size=size)
-    if calibration is None and known is not None and not options["rectified"]:
-        click.echo("note: using the calibration that comes with the source", err=True)
-        calibration = known
+    calibration = calibration_of(options, size, known)
     rect = rectification(calibration, alpha=options["alpha"], rescale=options["rescale"], size=size)
     return calibration, rect
 
@@ -231,7 +217,7 @@ def _settings(
     )
     return BatchSettings(
         out,
-        tuple(name.strip() for name in options["outputs"].split(",") if name.strip()),
+        output_names(options["outputs"]),
         CloudOptions(options["voxel_m"], options["remove_outliers"], options["normals"]),
         options["swap"],
         repr([*(options[name] for name in decides), matching, rect.geometry, rect.R_rect_left]),

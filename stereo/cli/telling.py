@@ -30,7 +30,7 @@ class Teller:
 
     def event(self, event: Event) -> None:
         """Something happened to a stream."""
-        self._event = f"{event.kind}: {event.stream}: {event.message}"
+        self._event = event.line()
         if self._as_json:
             self._print_json(
                 {

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, RectifiedPair
-from stereo.gray import gray8_pair, to_gray
+from stereo.gray import gray_pair
 from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams, check_size, memory_bytes
 
 Gray = NDArray[Any]
@@ -72,9 +72,7 @@ class PyramidMatcher:
         Raises MatcherError for images beyond 32767 pixels a side, or too large for
         ``max_memory_mb``.
         """
-        left, right = to_gray(pair.left), to_gray(pair.right)
-        if left.dtype != right.dtype:
-            left, right = gray8_pair(left, right)
+        left, right = gray_pair(pair.left, pair.right)
         check_size(left)
         if not self._coarse_to_fine(left):
             return self._at_once.match(RectifiedPair(left, right))

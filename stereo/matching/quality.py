@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, Float, Mask, RectifiedPair
-from stereo.gray import gray8_pair, to_gray
+from stereo.gray import gray_pair
 from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams
 
 AGREE_PX = 1.0
@@ -53,9 +53,7 @@ class QualityMatcher:
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Return the left view's disparity and confidence. Raises what SgmMatcher.match does."""
-        left, right = to_gray(pair.left), to_gray(pair.right)
-        if left.dtype != right.dtype:
-            left, right = gray8_pair(left, right)
+        left, right = gray_pair(pair.left, pair.right)
         pair = RectifiedPair(left, right)
         plain = self._plain.match(pair)
         if self._fine is None or 2 * left.shape[1] > _MAX_STRETCHED_PX:

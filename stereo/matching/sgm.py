@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import MatcherError, MissingLibraryError
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.gray import gray8_pair, to_gray
+from stereo.gray import gray_pair, to_gray
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -137,9 +137,7 @@ class SgmMatcher:
         Raises MatcherError for images beyond 32767 pixels a side, or too large for
         ``max_memory_mb``.
         """
-        left, right = to_gray(pair.left), to_gray(pair.right)
-        if left.dtype != right.dtype:
-            left, right = gray8_pair(left, right)
+        left, right = gray_pair(pair.left, pair.right)
         px, confidence = self._match(left, right)
         return DisparityMap(px, confidence)
 

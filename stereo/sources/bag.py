@@ -23,8 +23,8 @@ import numpy as np
 from calib import Camera, StereoRig
 from calib.errors import CalibrationError
 from stereo.errors import ImageError, InputError, MissingLibraryError, SourceError
-from stereo.frame import Image, StereoFrame
-from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time
+from stereo.frame import Image
+from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time, together
 from stereo.sources.source import Event, OnEvent, SourceOptions
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -165,8 +165,7 @@ def _frames(
         periods = [_period_s(b, connections) for b, connections in zip(bags, chosen, strict=True)]
         limit = options.max_skew_s or 0.4 * min(periods)
         for left, right in pair_by_time(*streams, max_skew_s=limit, tell=tell):
-            frame = StereoFrame(left.load(), right.load(), left.time_s, right.time_s - left.time_s)
-            yield Labelled(f"{left.label} and {right.label}", frame)
+            yield together(left, right)
 
 
 def _period_s(bag: Any, connections: list[Any]) -> float:

@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 
 from stereo.errors import SourceError
-from stereo.sources.devices import users
+from stereo.sources.devices import NO_PERMISSION, users
 from stereo.sources.source import SourceOptions
 from stereo.sources.stream import BgrImage
 
@@ -102,9 +102,7 @@ def _open_device(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture
             f"{address}: no such camera; there are: {there} (stereo doctor --cameras)"
         )
     if not os.access(path, os.R_OK | os.W_OK):
-        raise SourceError(
-            f"{address}: no permission; sudo usermod -aG video $USER, then log in again"
-        )
+        raise SourceError(f"{address}: {NO_PERMISSION}")
     capture = cv2.VideoCapture(address, cv2.CAP_V4L2, _settings(options))
     if not capture.isOpened():
         using = ", ".join(users(str(path.resolve()))) or "perhaps another program uses it"

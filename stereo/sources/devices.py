@@ -21,6 +21,7 @@ Ioctl = Callable[[int, int, bytearray], Any]
 
 QUERYCAP, ENUM_FMT = 0x80685600, 0xC0405602
 ENUM_FRAMESIZES, ENUM_FRAMEINTERVALS = 0xC02C564A, 0xC034564B
+NO_PERMISSION = "no permission; sudo usermod -aG video $USER, then log in again"
 _CAPTURES, _DEVICE_CAPS = 0x00000001, 0x80000000
 _DISCRETE = 1
 _MOST = 64  # of anything listed: a broken driver may never say that it was the last
@@ -111,7 +112,7 @@ def _ask(path: Path, ioctl: Ioctl) -> Device | None:
 
 def _problem(error: OSError, path: Path) -> str:
     if error.errno in (errno.EACCES, errno.EPERM):
-        return "no permission; sudo usermod -aG video $USER, then log in again"
+        return NO_PERMISSION
     if error.errno == errno.EBUSY:
         return f"busy: {', '.join(users(str(path))) or 'another program uses it'}; close that"
     if error.errno in (errno.ENODEV, errno.ENXIO, errno.EIO):

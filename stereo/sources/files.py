@@ -20,7 +20,7 @@ from stereo.errors import ImageError, InputError, SourceError
 from stereo.frame import Image, StereoFrame
 from stereo.images import find_images, find_pairs, read_image
 from stereo.sources.layout import Layout, split
-from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time
+from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time, together
 from stereo.sources.source import OnEvent, SourceOptions
 
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -170,8 +170,7 @@ def _stored_pairs(
     for message in orphans:
         tell("unpaired", message)
     for left, right in pairs:
-        frame = StereoFrame(left.load(), right.load(), left.time_s, right.time_s - left.time_s)
-        yield Labelled(f"{left.label} and {right.label}", frame)
+        yield together(left, right)
 
 
 # --- videos -------------------------------------------------------------------------------------
@@ -244,8 +243,7 @@ def _video_frames(
         limit = options.max_skew_s or 0.4 / max(video.fps for video in videos)
         streams = [video.stills() for video in videos]
         for one, two in pair_by_time(*streams, max_skew_s=limit, tell=tell):
-            frame = StereoFrame(one.load(), two.load(), one.time_s, two.time_s - one.time_s)
-            yield Labelled(f"{one.label} and {two.label}", frame)
+            yield together(one, two)
     finally:
         for video in videos:
             video.close()

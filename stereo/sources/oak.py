@@ -7,16 +7,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from calib import Camera, StereoRig
-from stereo.errors import InputError, MissingLibraryError, SourceError
-from stereo.sources.camera import CameraSource
+from calib import Camera, RectifiedRig, StereoRig
+from stereo.errors import MissingLibraryError, SourceError
+from stereo.sources.camera import CameraSource, open_factory
 from stereo.sources.source import OnEvent, SourceOptions
 from stereo.sources.stream import BgrImage
 
@@ -28,15 +26,7 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
 
     Raises SourceError when there is none, MissingLibraryError.
     """
-    if options.layout is not None:
-        raise InputError(f"{spec}: has a layout of its own; leave --layout away")
-    dai = _library()
-    calibrations: list[StereoRig] = []
-    connect = partial(OakCapture, dai, spec, options, calibrations)
-    source = CameraSource(spec, {spec: connect}, replace(options, layout="side-by-side"), on_event)
-    if not options.swap and options.flip == "none":  # else its images are others than the rig's
-        source.calibration = calibrations[-1]
-    return source
+    return open_factory(spec, options, on_event, library=_library, capture=OakCapture)
 
 
 def _library() -> ModuleType:
@@ -55,7 +45,11 @@ class OakCapture:
     exact = False
 
     def __init__(
-        self, dai: Any, spec: str, options: SourceOptions, calibrations: list[StereoRig]
+        self,
+        dai: Any,
+        spec: str,
+        options: SourceOptions,
+        calibrations: list[StereoRig | RectifiedRig],
     ) -> None:
         """Appends what the device knows of itself to ``calibrations``. Raises SourceError."""
         size, fps = options.size or SIZE, options.fps or FPS

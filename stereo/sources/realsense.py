@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from dataclasses import replace
-from functools import partial
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from calib import Camera, RectifiedRig, StereoRig
-from stereo.errors import InputError, MissingLibraryError, SourceError
-from stereo.sources.camera import CameraSource
+from stereo.errors import MissingLibraryError, SourceError
+from stereo.sources.camera import CameraSource, open_factory
 from stereo.sources.source import OnEvent, SourceOptions
 from stereo.sources.stream import BgrImage
 
@@ -30,15 +28,7 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
 
     Raises SourceError when there is none, MissingLibraryError.
     """
-    if options.layout is not None:
-        raise InputError(f"{spec}: has a layout of its own; leave --layout away")
-    rs = _library()
-    calibrations: list[StereoRig | RectifiedRig] = []
-    connect = partial(RealsenseCapture, rs, spec, options, calibrations)
-    source = CameraSource(spec, {spec: connect}, replace(options, layout="side-by-side"), on_event)
-    if not options.swap and options.flip == "none":  # else its images are others than the rig's
-        source.calibration = calibrations[-1]
-    return source
+    return open_factory(spec, options, on_event, library=_library, capture=RealsenseCapture)
 
 
 def _library() -> ModuleType:

@@ -41,6 +41,12 @@ class Labelled:
     """The pair, as stored."""
 
 
+def together(left: Still, right: Still) -> Labelled:
+    """Read both and make a pair of them."""
+    frame = StereoFrame(left.load(), right.load(), left.time_s, right.time_s - left.time_s)
+    return Labelled(f"{left.label} and {right.label}", frame)
+
+
 Tell = Callable[[EventKind, str], None]
 """Makes an event of a kind and a message."""
 Frames = Callable[[Tell], Iterator[Labelled]]

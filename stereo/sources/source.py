@@ -30,6 +30,10 @@ class Event:
     time_s: float
     """``time.monotonic()`` when it happened."""
 
+    def line(self) -> str:
+        """One line for people: what, where, and the message."""
+        return f"{self.kind}: {self.stream}: {self.message}"
+
 
 OnEvent = Callable[[Event], None]
 """Called from capture threads: must return quickly and must not raise."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from types import TracebackType
 from typing import Any, Literal, Protocol, Self
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from stereo.display import has_display
 from stereo.errors import InputError
+from stereo.viewers.highgui import is_gone, open_window
 
 RGB = NDArray[np.uint8]
 ScreenKind = Literal["window", "web", "none"]
@@ -63,22 +63,14 @@ class WindowScreen:
                 "there is no display for a window (DISPLAY and WAYLAND_DISPLAY are empty); "
                 "say --view web or --view none"
             )
-        # the wheel has no letters of Qt's, and Qt complains about it
-        os.environ.setdefault(
-            "QT_LOGGING_RULES", "qt.qpa.fonts.warning=false;default.warning=false"
-        )
         self._title, self.closed = title, False
-        cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        open_window(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def show(self, picture: RGB) -> None:
         """Show it and look for keys."""
         cv2.imshow(self._title, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))
         key = cv2.waitKey(1) & 0xFF
-        try:
-            gone = cv2.getWindowProperty(self._title, cv2.WND_PROP_VISIBLE) < 1
-        except cv2.error:  # closed so thoroughly that OpenCV has forgotten it
-            gone = True
-        self.closed = self.closed or gone or key in (27, ord("q"))
+        self.closed = self.closed or is_gone(self._title) or key in (27, ord("q"))
 
     def __enter__(self) -> Self:
         return self

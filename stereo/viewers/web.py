@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from stereo.errors import InputError, MissingLibraryError, SourceError
 from stereo.frame import Float
 from stereo.live import LiveFrame
-from stereo.preview import depth_preview, depth_range, disparity_preview
+from stereo.preview import depth_preview, depth_range, disparity_preview, steadied
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
 from stereo.viewers.scene import rig_health
@@ -232,11 +232,7 @@ class WebViewer:
         if depth is None:
             return "disparity (no calibration: no depth)", disparity_preview(_small(disparity.px))
         plane = _small(depth.depth_m)
-        near, far = depth_range(plane)
-        if near > 0:  # the scale follows slowly, so that colours do not flicker
-            old = self._range_m or (near, far)
-            keep = _STEADY
-            self._range_m = keep * old[0] + (1 - keep) * near, keep * old[1] + (1 - keep) * far
+        self._range_m = steadied(self._range_m, depth_range(plane), _STEADY)
         return "depth", depth_preview(plane, range_m=self._range_m)
 
 

@@ -5,7 +5,6 @@ Only where there is a display: without one cv2.imshow aborts the process.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,12 +18,10 @@ from numpy.typing import NDArray
 from stereo.errors import StereoError
 from stereo.live import LiveFrame
 from stereo.measure import Pixel, distance, length
-from stereo.preview import COLORMAPS, depth_preview, depth_range, disparity_preview
+from stereo.preview import COLORMAPS, depth_preview, depth_range, disparity_preview, steadied
+from stereo.viewers.highgui import is_gone, open_window
 
 RGB = NDArray[np.uint8]
-
-# the window has no letters of Qt's, whose fonts the wheel lacks and complains about
-os.environ.setdefault("QT_LOGGING_RULES", "qt.qpa.fonts.warning=false;default.warning=false")
 
 TITLE = "stereo live"
 HELP = "click two points: length | space pause | s save | c colours | m matcher | r reset | q quit"
@@ -151,7 +148,7 @@ class WindowViewer:
     _next_s: float = 0.0
 
     def __enter__(self) -> Self:
-        cv2.namedWindow(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
+        open_window(TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
         cv2.setMouseCallback(TITLE, self._mouse)
         return self
 
@@ -197,24 +194,13 @@ class WindowViewer:
 
     def _listen(self, code: int) -> None:
         self._key(code)
-        try:
-            if cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) < 1:
-                self.closed = True
-        except cv2.error:  # the window is gone
-            self.closed = True
+        self.closed = self.closed or is_gone(TITLE)
 
     def _steady_scale(self, frame: LiveFrame) -> None:
         if frame.depth is None:
             return
-        near, far = depth_range(frame.depth.depth_m[::4, ::4])
-        if near <= 0:
-            return
-        old = self._state.range_m
-        if old is not None:
-            near, far = (
-                _STEADY * a + (1 - _STEADY) * b for a, b in zip(old, (near, far), strict=True)
-            )
-        self._state = replace(self._state, range_m=(near, far))
+        now = depth_range(frame.depth.depth_m[::4, ::4])
+        self._state = replace(self._state, range_m=steadied(self._state.range_m, now, _STEADY))
 
     def _key(self, code: int) -> None:
         key = chr(code & 255) if code >= 0 else ""

@@ -32,19 +32,40 @@ inline V padding_lanes(const Search& search) {
   return (V)(iota() >= broadcast(static_cast<u8>(used)));
 }
 
+// What all pixels of a row share. A copy of its own: a store of bytes may alias any memory that
+// others can see, and compilers would read that anew after every store.
+struct RowShape {
+  RowShape(const Search& search, const RowDescription& row)
+      : cells(search.cells),
+        plane_stride(search.plane_stride),
+        left(row.left),
+        last_right(row.right + (search.width - 1)),
+        gradient_cap(broadcast(search.penalties.gradient_cap)),
+        dead(padding_lanes(search) & search.penalties.dead_cost),
+        p1(broadcast(search.penalties.p1)),
+        outside(broadcast(static_cast<u8>(255 - search.penalties.p1))) {}
+
+  std::ptrdiff_t cell(int x) const { return std::ptrdiff_t(x) * cells; }
+
+  const std::ptrdiff_t cells, plane_stride;
+  const LeftPixel* const left;
+  const u8* const last_right;
+  const V gradient_cap, dead;
+  const V p1, outside;  // outside [0, disparities) a state is this high
+};
+
 // The cost of one left pixel against each of its candidates.
 class MatchingCost {
  public:
-  MatchingCost(const Search& search, const RowDescription& row, int x)
-      : cap_(broadcast(search.penalties.gradient_cap)) {
+  MatchingCost(const RowShape& row, int x) : cap_(row.gradient_cap) {
     const LeftPixel& pixel = row.left[x];
-    const u8* candidates = row.right + (search.width - 1 - x);
+    const u8* candidates = row.last_right - x;
     for (int p = 0; p < kCensusBytes; ++p) {
       census_[p] = broadcast(pixel.census[p]);
-      plane_[p] = candidates + p * search.plane_stride;
+      plane_[p] = candidates + p * row.plane_stride;
     }
     gradient_ = broadcast(pixel.gradient);
-    plane_[kCensusBytes] = candidates + kCensusBytes * search.plane_stride;
+    plane_[kCensusBytes] = candidates + kCensusBytes * row.plane_stride;
   }
 
   V operator()(int v) const {
@@ -63,14 +84,9 @@ class MatchingCost {
 // disparity here. The state may be overwritten behind the vector that was read.
 class Arrival {
  public:
-  Arrival(const Penalties& penalties, u8 floor, u8 p2)
-      : p1_(broadcast(penalties.p1)),
-        floor_(broadcast(floor)),
-        ceiling_(broadcast(static_cast<u8>(floor + p2))),
-        outside_(broadcast(static_cast<u8>(255 - penalties.p1))),
-        before_(outside_) {}
-
-  V outside() const { return outside_; }
+  // `floor`: the lowest of the state, in every lane.
+  Arrival(const RowShape& row, V floor, u8 p2)
+      : p1_(row.p1), floor_(floor), ceiling_(floor + broadcast(p2)), before_(row.outside) {}
 
   V operator()(V here, V next) {
     const V neighbours = min(shift_in_previous(before_, here), shift_in_next(here, next));
@@ -79,32 +95,32 @@ class Arrival {
   }
 
  private:
-  V p1_, floor_, ceiling_, outside_, before_;
+  V p1_, floor_, ceiling_, before_;
 };
 
 template <int kFixed, bool kGather>
-void climb_columns(const Search& search, const RowDescription& row, const LeftPixel* below,
-                   int begin, int end, PathRow from, PathRow to, const GatherRow* gather) {
+void climb_columns(const Search& search, const RowDescription& description, const LeftPixel* below,
+                   int begin, int end, PathRow from, PathRow to, GatherRow gather) {
   const Vectors<kFixed> vectors(search);
-  const V dead = padding_lanes(search) & search.penalties.dead_cost;
+  const RowShape row(search, description);
   for (int x = begin; x < end; ++x) {
-    const std::ptrdiff_t cell = std::ptrdiff_t(x) * search.cells;
-    const MatchingCost matching(search, row, x);
-    Arrival arrival(search.penalties, from.floor[x], below ? below[x].p2_above : 0);
+    const std::ptrdiff_t cell = row.cell(x);
+    const MatchingCost matching(row, x);
+    Arrival arrival(row, broadcast(from.floor[x]), below ? below[x].p2_above : 0);
     const u8* state = from.cost + cell;
     V here = load(state), best = broadcast(255);
     for (int v = 0; v < vectors(); ++v) {
       const bool last = v + 1 == vectors();
-      const V next = last ? arrival.outside() : load(state + (v + 1) * kLanes);
+      const V next = last ? row.outside : load(state + (v + 1) * kLanes);
       const V surcharge = arrival(here, next);
       V cost = matching(v);
-      if (last) cost = max(cost, dead);
+      if (last) cost = max(cost, row.dead);
       const V total = cost + surcharge;
       best = min(best, total);
       store(to.cost + cell + v * kLanes, total);
       if (kGather) {
-        store(gather->match + cell + v * kLanes, cost);
-        store(gather->sum + cell + v * kLanes, surcharge);
+        store(gather.match + cell + v * kLanes, cost);
+        store(gather.sum + cell + v * kLanes, surcharge);
       }
       here = next;
     }
@@ -112,52 +128,89 @@ void climb_columns(const Search& search, const RowDescription& row, const LeftPi
   }
 }
 
+// The paths from the left and from above, on their way along one row.
 template <int kFixed, bool kGathered>
-void forward_columns(const Search& search, const RowDescription& row, int begin, int end,
-                     PathRow above, u8* along_memory, u8* along_floor, GatherRow gather) {
-  const Vectors<kFixed> vectors(search);
-  const V dead = padding_lanes(search) & search.penalties.dead_cost;
-  V along[Vectors<kFixed>::kCapacity];
-  for (int v = 0; v < vectors(); ++v) along[v] = load(along_memory + v * kLanes);
-  u8 floor = *along_floor;
-  for (int x = begin; x < end; ++x) {
-    const std::ptrdiff_t cell = std::ptrdiff_t(x) * search.cells;
-    const MatchingCost matching(search, row, x);
-    Arrival from_left(search.penalties, floor, row.left[x].p2_left);
-    Arrival from_above(search.penalties, above.floor[x], row.left[x].p2_above);
-    u8* state = above.cost + cell;
-    V left_here = along[0], above_here = load(state);
+class Forward {
+ public:
+  Forward(const Search& search, PathRow above, const Row& row)
+      : vectors_(search),
+        row_(search, row.description),
+        above_(above),
+        gather_(row.gather),
+        floor_(broadcast(row.along_floor)) {
+    for (int v = 0; v < vectors_(); ++v) along_[v] = load(row.along + v * kLanes);
+  }
+
+  // Must be called for one column after the other.
+  void visit(int x) {
+    const std::ptrdiff_t cell = row_.cell(x);
+    const MatchingCost matching(row_, x);
+    Arrival from_left(row_, floor_, row_.left[x].p2_left);
+    Arrival from_above(row_, broadcast(above_.floor[x]), row_.left[x].p2_above);
+    u8* state = above_.cost + cell;
+    V left_here = along_[0], above_here = load(state);
     V left_best = broadcast(255), above_best = broadcast(255);
-    for (int v = 0; v < vectors(); ++v) {
-      const bool last = v + 1 == vectors();
-      const V left_next = last ? from_left.outside() : along[v + 1];
-      const V above_next = last ? from_above.outside() : load(state + (v + 1) * kLanes);
+    for (int v = 0; v < vectors_(); ++v) {
+      const bool last = v + 1 == vectors_();
+      const V left_next = last ? row_.outside : along_[v + 1];
+      const V above_next = last ? row_.outside : load(state + (v + 1) * kLanes);
       const V left_surcharge = from_left(left_here, left_next);
       const V above_surcharge = from_above(above_here, above_next);
       V sum = add_saturated(left_surcharge, above_surcharge);
       V cost;
       if (kGathered) {
-        cost = load(gather.match + cell + v * kLanes);
-        sum = add_saturated(sum, load(gather.sum + cell + v * kLanes));
+        cost = load(gather_.match + cell + v * kLanes);
+        sum = add_saturated(sum, load(gather_.sum + cell + v * kLanes));
       } else {
         cost = matching(v);
-        if (last) cost = max(cost, dead);
-        store(gather.match + cell + v * kLanes, cost);
+        if (last) cost = max(cost, row_.dead);
+        store(gather_.match + cell + v * kLanes, cost);
       }
-      store(gather.sum + cell + v * kLanes, sum);
+      store(gather_.sum + cell + v * kLanes, sum);
       const V left_total = cost + left_surcharge, above_total = cost + above_surcharge;
       left_best = min(left_best, left_total);
       above_best = min(above_best, above_total);
-      along[v] = left_total;
+      along_[v] = left_total;
       store(state + v * kLanes, above_total);
       left_here = left_next;
       above_here = above_next;
     }
-    floor = lowest(left_best);
-    above.floor[x] = lowest(above_best);
+    floor_ = lowest_everywhere(left_best);
+    above_.floor[x] = lowest(above_best);
   }
-  for (int v = 0; v < vectors(); ++v) store(along_memory + v * kLanes, along[v]);
-  *along_floor = floor;
+
+  // Leave the state in the row, for the next call.
+  void leave(Row& row) const {
+    for (int v = 0; v < vectors_(); ++v) store(row.along + v * kLanes, along_[v]);
+    row.along_floor = floor_[0];
+  }
+
+ private:
+  const Vectors<kFixed> vectors_;
+  const RowShape row_;
+  const PathRow above_;
+  const GatherRow gather_;
+  V along_[Vectors<kFixed>::kCapacity], floor_;
+};
+
+template <int kFixed, bool kGathered>
+void forward_columns(const Search& search, Row* rows, int count, int begin, int end,
+                     PathRow above) {
+  Forward<kFixed, kGathered> upper(search, above, rows[0]);
+  if (count == 1) {
+    for (int x = begin; x < end; ++x) upper.visit(x);
+  } else {
+    // The lower row stays a column behind: it needs what the path from above has become there.
+    Forward<kFixed, kGathered> lower(search, above, rows[1]);
+    upper.visit(begin);
+    for (int x = begin + 1; x < end; ++x) {
+      upper.visit(x);
+      lower.visit(x - 1);
+    }
+    lower.visit(end - 1);
+    lower.leave(rows[1]);
+  }
+  upper.leave(rows[0]);
 }
 
 }  // namespace

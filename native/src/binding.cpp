@@ -59,14 +59,18 @@ template <class Pixel>
 auto winners(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
   check_sizes(left, right);
   const std::size_t height = left.shape(0), width = left.shape(1), pixels = height * width;
-  std::vector<stereo::Winner> found(pixels);
+  std::vector<std::uint16_t> index(pixels);
+  std::vector<std::uint8_t> costs(4 * pixels);
+  std::uint8_t* cost = costs.data();
+  const stereo::Winners found{index.data(), cost, cost + pixels, cost + 2 * pixels,
+                              cost + 3 * pixels};
   std::vector<float> disparity(pixels), confidence(pixels);
   matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
-                confidence.data(), found.data());
+                confidence.data(), &found);
   auto* data = new std::uint16_t[pixels * 5];
   for (std::size_t i = 0; i < pixels; ++i) {
-    const stereo::Winner& w = found[i];
-    const std::uint16_t values[5] = {w.index, w.cost, w.before, w.after, w.rival};
+    const std::uint16_t values[5] = {found.index[i], found.cost[i], found.before[i], found.after[i],
+                                     found.rival[i]};
     std::copy(values, values + 5, data + i * 5);
   }
   nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint16_t*>(p); });

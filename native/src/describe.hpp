@@ -75,8 +75,10 @@ void describe_planes(const Pixel* const* rows, int width, float gain, int stride
 
 template <class Pixel>
 u8 penalty_between(const Penalties& penalties, Pixel a, Pixel b, float gain) {
-  const int step = static_cast<int>(static_cast<float>(a > b ? a - b : b - a) * gain);
-  return penalties.p2[step < 255 ? step : 255];
+  const int step = a > b ? a - b : b - a;
+  if (sizeof(Pixel) == 1) return penalties.p2[step];  // their gain is 1
+  const int units = static_cast<int>(static_cast<float>(step) * gain);
+  return penalties.p2[units < 255 ? units : 255];
 }
 
 template <class Pixel>

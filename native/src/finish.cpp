@@ -8,25 +8,6 @@
 namespace stereo {
 namespace {
 
-// The right view's disparity, taken from the left view's winners: of all left pixels that chose a
-// right one, the cheapest keeps it, and among equals the nearer surface.
-void vote(const Search& search, const Winner* winners, RightView& right) {
-  std::fill(right.cost.begin(), right.cost.end(), 255);
-  std::fill(right.index.begin(), right.index.end(), -1);
-  for (int x = search.width - 1; x >= 0; --x) {
-    const int xr = x - search.min_disparity - winners[x].index;
-    if (xr < 0 || xr >= search.width || winners[x].cost >= right.cost[xr]) continue;
-    right.cost[xr] = winners[x].cost;
-    right.index[xr] = winners[x].index;
-  }
-}
-
-bool agrees(const Search& search, const RightView& right, int x, int index, int max_px) {
-  const int xr = x - search.min_disparity - index;
-  if (xr < 0 || xr >= search.width) return false;  // seen by the left camera only
-  return max_px < 0 || (right.index[xr] >= 0 && std::abs(right.index[xr] - index) <= max_px);
-}
-
 // Plain arrays and one pass per neighbour, so that compilers turn it into vectors.
 void add_where_equal(int width, const std::int16_t* chosen, const std::int16_t* index,
                      const std::int16_t* before, const std::int16_t* after,
@@ -50,6 +31,45 @@ void place_minimum(int width, const std::int16_t* before, const std::int16_t* af
   }
 }
 
+void compare_with_winner(int width, const std::uint8_t* cost, const std::uint8_t* before,
+                         const std::uint8_t* after, const std::uint8_t* rival,
+                         std::uint8_t* __restrict margin, std::uint8_t* __restrict steeper,
+                         std::uint8_t* __restrict flatter) {
+  for (int x = 0; x < width; ++x) {
+    margin[x] = static_cast<std::uint8_t>(rival[x] - cost[x]);
+    steeper[x] = static_cast<std::uint8_t>(std::max(before[x], after[x]) - cost[x]);
+    flatter[x] = static_cast<std::uint8_t>(std::min(before[x], after[x]) - cost[x]);
+  }
+}
+
+void find_unique(int width, int percent, const std::uint8_t* cost, const std::uint8_t* rival,
+                 std::uint8_t* __restrict unique) {
+  const auto share = static_cast<std::int16_t>(100 - percent);
+  const bool all = percent == 0;
+  for (int x = 0; x < width; ++x) {
+    const auto theirs = static_cast<std::int16_t>(rival[x] * share);
+    const auto ours = static_cast<std::int16_t>(cost[x] * 100);
+    unique[x] = all | (theirs > ours);
+  }
+}
+
+void place(int width, int first, int last_index, const std::uint16_t* index,
+           const float* fractions, float* __restrict disparity) {
+  for (int x = 0; x < width; ++x) {
+    const int chosen = index[x];
+    const float fraction = fractions[x];
+    const bool inside = (chosen > 0) & (chosen < last_index);
+    disparity[x] = static_cast<float>(first + chosen) + (inside ? fraction : 0.0f);
+  }
+}
+
+void keep_where(int width, const std::uint8_t* valid, float otherwise, float* __restrict values) {
+  for (int x = 0; x < width; ++x) {
+    const float value = values[x];
+    values[x] = valid[x] ? value : otherwise;
+  }
+}
+
 }  // namespace
 
 void Slopes::resize(int width) {
@@ -58,13 +78,15 @@ void Slopes::resize(int width) {
   fractions_.resize(width);
 }
 
-void Slopes::gather(const Winner* winners) {
+void Slopes::gather(const Winners& winners) {
   const int width = static_cast<int>(befores_.size());
-  for (int x = 0; x < width; ++x) {
-    index_[x + kReach] = static_cast<std::int16_t>(winners[x].index);
-    before_[x + kReach] = static_cast<std::int16_t>(winners[x].before - winners[x].cost);
-    after_[x + kReach] = static_cast<std::int16_t>(winners[x].after - winners[x].cost);
-  }
+  std::int16_t *index = index_.data() + kReach, *before = before_.data() + kReach,
+               *after = after_.data() + kReach;
+  for (int x = 0; x < width; ++x) index[x] = static_cast<std::int16_t>(winners.index[x]);
+  for (int x = 0; x < width; ++x)
+    before[x] = static_cast<std::int16_t>(winners.before[x] - winners.cost[x]);
+  for (int x = 0; x < width; ++x)
+    after[x] = static_cast<std::int16_t>(winners.after[x] - winners.cost[x]);
   std::fill(befores_.begin(), befores_.end(), 0);
   std::fill(afters_.begin(), afters_.end(), 0);
   const std::int16_t* chosen = index_.data() + kReach;
@@ -74,10 +96,20 @@ void Slopes::gather(const Winner* winners) {
   place_minimum(width, befores_.data(), afters_.data(), fractions_.data());
 }
 
+void RightView::vote(const Search& search, const Winners& winners) {
+  const int width = search.width, shift = search.min_disparity;
+  std::fill(keys_.begin(), keys_.end(), kNobody);
+  for (int x = 0; x < width; ++x) {
+    const int index = winners.index[x];
+    std::uint32_t& key = keys_[slot_of(width, x - shift - index)];
+    key = std::min(key, std::uint32_t(winners.cost[x]) << 16 | std::uint32_t(kIndexMask - index));
+  }
+}
+
 void FinishMemory::resize(int width) {
-  right.cost.resize(width);
-  right.index.resize(width);
+  right.resize(width);
   slopes.resize(width);
+  for (auto* bytes : {&margin, &steeper, &flatter, &valid}) bytes->resize(width);
 }
 
 // Weights fitted to "within 1 px of the truth" over pairs.json, each pair weighing the same
@@ -94,79 +126,29 @@ ConfidenceModel::ConfidenceModel() {
     likelihood_[i + kLimit] = static_cast<float>(1 / (1 + std::exp(-double(i) / kSteps)));
 }
 
-float ConfidenceModel::operator()(const Winner& winner) const {
-  const int logit = margin_[winner.rival - winner.cost] + cost_[winner.cost] +
-                    steeper_[std::max(winner.before, winner.after) - winner.cost] +
-                    flatter_[std::min(winner.before, winner.after) - winner.cost];
-  return likelihood_[std::clamp(logit, -kLimit, kLimit) + kLimit];
-}
-
+// Which pixels are valid follows no pattern that a processor could guess, so nothing here branches
+// on it.
 void finish_row(const Search& search, const Options& options, const ConfidenceModel& model,
-                const Winner* winners, FinishMemory& memory, float* disparity, float* confidence) {
-  vote(search, winners, memory.right);
+                const Winners& winners, FinishMemory& memory, float* disparity,
+                float* confidence) {
+  const int width = search.width, shift = search.min_disparity;
+  const int max_px = std::min(options.left_right_max_px, kMaxDisparities);
+  std::uint8_t* valid = memory.valid.data();
+  memory.right.vote(search, winners);
   memory.slopes.gather(winners);
-  for (int x = 0; x < search.width; ++x) {
-    const Winner& winner = winners[x];
-    const bool unique =
-        winner.rival * (100 - options.uniqueness_percent) > winner.cost * 100 ||
-        options.uniqueness_percent == 0;
-    const bool valid =
-        unique && agrees(search, memory.right, x, winner.index, options.left_right_max_px);
-    const bool inside = winner.index > 0 && winner.index + 1 < search.disparities;
-    disparity[x] = valid ? static_cast<float>(search.min_disparity + winner.index) +
-                               (inside ? memory.slopes.fractions()[x] : 0.0f)
-                         : kHole;
-    confidence[x] = valid ? model(winner) : 0.0f;
+  compare_with_winner(width, winners.cost, winners.before, winners.after, winners.rival,
+                      memory.margin.data(), memory.steeper.data(), memory.flatter.data());
+  find_unique(width, options.uniqueness_percent, winners.cost, winners.rival, valid);
+  for (int x = 0; x < width; ++x) {
+    const int index = winners.index[x];
+    valid[x] &= memory.right.agrees(width, x - shift - index, index, max_px);
   }
-}
-
-// Runs of connected pixels within rows, joined across rows by union-find.
-void remove_speckles(float* disparity, int width, int height, int size, float range) {
-  struct Run {
-    int begin, end, parent, pixels;
-  };
-  std::vector<Run> runs;
-  std::vector<int> row_begin(static_cast<std::size_t>(height) + 1);
-  const auto root = [&](int i) {
-    while (runs[i].parent != i) i = runs[i].parent = runs[runs[i].parent].parent;
-    return i;
-  };
-  const auto join = [&](int a, int b) {
-    a = root(a), b = root(b);
-    if (a == b) return;
-    if (a > b) std::swap(a, b);
-    runs[b].parent = a;
-    runs[a].pixels += runs[b].pixels;
-  };
-  const auto connected = [&](float a, float b) { return std::abs(a - b) <= range; };
-  for (int y = 0; y < height; ++y) {
-    const float* row = disparity + static_cast<std::ptrdiff_t>(y) * width;
-    row_begin[y] = static_cast<int>(runs.size());
-    for (int x = 0; x < width;) {
-      const int begin = x++;
-      if (row[begin] == kHole) continue;
-      while (x < width && connected(row[x], row[x - 1])) ++x;
-      const int id = static_cast<int>(runs.size());
-      runs.push_back({begin, x, id, x - begin});
-    }
-    row_begin[y + 1] = static_cast<int>(runs.size());
-    if (y == 0) continue;
-    for (int a = row_begin[y - 1], b = row_begin[y]; a < row_begin[y] && b < row_begin[y + 1];) {
-      const int begin = std::max(runs[a].begin, runs[b].begin);
-      const int end = std::min(runs[a].end, runs[b].end);
-      for (int x = begin; x < end; ++x)
-        if (connected(row[x], row[x - width])) {
-          join(a, b);
-          break;
-        }
-      runs[a].end < runs[b].end ? ++a : ++b;
-    }
-  }
-  for (int y = 0; y < height; ++y)
-    for (int i = row_begin[y]; i < row_begin[y + 1]; ++i)
-      if (runs[root(i)].pixels <= size)
-        std::fill(disparity + static_cast<std::ptrdiff_t>(y) * width + runs[i].begin,
-                  disparity + static_cast<std::ptrdiff_t>(y) * width + runs[i].end, kHole);
+  for (int x = 0; x < width; ++x)
+    confidence[x] =
+        model(winners.cost[x], memory.margin[x], memory.steeper[x], memory.flatter[x]);
+  place(width, shift, search.disparities - 1, winners.index, memory.slopes.fractions(), disparity);
+  keep_where(width, valid, kHole, disparity);
+  keep_where(width, valid, 0, confidence);
 }
 
 }  // namespace stereo

@@ -1,6 +1,8 @@
 // Stage 5: from winners to disparities. Left-right check, uniqueness, sub-pixel, confidence.
 #pragma once
 
+#include <algorithm>
+#include <cstdlib>
 #include <vector>
 
 #include "matcher.hpp"
@@ -15,7 +17,12 @@ constexpr float kHole = -1e6f;
 class ConfidenceModel {
  public:
   ConfidenceModel();
-  float operator()(const Winner& winner) const;
+  // How much dearer than the winner its rival and the steeper and flatter of its two sides are.
+  float operator()(std::uint8_t cost, std::uint8_t margin, std::uint8_t steeper,
+                   std::uint8_t flatter) const {
+    const int logit = margin_[margin] + cost_[cost] + steeper_[steeper] + flatter_[flatter];
+    return likelihood_[std::clamp(logit, -kLimit, kLimit) + kLimit];
+  }
 
  private:
   static constexpr int kSteps = 64;              // of the logit, per unit
@@ -24,9 +31,27 @@ class ConfidenceModel {
   float likelihood_[2 * kLimit + 1];
 };
 
-struct RightView {  // of one row
-  std::vector<std::uint8_t> cost;
-  std::vector<int> index;
+// The right view's disparity of one row, taken from the left view's winners: of all left pixels that
+// chose a right one, the cheapest keeps it, and among equals the nearer surface.
+class RightView {
+ public:
+  void resize(int width) { keys_.resize(width + 1); }
+  void vote(const Search& search, const Winners& winners);
+  // Does the right pixel that this left one chose agree within max_px? Negative: need not agree, only
+  // be in the image.
+  bool agrees(int width, int there, int index, int max_px) const {
+    const int slot = slot_of(width, there);
+    const int theirs = kIndexMask - int(keys_[slot] & kIndexMask);
+    return (slot < width) & ((max_px < 0) | (std::abs(theirs - index) <= max_px));
+  }
+
+ private:
+  static constexpr int kIndexMask = 0xffff;  // of a key: cost above, index below, counted backwards
+  static constexpr std::uint32_t kNobody = 255u << 16;
+  static int slot_of(int width, int there) {  // all outside the image share one
+    return unsigned(there) < unsigned(width) ? there : width;
+  }
+  std::vector<std::uint32_t> keys_;  // [width + 1]
 };
 
 // How steeply the cost rises to both sides of the winners of a row. One pixel's rise is noisy, and
@@ -35,7 +60,7 @@ struct RightView {  // of one row
 class Slopes {
  public:
   void resize(int width);
-  void gather(const Winner* winners);
+  void gather(const Winners& winners);
   // Where between its neighbours the minimum of each column lies, -0.5 to 0.5 px.
   const float* fractions() const { return fractions_.data(); }
 
@@ -50,14 +75,12 @@ class Slopes {
 struct FinishMemory {  // of one row
   RightView right;
   Slopes slopes;
+  std::vector<std::uint8_t> margin, steeper, flatter, valid;
   void resize(int width);
 };
 
+// Writes disparity, kHole where unknown, and confidence, 0 where unknown.
 void finish_row(const Search& search, const Options& options, const ConfidenceModel& model,
-                const Winner* winners, FinishMemory& memory, float* disparity, float* confidence);
-
-// Turns islands of fewer than `size` pixels into holes; neighbours belong together when they differ
-// by at most `range`.
-void remove_speckles(float* disparity, int width, int height, int size, float range);
+                const Winners& winners, FinishMemory& memory, float* disparity, float* confidence);
 
 }  // namespace stereo

@@ -20,7 +20,9 @@ void with_vectors(const Search& search, Body body) {
   switch (search.cells / kLanes) {
     case 1: return body(Constant<1>{});
     case 2: return body(Constant<2>{});
+    case 3: return body(Constant<3>{});
     case 4: return body(Constant<4>{});
+    case 6: return body(Constant<6>{});
     case 8: return body(Constant<8>{});
     default: return body(Constant<0>{});
   }
@@ -30,22 +32,20 @@ void climb(const Search& search, const RowDescription& row, const LeftPixel* bel
            int end, PathRow from, PathRow to, const GatherRow* gather) {
   with_vectors(search, [&](auto n) {
     const auto run = gather ? climb_columns<n.value, true> : climb_columns<n.value, false>;
-    run(search, row, below, begin, end, from, to, gather);
+    run(search, row, below, begin, end, from, to, gather ? *gather : GatherRow{});
   });
 }
 
-void forward(const Search& search, const RowDescription& row, int begin, int end,
-             bool has_gathered, PathRow above, u8* along, u8* along_floor, GatherRow gather) {
+void forward(const Search& search, Row* rows, int count, int begin, int end, bool has_gathered,
+             PathRow above) {
   with_vectors(search, [&](auto n) {
     const auto run = has_gathered ? forward_columns<n.value, true> : forward_columns<n.value, false>;
-    run(search, row, begin, end, above, along, along_floor, gather);
+    run(search, rows, count, begin, end, above);
   });
 }
 
-void backward(const Search& search, const RowDescription& row, GatherRow gather, Winner* winners) {
-  with_vectors(search, [&](auto n) {
-    backward_columns<n.value>(search, row, gather, winners);
-  });
+void backward(const Search& search, const Row* rows, int count) {
+  with_vectors(search, [&](auto n) { backward_columns<n.value>(search, rows, count); });
 }
 
 }  // namespace

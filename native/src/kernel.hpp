@@ -4,6 +4,7 @@
 // run time. All tables give the same bits.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace stereo {
@@ -22,14 +23,17 @@ struct LeftPixel {
   std::uint8_t p2_above;  // the same, with the pixel above
 };
 
-// The best disparity of a pixel, as an index from the smallest searched one, and the total costs
-// that tell how sure and how precise it is.
-struct Winner {
-  std::uint16_t index;
-  std::uint8_t cost;            // at the winner
-  std::uint8_t before, after;   // at its two neighbours; 255 past the end of the range
-  std::uint8_t rival;           // the lowest cost away from the winner and its neighbours
-  std::uint8_t unused[2];
+// The best disparity of each pixel of a row, as an index from the smallest searched one, and the
+// total costs that tell how sure and how precise it is. All [width].
+struct Winners {
+  std::uint16_t* index;
+  std::uint8_t* cost;            // at the winner
+  std::uint8_t *before, *after;  // at its two neighbours; 255 past the ends of the range
+  std::uint8_t* rival;           // the lowest cost away from the winner and its neighbours
+
+  Winners operator+(std::ptrdiff_t pixels) const {
+    return {index + pixels, cost + pixels, before + pixels, after + pixels, rival + pixels};
+  }
 };
 
 struct Penalties {
@@ -69,6 +73,19 @@ struct GatherRow {
   std::uint8_t* sum;    // [width][cells] cost-to-go of the paths so far, saturated at 255
 };
 
+// A row on its way through forward() and backward().
+struct Row {
+  RowDescription description;
+  GatherRow gather;
+  std::uint8_t* along;      // [cells] state of the path from the left, at the last column visited
+  std::uint8_t along_floor;
+  Winners winners;
+};
+
+// Rows that are worked on at once: a pixel waits for the one beside it, and meanwhile the other row
+// goes on.
+constexpr int kTogether = 2;
+
 struct Kernel {
   const char* name;
   int lanes;
@@ -90,13 +107,13 @@ struct Kernel {
   void (*climb)(const Search&, const RowDescription&, const LeftPixel* below, int begin, int end,
                 PathRow from, PathRow to, const GatherRow* gather);
 
-  // The paths from the left and from above, columns [begin, end) of one row. `along` is the state
-  // of the path from the left. With has_gathered the row begins from what climb() left.
-  void (*forward)(const Search&, const RowDescription&, int begin, int end, bool has_gathered,
-                  PathRow above, std::uint8_t* along, std::uint8_t* along_floor, GatherRow gather);
+  // The paths from the left and from above through columns [begin, end) of up to kTogether rows,
+  // one below the other. With has_gathered they begin from what climb() left.
+  void (*forward)(const Search&, Row* rows, int count, int begin, int end, bool has_gathered,
+                  PathRow above);
 
-  // The path from the right, and the winners, of a whole row.
-  void (*backward)(const Search&, const RowDescription&, GatherRow gather, Winner* winners);
+  // The path from the right, and the winners, of up to kTogether whole rows.
+  void (*backward)(const Search&, const Row* rows, int count);
 
   // 3x3 median of a row; rows [-1 .. width] must be readable (borders replicated).
   void (*median)(const float* above, const float* row, const float* below, int width, float* out);

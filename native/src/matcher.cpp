@@ -17,16 +17,19 @@
 #include "finish.hpp"
 #include "padded_image.hpp"
 #include "parallel.hpp"
+#include "speckles.hpp"
 
 namespace stereo {
 namespace {
 
 constexpr int kBlockRows = 8;      // rows between checkpoints of the upward path
-constexpr int kStripColumns = 64;  // columns that one task of the upward path takes
-constexpr int kStepColumns = 64;   // columns between two looks at the row above
+constexpr int kStripColumns = 64;  // columns of a block that are worked on before the next ones
 constexpr float kBorrowedConfidence = 0.55f;  // of a hole that the median closed: measured
 
-int blocks_of(int height) { return (height + kBlockRows - 1) / kBlockRows; }
+// Rows that one task takes.
+int block_rows(const Options& options) { return options.paths == 4 ? kBlockRows : kTogether; }
+
+int blocks_of(int height, int rows) { return (height + rows - 1) / rows; }
 
 Search make_search(int width, int height, const Options& options, int lanes) {
   Search search{};
@@ -72,21 +75,23 @@ const Options& checked(const Options& o) {
 }  // namespace
 
 struct Matcher::Workspace {
-  // What one thread needs for a row.
+  // What one thread needs for a block of rows.
   struct Worker {
-    Buffer<std::uint8_t> scratch, along, match, sum, right_row;
-    Buffer<LeftPixel> left_row;
-    Buffer<Winner> winners;
+    Buffer<std::uint8_t> scratch, along, match, sum, right;
+    Buffer<LeftPixel> left;
+    Buffer<std::uint16_t> winner_index;
+    Buffer<std::uint8_t> winner_costs;
     FinishMemory finish;
+    Row rows[kBlockRows];
   };
   Buffer<std::uint16_t> left_image, right_image;
   Buffer<LeftPixel> left;
   Buffer<std::uint8_t> right;
   Buffer<std::uint8_t> above, above_floor;      // state of the path from above
   Buffer<std::uint8_t> climb, climb_floor;      // state of the path from below, and its checkpoints
-  Buffer<std::uint8_t> match, sum;              // two blocks of rows
   Buffer<float> raw;
   std::vector<Worker> workers;
+  Speckles speckles;
   ConfidenceModel confidence;
 };
 
@@ -112,7 +117,7 @@ class Matcher::Run {
   }
 
   void operator()(ImageView<Pixel> left, ImageView<Pixel> right, float* disparity,
-                  float* confidence, Winner* winners) {
+                  float* confidence, const Winners* winners) {
     confidence_ = confidence;
     winners_ = winners;
     each_row([&](int y, Worker&) {
@@ -123,10 +128,8 @@ class Matcher::Run {
     if (options_.paths == 4) {
       describe_all();
       climb_all();
-      sweep_blocks();
-    } else {
-      sweep_once();
     }
+    sweep();
     polish(disparity);
   }
 
@@ -148,19 +151,23 @@ class Matcher::Run {
   }
 
   void prepare(Worker& worker) {
+    const int rows = block_rows(options_);
     worker.scratch.resize(std::size_t(kPlanes) * search_.plane_stride);
-    worker.along.resize(search_.cells);
-    worker.winners.resize(search_.width);
+    worker.along.resize(std::size_t(rows) * search_.cells);
+    worker.match.resize(rows * row_cells_);
+    worker.sum.resize(rows * row_cells_);
+    worker.winner_index.resize(std::size_t(kTogether) * search_.width);
+    worker.winner_costs.resize(std::size_t(4 * kTogether) * search_.width);
     worker.finish.resize(search_.width);
     if (options_.paths == 4) return;
-    worker.left_row.resize(search_.width);
-    worker.right_row.resize(std::size_t(kPlanes) * search_.plane_stride);
-    worker.match.resize(row_cells_);
-    worker.sum.resize(row_cells_);
+    worker.left.resize(std::size_t(rows) * search_.width);
+    worker.right.resize(std::size_t(rows) * kPlanes * search_.plane_stride);
   }
 
   // Stage 1.
-  void describe(int y, Worker& worker, LeftPixel* left, std::uint8_t* right) const {
+  void describe(int y, Worker& worker, RowDescription row) const {
+    auto* left = const_cast<LeftPixel*>(row.left);
+    auto* right = const_cast<std::uint8_t*>(row.right);
     constexpr int kRows = 2 * kCensusRadiusY + 1;
     const Pixel *left_rows[kRows], *right_rows[kRows];
     for (int i = 0; i < kRows; ++i) {
@@ -177,17 +184,18 @@ class Matcher::Run {
     }
   }
 
-  RowDescription description(int y) const {
-    return {work_.left.get() + std::ptrdiff_t(search_.width) * y,
-            work_.right.get() + std::ptrdiff_t(kPlanes) * search_.plane_stride * y};
+  // The description of the y-th row in `left` and `right`.
+  template <class Descriptions>
+  RowDescription description(const Descriptions& of, int y) const {
+    return {of.left.get() + std::ptrdiff_t(search_.width) * y,
+            of.right.get() + std::ptrdiff_t(kPlanes) * search_.plane_stride * y};
   }
 
   void describe_all() {
     work_.left.resize(std::size_t(search_.width) * search_.height);
     work_.right.resize(std::size_t(kPlanes) * search_.plane_stride * search_.height);
     each_row([&](int y, Worker& worker) {
-      const RowDescription row = description(y);
-      describe(y, worker, const_cast<LeftPixel*>(row.left), const_cast<std::uint8_t*>(row.right));
+      describe(y, worker, description(work_, y));
     });
   }
 
@@ -200,12 +208,12 @@ class Matcher::Run {
 
   void climb(int y, int begin, int end, PathRow from, PathRow to, const GatherRow* gather) const {
     const bool lowest = y + 1 == search_.height;
-    kernel_.climb(search_, description(y), lowest ? nullptr : description(y + 1).left, begin, end,
-                  from, to, gather);
+    kernel_.climb(search_, description(work_, y),
+                  lowest ? nullptr : description(work_, y + 1).left, begin, end, from, to, gather);
   }
 
   void climb_all() {
-    const int blocks = blocks_of(search_.height);
+    const int blocks = blocks_of(search_.height, kBlockRows);
     work_.climb.resize(row_cells_ * (blocks + 1));
     work_.climb_floor.resize(std::size_t(search_.width) * (blocks + 1));
     const PathRow state = checkpoint(blocks);
@@ -224,111 +232,107 @@ class Matcher::Run {
     });
   }
 
-  // Repeats the climb through one block, from its checkpoint, keeping what each row gathers.
-  void climb_block(int block, int strip) {
-    const int begin = strip * kStripColumns, end = std::min(search_.width, begin + kStripColumns);
+  // Repeats the climb through one strip of a block, from its checkpoint, keeping what each row gathers.
+  void climb_block(int block, int begin, int end, const Row* rows) const {
     const int top = block * kBlockRows;
     const PathRow state = checkpoint(block);
-    for (int y = std::min(search_.height, top + kBlockRows) - 1; y >= top; --y) {
-      const GatherRow gather = gathered(y);
-      climb(y, begin, end, state, state, &gather);
-    }
+    for (int y = std::min(search_.height, top + kBlockRows) - 1; y >= top; --y)
+      climb(y, begin, end, state, state, &rows[y - top].gather);
   }
 
-  GatherRow gathered(int y) const {
-    const std::size_t slot = row_cells_ * (y % (2 * kBlockRows));
-    return {work_.match.get() + slot, work_.sum.get() + slot};
-  }
-
-  // Stage 3: the other paths. Tasks in order: climb block 0, climb block 1, rows of block 0, climb
-  // block 2, rows of block 1, ... Each waits only for earlier ones.
-  void sweep_blocks() {
-    work_.match.resize(row_cells_ * 2 * kBlockRows);
-    work_.sum.resize(row_cells_ * 2 * kBlockRows);
-    const int blocks = blocks_of(search_.height), strips = this->strips();
-    std::vector<Progress> reached(search_.height), climbed(blocks), swept(blocks);
-    const int turn = strips + kBlockRows;  // of tasks: climb one block, sweep the one before it
-    parallel_for(options_.threads, turn * (blocks + 1), [&](int task, int worker) {
-      const int block = task / turn, step = task % turn;
-      if (step < strips) {
-        if (block == blocks) return;
-        if (block >= 2) swept[block - 2].wait_for(rows_of(block - 2));
-        climb_block(block, step);
-        climbed[block].add(1);
-      } else if (block > 0 && step - strips < rows_of(block - 1)) {
-        const int y = (block - 1) * kBlockRows + step - strips;
-        climbed[block - 1].wait_for(strips);
-        sweep_row(y, description(y), gathered(y), reached, work_.workers[worker]);
-        swept[block - 1].add(1);
-      }
+  // Stage 3: the other paths. A block's strips follow close behind those of the block above.
+  void sweep() {
+    const int blocks = blocks_of(search_.height, block_rows(options_));
+    std::vector<Progress> reached(blocks);
+    parallel_for(options_.threads, blocks, [&](int block, int worker) {
+      sweep_block(block, reached, work_.workers[worker]);
     });
   }
 
-  int rows_of(int block) const {
-    return std::min(kBlockRows, search_.height - block * kBlockRows);
-  }
-
-  // The same without the path from below: rows need nothing but themselves and the one above.
-  void sweep_once() {
-    std::vector<Progress> reached(search_.height);
-    parallel_for(options_.threads, search_.height, [&](int y, int index) {
-      Worker& worker = work_.workers[index];
-      describe(y, worker, worker.left_row.get(), worker.right_row.get());
-      sweep_row(y, {worker.left_row.get(), worker.right_row.get()},
-                {worker.match.get(), worker.sum.get()}, reached, worker);
-    });
-  }
-
-  // One row, following close behind the row above.
-  void sweep_row(int y, RowDescription row, GatherRow gather, std::vector<Progress>& reached,
-                 Worker& worker) {
+  void sweep_block(int block, std::vector<Progress>& reached, Worker& worker) const {
+    const bool climbs = options_.paths == 4;
+    const int top = block * block_rows(options_);
+    const int count = std::min(block_rows(options_), search_.height - top);
     const PathRow above{work_.above.get(), work_.above_floor.get()};
-    std::uint8_t* along = worker.along.get();
-    std::uint8_t along_floor = 0;
-    std::memset(along, 0, search_.cells);
-    for (int begin = 0; begin < search_.width; begin += kStepColumns) {
-      const int end = std::min(search_.width, begin + kStepColumns);
-      if (y > 0) reached[y - 1].wait_for(end);
-      kernel_.forward(search_, row, begin, end, options_.paths == 4, above, along, &along_floor,
-                      gather);
-      reached[y].reach(end);
+    Row* rows = worker.rows;
+    for (int i = 0; i < count; ++i) rows[i] = start_row(top, i, worker);
+    for (int begin = 0; begin < search_.width; begin += kStripColumns) {
+      const int end = std::min(search_.width, begin + kStripColumns);
+      if (climbs) climb_block(block, begin, end, rows);
+      if (block > 0) reached[block - 1].wait_for(end);
+      for (int i = 0; i < count; i += kTogether)
+        kernel_.forward(search_, rows + i, std::min(kTogether, count - i), begin, end, climbs,
+                        above);
+      reached[block].reach(end);
     }
-    Winner* winners =
-        winners_ ? winners_ + std::ptrdiff_t(search_.width) * y : worker.winners.get();
-    kernel_.backward(search_, row, gather, winners);
-    finish_row(search_, options_, work_.confidence, winners, worker.finish, raw_row(y),
+    for (int i = 0; i < count; i += kTogether) {
+      const int together = std::min(kTogether, count - i);
+      kernel_.backward(search_, rows + i, together);
+      for (int j = i; j < i + together; ++j) finish(top + j, rows[j].winners, worker);
+    }
+  }
+
+  // The i-th row of the block that begins at row `top`, before its first column.
+  Row start_row(int top, int i, Worker& worker) const {
+    const bool described = options_.paths == 4;
+    Row row{};
+    row.description = described ? description(work_, top + i) : description(worker, i);
+    if (!described) describe(top + i, worker, row.description);
+    row.gather = {worker.match.get() + i * row_cells_, worker.sum.get() + i * row_cells_};
+    row.along = worker.along.get() + std::ptrdiff_t(i) * search_.cells;
+    std::memset(row.along, 0, search_.cells);
+    row.winners = winners_ ? *winners_ + std::ptrdiff_t(search_.width) * (top + i)
+                           : winners_of(worker, i % kTogether);
+    return row;
+  }
+
+  Winners winners_of(const Worker& worker, int row) const {
+    const std::ptrdiff_t width = search_.width, plane = kTogether * width;
+    std::uint8_t* costs = worker.winner_costs.get();
+    return Winners{worker.winner_index.get(), costs, costs + plane, costs + 2 * plane,
+                   costs + 3 * plane} + row * width;
+  }
+
+  // Stage 5.
+  void finish(int y, const Winners& winners, Worker& worker) const {
+    float* row = raw_row(y);
+    finish_row(search_, options_, work_.confidence, winners, worker.finish, row,
                confidence_ + std::ptrdiff_t(search_.width) * y);
+    row[-1] = row[0];  // for the median
+    std::fill(row + search_.width, row + raw_stride() - 1, row[search_.width - 1]);
   }
 
   // Stages 6 and 7: median, speckles.
   void polish(float* disparity) {
-    const int width = search_.width, height = search_.height;
-    each_row([&](int y, Worker&) {
-      float* row = raw_row(y);
-      row[-1] = row[0];
-      std::fill(row + width, row + raw_stride() - 1, row[width - 1]);
-    });
-    each_row([&](int y, Worker&) {
-      float* out = disparity + std::ptrdiff_t(width) * y;
+    const int height = search_.height;
+    const bool speckles = options_.speckle_size > 0;
+    const float range = float(options_.speckle_range_px);
+    if (speckles) work_.speckles.resize(search_.width, height);
+    each_row([&](int y, Worker& worker) {
+      float* row = disparity + std::ptrdiff_t(search_.width) * y;
       if (options_.median)
         kernel_.median(raw_row(std::max(y - 1, 0)), raw_row(y), raw_row(std::min(y + 1, height - 1)),
-                       width, out);
+                       search_.width, row);
       else
-        std::copy(raw_row(y), raw_row(y) + width, out);
+        std::copy(raw_row(y), raw_row(y) + search_.width, row);
+      if (speckles) work_.speckles.find_runs(y, row, range, worker.scratch.get());
     });
-    if (options_.speckle_size > 0)
-      remove_speckles(disparity, width, height, options_.speckle_size,
-                      float(options_.speckle_range_px));
+    if (speckles) work_.speckles.join_rows(disparity, range);
     each_row([&](int y, Worker&) {
-      const std::ptrdiff_t row = std::ptrdiff_t(width) * y;
-      for (int x = 0; x < width; ++x)
-        if (disparity[row + x] == kHole) {
-          disparity[row + x] = std::numeric_limits<float>::quiet_NaN();
-          confidence_[row + x] = 0;
-        } else if (confidence_[row + x] == 0) {
-          confidence_[row + x] = kBorrowedConfidence;
-        }
+      float* row = disparity + std::ptrdiff_t(search_.width) * y;
+      if (speckles) work_.speckles.remove(y, row, options_.speckle_size);
+      deliver(row, confidence_ + std::ptrdiff_t(search_.width) * y);
     });
+  }
+
+  // Holes become NaN, without confidence; what the median put into one borrows it.
+  void deliver(float* disparity, float* confidence) const {
+    for (int x = 0; x < search_.width; ++x) {
+      const bool hole = disparity[x] == kHole;
+      const float known = confidence[x] == 0 ? kBorrowedConfidence : confidence[x];
+      disparity[x] = hole ? std::numeric_limits<float>::quiet_NaN() : disparity[x];
+      confidence[x] = hole ? 0.0f : known;
+    }
   }
 
   const Options& options_;
@@ -339,7 +343,7 @@ class Matcher::Run {
   const std::size_t row_cells_;
   float gain_ = 1;
   float* confidence_ = nullptr;
-  Winner* winners_ = nullptr;
+  const Winners* winners_ = nullptr;
 };
 
 Matcher::Matcher(const Options& options)
@@ -351,7 +355,7 @@ Matcher::~Matcher() = default;
 
 template <class Pixel>
 void Matcher::match(ImageView<Pixel> left, ImageView<Pixel> right, int width, int height,
-                    float* disparity, float* confidence, Winner* winners) {
+                    float* disparity, float* confidence, const Winners* winners) {
   require(width > 0 && height > 0, "images must have at least one pixel");
   const std::lock_guard<std::mutex> lock(busy_);
   Run<Pixel>(options_, best_kernel(), width, height, *workspace_)(left, right, disparity,
@@ -359,22 +363,23 @@ void Matcher::match(ImageView<Pixel> left, ImageView<Pixel> right, int width, in
 }
 
 template void Matcher::match(ImageView<std::uint8_t>, ImageView<std::uint8_t>, int, int, float*,
-                             float*, Winner*);
+                             float*, const Winners*);
 template void Matcher::match(ImageView<std::uint16_t>, ImageView<std::uint16_t>, int, int, float*,
-                             float*, Winner*);
+                             float*, const Winners*);
 
 std::size_t memory_bytes(int width, int height, const Options& options, int bytes_per_pixel) {
   const Search search = make_search(width, height, checked(options), best_kernel().lanes);
   const std::size_t pixels = std::size_t(width) * height;
   const std::size_t row_cells = std::size_t(width) * search.cells;
   const std::size_t planes = std::size_t(kPlanes) * search.plane_stride;
+  const std::size_t described = width * sizeof(LeftPixel) + planes;
   const std::size_t images = 2 * pixels * bytes_per_pixel + pixels * sizeof(float);
-  const std::size_t worker = 2 * planes + width * (sizeof(Winner) + sizeof(LeftPixel) + 5);
-  if (options.paths == 3) return images + row_cells + options.threads * (worker + 2 * row_cells);
-  const std::size_t checkpoints = row_cells * (blocks_of(height) + 1);
-  const std::size_t blocks = row_cells * 4 * kBlockRows;
-  return images + row_cells + options.threads * worker + checkpoints + blocks +
-         pixels * sizeof(LeftPixel) + planes * height;
+  const std::size_t rows = block_rows(options);
+  const std::size_t worker =
+      rows * (2 * row_cells + search.cells) + planes + width * (kTogether * 6 + 32);
+  const std::size_t shared = images + row_cells + options.threads * worker;
+  if (options.paths == 3) return shared + options.threads * rows * described;
+  return shared + row_cells * (blocks_of(height, kBlockRows) + 1) + height * described;
 }
 
 }  // namespace stereo

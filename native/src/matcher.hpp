@@ -46,11 +46,11 @@ class Matcher {
   explicit Matcher(const Options& options);  // throws std::invalid_argument
   ~Matcher();
 
-  // disparity, confidence: [height][width]; NaN and 0 where unknown. winners, if not null, receives
-  // [height][width] what stands before the left-right check; tests compare it with their reference.
+  // disparity, confidence: [height][width]; NaN and 0 where unknown. winners, if given, receives
+  // what stands before the left-right check, of all rows; tests compare it with their reference.
   template <class Pixel>
   void match(ImageView<Pixel> left, ImageView<Pixel> right, int width, int height,
-             float* disparity, float* confidence, Winner* winners = nullptr);
+             float* disparity, float* confidence, const Winners* winners = nullptr);
 
  private:
   struct Workspace;

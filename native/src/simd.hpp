@@ -114,8 +114,9 @@ inline V add_saturated(V a, V b) {
 #endif
 }
 
-// The smallest lane.
-inline u8 lowest(V v) {
+// The smallest lane, in every lane. It is the longest step from one pixel to the next, so it never
+// leaves the vector registers.
+inline V lowest_everywhere(V v) {
 #if defined(__AVX512BW__)
   const __m256i half = _mm256_min_epu8(_mm512_castsi512_si256((__m512i)v),
                                        _mm512_extracti64x4_epi64((__m512i)v, 1));
@@ -124,23 +125,29 @@ inline u8 lowest(V v) {
 #endif
 #if defined(__AVX2__)
   __m128i q = _mm_min_epu8(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
-  q = _mm_min_epu8(q, _mm_srli_epi16(q, 8));
-  return (u8)_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_and_si128(q, _mm_set1_epi16(255))));
+  // the shift leaves zero in the upper byte of each word, and so does the minimum
+  q = _mm_minpos_epu16(_mm_min_epu8(q, _mm_srli_epi16(q, 8)));
+#if defined(__AVX512BW__)
+  return (V)_mm512_broadcastb_epi8(q);
+#else
+  return (V)_mm256_broadcastb_epi8(q);
+#endif
 #elif defined(__ARM_NEON)
-  return vminvq_u8((uint8x16_t)v);
+  return (V)vdupq_n_u8(vminvq_u8((uint8x16_t)v));
 #elif defined(__SSE2__)
-  v = min(v, (V)_mm_srli_si128((__m128i)v, 8));
-  v = min(v, (V)_mm_srli_si128((__m128i)v, 4));
-  v = min(v, (V)_mm_srli_si128((__m128i)v, 2));
-  v = min(v, (V)_mm_srli_si128((__m128i)v, 1));
-  return v[0];
+  v = min(v, (V)_mm_shuffle_epi32((__m128i)v, 0x4e));
+  v = min(v, (V)_mm_shuffle_epi32((__m128i)v, 0xb1));
+  v = min(v, (V)_mm_or_si128(_mm_slli_epi32((__m128i)v, 16), _mm_srli_epi32((__m128i)v, 16)));
+  return min(v, (V)_mm_or_si128(_mm_slli_epi16((__m128i)v, 8), _mm_srli_epi16((__m128i)v, 8)));
 #else
   v = min(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
-  v = min(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3));
-  v = min(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1));
-  return v[0] < v[1] ? v[0] : v[1];
+  v = min(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));
+  v = min(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5, 10, 11, 8, 9, 14, 15, 12, 13));
+  return min(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10, 13, 12, 15, 14));
 #endif
 }
+
+inline u8 lowest(V v) { return lowest_everywhere(v)[0]; }
 
 // Index of the first lane where a == b; kLanes when there is none.
 inline int first_equal(V a, V b) {

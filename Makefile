@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench sanitize sample-data setup clean
+.PHONY: demo test check bench sanitize profile sample-data setup clean
 
 setup: $(STAMP)
 
@@ -34,6 +34,11 @@ bench: $(STAMP)
 
 sanitize:  # address and undefined-behaviour checks of the native matcher
 	native/sanitize.sh
+
+profile:  # cycles of each kernel of the native matcher
+	cmake -S native -B build/profile -DSTEREO_PROFILE=ON >/dev/null
+	cmake --build build/profile --parallel 2 >/dev/null
+	build/profile/profile
 
 sample-data: $(STAMP)
 	$(BIN)/python -m stereo.synthetic sample_data

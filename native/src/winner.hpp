@@ -46,6 +46,13 @@ void choose(const Vectors<kFixed>& vectors, const u8* totals, V lowest_total,
   winners.rival[x] = lowest(rivals);
 }
 
+// A block of rows is larger than the cache nearby, and processors foresee reading backwards badly.
+// The address may lie before the array: it is only a hint.
+inline void prefetch_before(const u8* p) {
+  constexpr std::uintptr_t kBytes = 6144;
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(p) - kBytes));
+}
+
 // The path from the right, on its way along one row.
 template <int kFixed>
 class Backward {
@@ -69,11 +76,11 @@ class Backward {
       const bool last = v + 1 == vectors_();
       const V next = last ? row_.outside : along_[v + 1];
       const V surcharge = from_right(here, next);
-      __builtin_prefetch(gather_.match + cell + v * kLanes - 6144);
-      __builtin_prefetch(gather_.sum + cell + v * kLanes - 6144);
-      const V cost = load(gather_.match + cell + v * kLanes);
-      V total =
-          add_saturated(add_saturated(load(gather_.sum + cell + v * kLanes), surcharge), cost);
+      const u8 *match = gather_.match + cell + v * kLanes, *sum = gather_.sum + cell + v * kLanes;
+      prefetch_before(match);
+      prefetch_before(sum);
+      const V cost = load(match);
+      V total = add_saturated(add_saturated(load(sum), surcharge), cost);
       if (last) total |= padding_;
       along_[v] = cost + surcharge;
       best = min(best, along_[v]);

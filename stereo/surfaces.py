@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Mask
-from stereo.plane_fit import AGREE_PX, Gray, Matches, Places, Plane, Views, polish, propose
+from stereo.plane_fit import AGREE_PX, Gray, Matches, Places, Plane, Views
 
 Window = tuple[slice, slice]
 
@@ -47,7 +47,6 @@ _MOST_PLANES = 4
 _NEIGHBORHOOD_PX = 160
 _EDGE_LEVELS = 8.0
 _SHIFT_PX = 3.0
-_FINALISTS = 5
 _SAMPLES = 1000
 _MATCHES = 4000
 _SEED = 0
@@ -138,9 +137,9 @@ def _planes(
         if agreement < WHOLE_RIM and support < WHOLE_SUPPORT:
             around = (_NEIGHBORHOOD_PX // STEP, _NEIGHBORHOOD_PX // STEP)
             part = inside & (cv2.blur(supporters, around) > cv2.blur(dissenters, around) + _SOME)
-        if agreement + support >= ENOUGH:
+        if agreement + support >= ENOUGH and part.any():
             yield part, plane
-        if part is inside:
+        if part is inside or not part.any():  # all is told, or the next round would be this one
             return
         inside = inside & ~part
 
@@ -191,16 +190,11 @@ def _best_plane(
     at = rows // STEP, columns // STEP
     x, y = columns.astype(np.float32), rows.astype(np.float32)
     matches = Matches(x, y, coarse.px[at], coarse.confidence[at] ** 2)
-    candidates = propose(matches, rng)
-    if len(candidates) == 0:
-        return None
     # mostly the rim is compared, whose edges agree only at the right plane
     at = _places(region & ~inside, window, _SAMPLES, rng)
     middle = _places(inside, window, _SAMPLES // 2, rng)
     at = np.concatenate([at[0], middle[0]]), np.concatenate([at[1], middle[1]])
-    best = np.argsort(views.costs(at, candidates).mean(axis=1), kind="stable")[:_FINALISTS]
-    finalists = np.array([polish(candidates[i], matches) for i in best])
-    return np.asarray(finalists[views.costs(at, finalists).mean(axis=1).argmin()])
+    return views.best_plane(at, matches)
 
 
 def _places(

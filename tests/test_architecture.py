@@ -39,7 +39,7 @@ ALLOWED = {
     "stereo.frame": {"stereo.errors"},
     "stereo.gray": {"stereo.frame"},
     "stereo.depth": {"stereo.errors", "stereo.frame"},
-    "stereo.plane_fit": {"stereo.frame"},
+    "stereo.plane_fit": {"stereo._native", "stereo.frame"},
     "stereo.surfaces": {"stereo.frame", "stereo.plane_fit"},
     "stereo.edges": {"stereo._native", "stereo.errors", "stereo.frame"},
     "stereo.refine": {

@@ -8,6 +8,7 @@
 
 #include "edges.hpp"
 #include "matcher.hpp"
+#include "planes.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -20,17 +21,17 @@ using stereo::Options;
 
 template <class Pixel>
 using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
-using Plane = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
+using Map = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
 template <class Pixel>
 ImageView<Pixel> view(const Image<Pixel>& image) {
   return {image.data(), image.stride(0), image.stride(1)};
 }
 
-Plane new_plane(std::size_t height, std::size_t width) {
+Map new_map(std::size_t height, std::size_t width) {
   float* data = new float[height * width];
   nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
-  return Plane(data, {height, width}, owner);
+  return Map(data, {height, width}, owner);
 }
 
 template <class Pixel>
@@ -42,10 +43,10 @@ void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
 }
 
 template <class Pixel>
-std::pair<Plane, Plane> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+std::pair<Map, Map> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
   check_sizes(left, right);
   const std::size_t height = left.shape(0), width = left.shape(1);
-  Plane disparity = new_plane(height, width), confidence = new_plane(height, width);
+  Map disparity = new_map(height, width), confidence = new_map(height, width);
   {
     nb::gil_scoped_release release;
     matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
@@ -80,9 +81,9 @@ auto winners(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
 template <class T, int kDims>
 using Dense = nb::ndarray<const T, nb::ndim<kDims>, nb::c_contig, nb::device::cpu>;
 
-Plane weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
-                      Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, float keep_px,
-                      int threads) {
+Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
+                    Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, float keep_px,
+                    int threads) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   for (const std::size_t rows : {weight.shape(0), color.shape(0), wanted.shape(0)})
     if (rows != height) throw nb::value_error("all planes must have the same height");
@@ -93,7 +94,7 @@ Plane weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
   if (color.shape(2) != 1 && color.shape(2) != 3)
     throw nb::value_error("the image must have 1 or 3 channels");
   if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
-  Plane out = new_plane(height, width);
+  Map out = new_map(height, width);
   {
     nb::gil_scoped_release release;
     stereo::weighted_median({int(width), int(height), int(color.shape(2)), disparity.data(),
@@ -101,6 +102,68 @@ Plane weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
                             keep_px, threads, out.data());
   }
   return out;
+}
+
+template <class T>
+using Line = Dense<T, 1>;
+
+stereo::PlaneViews plane_views(const Dense<std::uint8_t, 2>& gray,
+                               const Dense<std::int16_t, 2>& slope,
+                               const Dense<std::uint8_t, 2>& right,
+                               const Dense<std::int16_t, 2>& right_slope) {
+  const std::size_t height = gray.shape(0), width = gray.shape(1);
+  for (const std::size_t rows : {slope.shape(0), right.shape(0), right_slope.shape(0)})
+    if (rows != height) throw nb::value_error("all images must have the same height");
+  for (const std::size_t columns : {slope.shape(1), right.shape(1), right_slope.shape(1)})
+    if (columns != width) throw nb::value_error("all images must have the same width");
+  return {int(width), int(height), gray.data(), slope.data(), right.data(), right_slope.data()};
+}
+
+stereo::PlanePlaces plane_places(const stereo::PlaneViews& views, const Line<std::int32_t>& rows,
+                                 const Line<std::int32_t>& columns) {
+  if (rows.shape(0) != columns.shape(0)) throw nb::value_error("as many rows as columns, please");
+  for (std::size_t i = 0; i < rows.shape(0); ++i)
+    if (rows(i) < 0 || rows(i) >= views.height || columns(i) < 0 || columns(i) >= views.width)
+      throw nb::value_error("a place lies outside the image");
+  return {int(rows.shape(0)), rows.data(), columns.data()};
+}
+
+Map plane_costs(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
+                  Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> right_slope,
+                  Line<std::int32_t> rows, Line<std::int32_t> columns, Dense<double, 2> planes) {
+  const stereo::PlaneViews views = plane_views(gray, slope, right, right_slope);
+  const stereo::PlanePlaces places = plane_places(views, rows, columns);
+  if (planes.shape(1) != 3) throw nb::value_error("a plane has three numbers");
+  std::vector<stereo::Plane> plane;
+  for (std::size_t k = 0; k < planes.shape(0); ++k)
+    plane.push_back({planes(k, 0), planes(k, 1), planes(k, 2)});
+  Map out = new_map(plane.size(), places.count);
+  stereo::plane_costs(views, places, int(plane.size()), plane.data(), out.data());
+  return out;
+}
+
+// a, b, c; or None.
+nb::object best_plane(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
+                      Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> right_slope,
+                      Line<std::int32_t> rows, Line<std::int32_t> columns, Dense<float, 2> matches,
+                      Dense<double, 2> triples, Line<double> voters) {
+  const stereo::PlaneViews views = plane_views(gray, slope, right, right_slope);
+  const stereo::PlanePlaces places = plane_places(views, rows, columns);
+  if (matches.shape(0) != 4 || matches.shape(1) == 0)
+    throw nb::value_error("matches must be x, y, d and weight of at least one match");
+  if (triples.shape(0) != 3) throw nb::value_error("a triple takes three draws");
+  const auto chance = [](double draw) { return 0 <= draw && draw < 1; };
+  if (!std::all_of(triples.data(), triples.data() + triples.size(), chance) ||
+      !std::all_of(voters.data(), voters.data() + voters.size(), chance))
+    throw nb::value_error("draws must lie in [0, 1)");
+  const std::size_t count = matches.shape(1);
+  const float* m = matches.data();
+  const stereo::PlaneMatches all{int(count), m, m + count, m + 2 * count, m + 3 * count};
+  const stereo::PlaneDraws draws{int(triples.shape(1)), int(voters.shape(0)), triples.data(),
+                                 voters.data()};
+  stereo::Plane plane{};
+  if (!stereo::best_plane(views, all, places, draws, plane)) return nb::none();
+  return nb::make_tuple(plane.a, plane.b, plane.c);
 }
 
 }  // namespace
@@ -138,6 +201,13 @@ NB_MODULE(_native, module) {
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
              "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "keep_px"_a,
              "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
+  module.def("plane_costs", &plane_costs, "gray"_a.noconvert(), "slope"_a.noconvert(),
+             "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
+             "columns"_a.noconvert(), "planes"_a.noconvert(), "See stereo.plane_fit.");
+  module.def("best_plane", &best_plane, "gray"_a.noconvert(), "slope"_a.noconvert(),
+             "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
+             "columns"_a.noconvert(), "matches"_a.noconvert(), "triples"_a.noconvert(),
+             "voters"_a.noconvert(), "See stereo.plane_fit.");
   module.def("simd_level", [] { return stereo::best_kernel().name; },
              "Instruction set in use: baseline, avx2 or avx512.");
   module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,

@@ -81,10 +81,11 @@ def _with_holes_of(disparity: DisparityMap, filled: DisparityMap) -> DisparityMa
 
 def fill(disparity: DisparityMap) -> DisparityMap:
     """Return ``disparity`` with its holes filled, at a low confidence."""
-    filled = fill_holes(disparity.px, same_surface_px=SAME_SURFACE_PX)
-    guessed = np.isnan(disparity.px) & np.isfinite(filled)
-    confidence = np.where(guessed, np.float32(FILLED_CONFIDENCE), disparity.confidence)
-    return replace(disparity, px=filled, confidence=confidence)
+    at, values = _hole_values(disparity.px, SAME_SURFACE_PX)
+    px, confidence = disparity.px.copy(), disparity.confidence.copy()
+    px.reshape(-1)[at] = values
+    confidence.reshape(-1)[at] = np.where(np.isnan(values), 0, FILLED_CONFIDENCE)
+    return replace(disparity, px=px, confidence=confidence)
 
 
 def drop_unseen(disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
@@ -147,25 +148,37 @@ def fill_holes(px: Float, *, same_surface_px: float = 0.0) -> Float:
     ``same_surface_px`` they are one surface, which goes on between them as a straight line. A row
     without any value takes the nearest row's; a map that knows nothing stays as it is.
     """
+    at, values = _hole_values(px, same_surface_px)
+    filled = px.copy()
+    filled.reshape(-1)[at] = values
+    return filled
+
+
+def _hole_values(px: Float, same_surface_px: float) -> tuple[NDArray[np.intp], Float]:
+    """Where the holes are, in the flattened map, and what ``fill_holes`` puts there."""
     height, width = px.shape
     bordered = np.zeros((height, width + 2), np.int8)  # so that every run ends on its own row
     bordered[:, 1:-1] = np.isnan(px)
-    change = np.diff(bordered.ravel())
-    row, first = np.divmod(np.flatnonzero(change > 0), width + 2)  # a run is first to last - 1
-    last = np.flatnonzero(change < 0) % (width + 2)
+    flat = bordered.reshape(-1)
+    changes = np.flatnonzero(flat[1:] != flat[:-1])
+    row, first = np.divmod(changes[::2], width + 2)  # a run is first to last - 1
+    last = changes[1::2] % (width + 2)
     before = np.where(first > 0, px[row, first - 1], np.float32(np.nan))
     after = np.where(last < width, px[row, last % width], np.float32(np.nan))
     length = last - first
     with np.errstate(invalid="ignore"):
         same = np.abs(after - before) <= same_surface_px
     start = np.where(same, before, np.fmin(before, after))
-    slope = np.where(same, (after - before) / (length + 1), np.float32(0))
-    run = np.repeat(np.arange(len(row)), length)
-    along = np.arange(len(run)) - (np.cumsum(length) - length)[run]
+    slope = np.where(same, (after - before) / (length + 1), np.float32(0)).astype(np.float32)
+    until = np.cumsum(length)
+    count = np.arange(until[-1] if len(until) else 0)  # over all holes, run after run
+    at = count + np.repeat(row * width + first - (until - length), length)
+    step = (count - np.repeat(until - length - 1, length)).astype(np.float32)
+    values = np.repeat(start, length) + np.repeat(slope, length) * step
+    known_rows = np.delete(np.arange(height), row[length == width])
+    if len(known_rows) in (0, height):
+        return at, values
     filled = px.copy()
-    filled[row[run], first[run] + along] = start[run] + slope[run] * (along + 1)
-    rows = np.flatnonzero(np.isfinite(filled[:, 0]))
-    if len(rows) in (0, height):
-        return filled
-    nearest = rows[np.abs(np.arange(height)[:, None] - rows).argmin(axis=1)]
-    return np.ascontiguousarray(filled[nearest])
+    filled.reshape(-1)[at] = values
+    nearest = known_rows[np.abs(np.arange(height)[:, None] - known_rows).argmin(axis=1)]
+    return at, filled[nearest].reshape(-1)[at]

@@ -98,12 +98,13 @@ def _put(
     surface = a * columns + (b * rows + c)[:, None]
     inside = np.repeat(np.repeat(part, STEP, 0), STEP, 1)[: here.shape[0], : here.shape[1]]
     grown = cv2.dilate(inside.astype(np.uint8), _square(2 * RIM_PX + 1)).astype(np.bool_)
-    with np.errstate(invalid="ignore"):
-        off = np.abs(here - surface) > AGREE_PX
-    wanted = (np.isnan(here) & grown) | (off & inside)
-    wanted &= (surface >= limits[0]) & (surface <= limits[1])
-    here[wanted] = surface[wanted]
-    confidence[window][wanted] = PLANE_CONFIDENCE
+    off = here - surface
+    wanted = (np.abs(off, out=off) > AGREE_PX) & inside  # nowhere true in a hole
+    wanted |= np.isnan(here) & grown
+    if surface.min() < limits[0] or surface.max() > limits[1]:
+        wanted &= (surface >= limits[0]) & (surface <= limits[1])
+    np.copyto(here, surface, where=wanted)
+    np.copyto(confidence[window], np.float32(PLANE_CONFIDENCE), where=wanted)
 
 
 def _planes(
@@ -118,7 +119,7 @@ def _planes(
     px, weight = coarse.px[window], coarse.confidence[window] ** 2
     x = STEP * np.arange(window[1].start, window[1].stop, dtype=np.float32)
     y = STEP * np.arange(window[0].start, window[0].stop, dtype=np.float32)
-    for _ in range(_MOST_PLANES):
+    for attempt in range(_MOST_PLANES):
         if STEP**2 * np.count_nonzero(inside) < SMALLEST_REGION_PX:
             return
         region = _widened(inside)
@@ -134,7 +135,9 @@ def _planes(
         support = float(supporters.sum() / max(float(supporters.sum() + dissenters.sum()), 1e-6))
         agreement = _rim_agreement(views, rim, plane)
         part = inside
-        if agreement < WHOLE_RIM and support < WHOLE_SUPPORT:
+        # what is left after one plane was no one plane: then only a rim speaks for all of it
+        alone = attempt == 0 and support >= WHOLE_SUPPORT
+        if agreement < WHOLE_RIM and not alone:
             around = (_NEIGHBORHOOD_PX // STEP, _NEIGHBORHOOD_PX // STEP)
             part = inside & (cv2.blur(supporters, around) > cv2.blur(dissenters, around) + _SOME)
         if agreement + support >= ENOUGH and part.any():

@@ -1,8 +1,8 @@
 """Which disparities a pair needs: found from the pair itself, or from the depths of interest.
 
-The pair is matched at about a quarter of its size, over every disparity that its width allows. A
-whole map at low resolution is more robust than sparse key points, covers surfaces that have none,
-and costs less than their descriptors.
+The pair is matched at about a quarter of its width and an eighth of its height, over every
+disparity that its width allows. A whole map at low resolution is more robust than sparse key
+points, covers surfaces that have none, and costs less than their descriptors.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -25,11 +26,12 @@ Gray = NDArray[Any]
 Coarse = Callable[[Gray, Gray], NDArray[np.float32]]
 
 _COARSE_WIDTH_PX = 180
-_LARGEST_SCALE = 0.36  # so that the search stays cheap beside the matching of small images
+_LARGEST_SCALE = 0.30  # so that the search stays cheap beside the matching of small images
+_ROW_SHARE = 0.5  # of that scale, for rows: disparity lies along columns (OpenCV needs them all)
 _SMALL_WIDTH_PX = 120
 _LARGEST_SHARE = 0.45  # of the width: at more, less than half of the scene is seen by both cameras
 _NEGATIVE_SHARE = 0.10  # of the width: converging cameras after rectification
-_MIN_ISLAND_PX = 16  # coarse pixels: anything smaller is no evidence of a surface
+_MIN_ISLAND_PX = 8  # coarse pixels: anything smaller is no evidence of a surface
 _MIN_SHARE_PER_PX = 0.0005  # of the image, for a disparity to count as occupied
 _MIN_SHARE_APART = 0.001  # of the image, for a group of disparities away from all others
 _MIN_SHARE_NEGATIVE = 0.02  # the same behind infinity, where mostly repeated texture pretends to be
@@ -65,7 +67,8 @@ def find_search_range(pair: RectifiedPair, *, threads: int | None = None) -> Sea
     """
     width = pair.left.shape[1]
     scale = min(_LARGEST_SCALE, _COARSE_WIDTH_PX / width) if width > _SMALL_WIDTH_PX else 1.0
-    left, right = (_shrink(to_gray(image), scale) for image in (pair.left, pair.right))
+    share = _ROW_SHARE if sgm.is_available() else 1.0
+    left, right = (_shrink(to_gray(image), scale, share) for image in (pair.left, pair.right))
     coarse_width = left.shape[1]
     low = -round(coarse_width * _NEGATIVE_SHARE)
     count = max(1, round(coarse_width * (_LARGEST_SHARE + _NEGATIVE_SHARE)))
@@ -131,11 +134,11 @@ def _rounded(low: float, high: float, width: int, support: float) -> SearchRange
     return SearchRange(first, min(count, sgm.MAX_DISPARITIES), support)
 
 
-def _shrink(image: Gray, scale: float) -> Gray:
+def _shrink(image: Gray, scale: float, row_share: float) -> Gray:
     if scale == 1:
         return image
     height, width = image.shape
-    size = (round(width * scale), max(1, round(height * scale)))
+    size = (round(width * scale), max(1, round(height * scale * row_share)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
 
 
@@ -151,13 +154,18 @@ def _coarse_matcher(low: int, count: int, threads: int | None) -> Coarse:
         speckle_range_px=1,
         threads=threads,
     )
-    matcher = sgm.SgmMatcher(params)
+    matcher = _native_matcher(params)
 
     def match(left: Gray, right: Gray) -> NDArray[np.float32]:
         found = matcher.match(RectifiedPair(left, right))
         return np.where(found.confidence >= _MIN_CONFIDENCE, found.px, np.float32(np.nan))
 
     return match
+
+
+@lru_cache(maxsize=4)  # a sequence asks for the same one again
+def _native_matcher(params: sgm.SgmParams) -> sgm.SgmMatcher:
+    return sgm.SgmMatcher(params)
 
 
 def _opencv_matcher(low: int, count: int) -> Coarse:

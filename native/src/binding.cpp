@@ -121,7 +121,7 @@ stereo::PlaneViews plane_views(const Dense<std::uint8_t, 2>& gray,
 
 stereo::PlanePlaces plane_places(const stereo::PlaneViews& views, const Line<std::int32_t>& rows,
                                  const Line<std::int32_t>& columns) {
-  if (rows.shape(0) != columns.shape(0)) throw nb::value_error("as many rows as columns, please");
+  if (rows.shape(0) != columns.shape(0)) throw nb::value_error("places need as many rows as columns");
   for (std::size_t i = 0; i < rows.shape(0); ++i)
     if (rows(i) < 0 || rows(i) >= views.height || columns(i) < 0 || columns(i) >= views.width)
       throw nb::value_error("a place lies outside the image");

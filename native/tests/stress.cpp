@@ -9,6 +9,7 @@
 
 #include "edges.hpp"
 #include "matcher.hpp"
+#include "planes.hpp"
 
 namespace {
 
@@ -73,6 +74,28 @@ void run_edges(int width, int height, int channels, std::mt19937& random) {
   }
 }
 
+// Planes through any matches, at any places: only the sanitizers judge.
+void run_planes(int width, int height, int count, std::mt19937& random) {
+  const auto gray = image<std::uint8_t>(width, height, Content::kNoise, random);
+  const auto right = image<std::uint8_t>(width, height, Content::kNoise, random);
+  std::vector<std::int16_t> slope(gray.size()), right_slope(gray.size());
+  std::vector<std::int32_t> rows(count), columns(count);
+  std::vector<float> x(count), y(count), d(count), weight(count);
+  std::uniform_real_distribution<double> chance(0, 1);
+  for (int i = 0; i < count; ++i) {
+    rows[i] = int(random() % height), columns[i] = int(random() % width);
+    x[i] = float(random() % width), y[i] = float(random() % height);
+    d[i] = float(chance(random) * 100 - 20), weight[i] = float(chance(random));
+  }
+  std::vector<double> triple(3 * 50), voter(10);
+  for (double& draw : triple) draw = chance(random);
+  for (double& draw : voter) draw = chance(random);
+  Plane plane{};
+  best_plane({width, height, gray.data(), slope.data(), right.data(), right_slope.data()},
+             {count, x.data(), y.data(), d.data(), weight.data()},
+             {count, rows.data(), columns.data()}, {50, 10, triple.data(), voter.data()}, plane);
+}
+
 }  // namespace
 
 int main() {
@@ -81,7 +104,10 @@ int main() {
   const int counts[] = {1, 16, 63, 64, 65, 128, 200, 300};
   int runs = 0;
   for (int width : widths)
-    for (int height : heights) run_edges(width, height, 1 + 2 * (runs++ % 2), random);
+    for (int height : heights) {
+      run_edges(width, height, 1 + 2 * (runs++ % 2), random);
+      for (int count : {1, 3, 100}) run_planes(width, height, count, random);
+    }
   for (int width : widths)
     for (int height : heights)
       for (int count : counts)

@@ -30,6 +30,7 @@ _LARGEST_SCALE = 0.30  # so that the search stays cheap beside the matching of s
 _ROW_SHARE = 0.5  # of that scale, for rows: disparity lies along columns (OpenCV needs them all)
 _SMALL_WIDTH_PX = 120
 _LARGEST_SHARE = 0.45  # of the width: at more, less than half of the scene is seen by both cameras
+_FEWEST_ROWS = 48  # of wide images: small things need some rows to count as evidence
 _NEGATIVE_SHARE = 0.10  # of the width: converging cameras after rectification
 _MIN_ISLAND_PX = 8  # coarse pixels: anything smaller is no evidence of a surface
 _MIN_SHARE_PER_PX = 0.0005  # of the image, for a disparity to count as occupied
@@ -138,8 +139,9 @@ def _shrink(image: Gray, scale: float, row_share: float) -> Gray:
     if scale == 1:
         return image
     height, width = image.shape
-    size = (round(width * scale), max(1, round(height * scale * row_share)))
-    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA))
+    rows = max(1, round(height * scale))
+    rows = max(round(rows * row_share), min(rows, _FEWEST_ROWS))
+    return np.asarray(cv2.resize(image, (round(width * scale), rows), interpolation=cv2.INTER_AREA))
 
 
 def _coarse_matcher(low: int, count: int, threads: int | None) -> Coarse:

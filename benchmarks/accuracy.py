@@ -19,7 +19,7 @@ import numpy as np
 from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.frame import Float, RectifiedPair
 from stereo.manifest import ManifestPair, load_manifest
-from stereo.matching import make_matcher, prepare
+from stereo.matching import denoise, make_matcher, prepare
 from stereo.refine import RefineParams, refine, refine_both
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
@@ -59,6 +59,7 @@ def ours(name: str) -> Method:
     """A matcher with our own surfaces and filling, as `stereo run --fill` and `stereo eval`."""
 
     def match(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
+        pair = denoise(pair)
         matched = make_matcher(name, num_disparities=num_disparities).match(pair)
         sparse, dense = refine_both(matched, pair, RefineParams())
         return sparse.px, dense.px
@@ -91,7 +92,7 @@ METHODS: dict[str, Method] = {
 def show_planes(pairs: list[ManifestPair]) -> None:
     """Print how many pixels of each pair were given a plane, and how many of those are right."""
     for item in pairs:
-        pair, truth = item.pair(), item.truth()
+        pair, truth = denoise(item.pair()), item.truth()
         matched = make_matcher("sgm", num_disparities=item.num_disparities).match(pair)
         px = refine(matched, pair, RefineParams()).px
         given = np.isfinite(px) & (px != matched.px) & np.isfinite(truth)

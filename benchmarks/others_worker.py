@@ -50,7 +50,7 @@ STEPS_PER_PX = 16  # of OpenCV's fixed-point disparity
 def ours() -> dict[str, Method]:
     """Our matchers with our refinement and alone; OpenCV's with our padding, so without a strip."""
     from stereo.frame import RectifiedPair
-    from stereo.matching import MATCHERS, make_matcher, prepare
+    from stereo.matching import MATCHERS, denoise, make_matcher, prepare
     from stereo.refine import RefineParams, refine_both
 
     made = cache(lambda name, count: make_matcher(name, num_disparities=count))
@@ -60,7 +60,7 @@ def ours() -> dict[str, Method]:
 
         def run() -> Maps:
             seen = RectifiedPair(pair.left, pair.right)
-            seen = prepare(seen) if quality else seen
+            seen = prepare(seen) if quality else denoise(seen)
             found = made(name, count).match(seen)
             sparse, dense = refine_both(found, seen, RefineParams(edges=quality))
             return sparse.px, dense.px

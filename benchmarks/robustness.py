@@ -21,7 +21,7 @@ from stereo.evaluate import evaluate, geometric_mean
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.manifest import load_manifest
-from stereo.matching import make_matcher, prepare
+from stereo.matching import denoise, make_matcher, prepare
 from stereo.refine import RefineParams, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
@@ -88,6 +88,8 @@ def main() -> None:
                 pair = RectifiedPair(*spoil(gray8_pair(original.left, original.right)))
                 if name == "sgm-quality":
                     pair = prepare(pair)
+                elif steps is not None:
+                    pair = denoise(pair)
                 result = make_matcher(name, num_disparities=item.num_disparities).match(pair)
                 if steps is not None:
                     result = refine(result, pair, steps)

@@ -20,7 +20,7 @@ import numpy as np
 from stereo.cloud import point_cloud
 from stereo.depth import depth_frame
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
-from stereo.matching import Matcher, make_matcher, prepare
+from stereo.matching import Matcher, denoise, make_matcher, prepare
 from stereo.rectify import Rectification
 from stereo.refine import RefineParams, fill_holes, refine
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
@@ -67,6 +67,7 @@ def main() -> None:
     depth = depth_frame(disparity, rect.geometry, pair.left)
     stages: dict[str, Callable[[], object]] = {
         "rectify": lambda: rect.apply(frame),
+        "look for noise": lambda: denoise(pair),
         "match (sgm)": lambda: matcher.match(pair),
         "refine": lambda: refine(matched, pair, RefineParams(surfaces=False)),
         "surfaces": lambda: refine(matched, pair, RefineParams()),
@@ -78,7 +79,7 @@ def main() -> None:
     careful = make_matcher("sgm-quality", num_disparities=arguments.num_disparities)
     ways = medians_ms(
         {
-            "default": lambda: refine(matcher.match(pair), pair, RefineParams(fill=True)),
+            "default": lambda: refine(matcher.match(denoise(pair)), pair, RefineParams(fill=True)),
             "--quality": lambda: with_care(pair, careful),
         },
         arguments.repeats,

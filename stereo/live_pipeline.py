@@ -22,6 +22,7 @@ from stereo.matching import (
     Matcher,
     SearchRange,
     default_matcher,
+    denoise,
     find_search_range,
     make_matcher,
     search_range_for_depths,
@@ -98,9 +99,9 @@ class LivePipeline:
         with _clock(took, "range"):
             search = self._range.of(pair)
         with _clock(took, "match"):
-            disparity, pair = self._match(pair, search)
+            disparity, pair, seen = self._match(pair, search)
         with _clock(took, "refine"):
-            disparity = refine(disparity, pair, self.settings.refine)
+            disparity = refine(disparity, seen, self.settings.refine)
             if self._temporal is not None:
                 disparity = self._temporal.apply(disparity, gray8_pair(pair.left, pair.right)[0])
                 self.smoothed_share = self._temporal.changed_share
@@ -110,12 +111,16 @@ class LivePipeline:
 
     def _match(
         self, pair: RectifiedPair, search: SearchRange
-    ) -> tuple[DisparityMap, RectifiedPair]:
+    ) -> tuple[DisparityMap, RectifiedPair, RectifiedPair]:
+        """The map, its part of the pair, and the same part as the matcher saw it."""
         region = _region(self.settings)
+        if region is not None:
+            pair = crop_pair(pair, region, max_disparity=search.max_disparity)
+        seen = denoise(pair)
+        disparity = self._matcher_for(search).match(seen)
         if region is None:
-            return self._matcher_for(search).match(pair), pair
-        part = crop_pair(pair, region, max_disparity=search.max_disparity)
-        return trim(self._matcher_for(search).match(part), part, region)
+            return disparity, pair, seen
+        return (*trim(disparity, pair, region), trim(disparity, seen, region)[1])
 
     def _matcher_for(self, search: SearchRange) -> Matcher:
         if self._matcher is None or self._matcher[0] != search:

@@ -9,7 +9,7 @@ import numpy as np
 from stereo.cloud import point_cloud
 from stereo.errors import StereoError
 from stereo.frame import DepthFrame, DisparityMap, PointCloud, RectifiedPair, StereoFrame
-from stereo.matching import Matcher, prepare
+from stereo.matching import Matcher, denoise, prepare
 from stereo.rectify import Rectification
 from stereo.refine import RefineParams, refine
 
@@ -48,7 +48,7 @@ class StereoPipeline:
         min_depth_m: float = 0.0,
         max_depth_m: float = np.inf,
     ) -> None:
-        """``prepare``: take out noise and row errors first; see ``stereo.matching.prepare``."""
+        """``prepare``: take out row errors, not only noise; see ``stereo.matching.prepare``."""
         self.rectification = rectification
         self.matcher = matcher
         self.refine = refine or RefineParams()
@@ -59,7 +59,7 @@ class StereoPipeline:
     def process(self, frame: StereoFrame) -> StereoResult:
         """Run every stage on one frame. Raises StereoError's children as the stages do."""
         pair = self.rectification.apply(frame)
-        matched = prepare(pair) if self.prepare else pair
+        matched = prepare(pair) if self.prepare else denoise(pair)
         disparity = refine(self.matcher.match(matched), matched, self.refine)
         if self.rectification.geometry is None:
             return StereoResult(pair, disparity, None)

@@ -17,7 +17,7 @@ from stereo.cli.main import cli
 from stereo.edges import EDGE_STEP_PX, KEEP_PX, MOVED_CONFIDENCE, sharpen_edges
 from stereo.errors import InputError, MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.matching import make_matcher, prepare, sgm
+from stereo.matching import denoise, make_matcher, prepare, sgm
 from stereo.matching.preparation import noise_level, row_error
 from stereo.matching.quality import QualityMatcher, confirmed, fused
 from stereo.matching.sgm import SgmParams
@@ -129,6 +129,27 @@ def test_noise_is_taken_out_and_outlines_are_kept() -> None:
     assert np.abs(after).mean() < 0.5 * np.abs(before).mean()
     rim = cv2.dilate(disk.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~disk
     assert abs(after[rim].mean()) < 5  # of a step of 90
+
+
+@pytest.mark.parametrize("bits", [8, 12])
+def test_a_noisy_pair_is_matched_better_once_it_is_smoothed(bits: int) -> None:
+    clean = shifted_pair(6, 9)
+    assert denoise(clean) is clean
+    rng = np.random.default_rng(0)
+    dtype, unit = (np.uint8, 1) if bits == 8 else (np.uint16, 16)
+    faint = [100 + 0.15 * np.asarray(image, float) for image in (clean.left, clean.right)]
+    noisy = [
+        np.clip((image + rng.normal(0, 6, image.shape)) * unit, 0, 256 * unit - 1).astype(dtype)
+        for image in faint
+    ]
+    seen = np.ones(noisy[0].shape, np.bool_)
+    pair = RectifiedPair(noisy[0], noisy[1], valid_right=seen)
+    smooth = denoise(pair)
+    assert smooth.left.dtype == smooth.right.dtype == dtype
+    assert smooth.valid_right is not None
+    matcher = make_matcher("sgbm", num_disparities=32)
+    wrong = [np.mean(~(np.abs(matcher.match(p).px[:, 40:] - 9) < 1)) for p in (pair, smooth)]
+    assert wrong[1] < 0.7 * wrong[0]
 
 
 def test_opinions_that_agree_are_averaged_and_else_the_surer_one_wins() -> None:

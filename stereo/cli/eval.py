@@ -21,7 +21,7 @@ from stereo.cli.options import (
 from stereo.errors import InputError
 from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.manifest import ManifestPair, load_manifest
-from stereo.matching import make_matcher, prepare
+from stereo.matching import denoise, make_matcher, prepare
 from stereo.refine import RefineParams, refine_both
 
 _COLUMNS = tuple(field.name for field in fields(Metrics))
@@ -74,8 +74,7 @@ def _score(
             f"{pair.left.shape[1]}x{pair.left.shape[0]}; is ground_truth of another pair?"
         )
     matcher = make_matcher(name, **{"num_disparities": item.num_disparities, **params})
-    if quality:
-        pair = prepare(pair)
+    pair = prepare(pair) if quality else denoise(pair)
     matched = matcher.match(pair)
     refined, filled = refine_both(matched, pair, RefineParams(edges=quality))
     if save is not None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.matching import sgm
-from stereo.matching.preparation import prepare
+from stereo.matching.preparation import denoise, prepare
 from stereo.matching.pyramid import PyramidMatcher
 from stereo.matching.quality import QualityMatcher
 from stereo.matching.search_range import SearchRange, find_search_range, search_range_for_depths
@@ -33,6 +33,7 @@ __all__ = [
     "SgmMatcher",
     "SgmParams",
     "default_matcher",
+    "denoise",
     "find_search_range",
     "make_matcher",
     "prepare",

@@ -1,6 +1,7 @@
 """Make a pair easier to match: take out sensor noise, and what rectification left of row errors.
 
-Both are measured first, and a pair that has neither passes through untouched.
+Both are measured first, and a pair that has neither passes through untouched. Noise is looked for
+in every pair, which is quick; row errors with ``--quality`` only.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import Float, Image, Mask, RectifiedPair
-from stereo.gray import gray8_pair
+from stereo.gray import gray8_pair, gray_pair
 from stereo.matching import sgm
 from stereo.matching.search_range import find_search_range
 
@@ -23,6 +24,7 @@ ROW_ERROR_PX = 0.1
 """Root mean square of the row error from which the right image is moved."""
 
 _NOISE_PATCH_PX = 16
+_NOISE_BANDS = 12  # of patches, over the height
 _SMOOTHING = 3.0  # width of the bilateral filter, in standard deviations of the noise
 _CORNERS = 800
 _FEWEST_TRACKS = 50
@@ -52,6 +54,19 @@ class RowError:
         y = (np.arange(height, dtype=np.float32) - np.float32(height / 2)) / np.float32(height)
         plane = self.middle_px + self.across_px * x + self.down_px * y[:, None]
         return np.asarray(plane, np.float32)
+
+
+def denoise(pair: RectifiedPair) -> RectifiedPair:
+    """Return ``pair`` as it is, or as gray images with the noise smoothed away if it is noisy.
+
+    Disparities of the result are those of ``pair``.
+    """
+    left, right = gray_pair(pair.left, pair.right)
+    left8, right8 = gray8_pair(left, right)
+    noise = max(noise_level(left8), noise_level(right8))
+    if noise < NOISY_LEVELS:
+        return pair
+    return replace(pair, left=_smoothed(left, left8, noise), right=_smoothed(right, right8, noise))
 
 
 def prepare(pair: RectifiedPair) -> RectifiedPair:
@@ -89,16 +104,23 @@ def noise_level(gray: Gray) -> float:
     height, width = (length // side for length in gray.shape)
     if height == 0 or width == 0:
         return 0.0
+    # some bands of rows tell as much as all; their first and last row see the next band
+    bands = gray[: height * side, : width * side].reshape(height, side, width * side)
+    bands = bands[:: max(1, height // _NOISE_BANDS)]
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
-    response = cv2.filter2D(gray, cv2.CV_32F, mask)[: height * side, : width * side]
-    calm = cv2.resize(np.abs(response), (width, height), interpolation=cv2.INTER_AREA)
-    brightness = cv2.resize(
-        gray[: height * side, : width * side], (width, height), interpolation=cv2.INTER_AREA
-    )
-    usable = (np.asarray(brightness) > 10) & (np.asarray(brightness) < 245)
+    response = cv2.filter2D(bands.reshape(-1, width * side), cv2.CV_32F, mask)
+    calm = _by_patch(np.abs(np.asarray(response, np.float32)).reshape(bands.shape)[:, 1:-1])
+    brightness = _by_patch(bands[:, 1:-1].astype(np.float32))
+    usable = (brightness > 10) & (brightness < 245)
     if not usable.any():
         return 0.0
-    return float(np.percentile(np.asarray(calm)[usable], 10) * np.sqrt(np.pi / 2) / 6)
+    return float(np.percentile(calm[usable], 10) * np.sqrt(np.pi / 2) / 6)
+
+
+def _by_patch(bands: Float) -> Float:
+    """(B, W / 16): means of the patches of (B, R, W) bands."""
+    columns = bands.mean(axis=1)
+    return np.asarray(columns.reshape(len(bands), -1, _NOISE_PATCH_PX).mean(axis=2))
 
 
 def row_error(left: Gray, right: Gray) -> RowError | None:

@@ -1,5 +1,7 @@
 """Fit the confidence of SGBM, and show that confidence and error bar say what they mean.
 
+Of our matchers only the last is shown; benchmarks/sgm_fit.py fits theirs.
+
     python benchmarks/confidence.py [MANIFEST]
 
 Prints the weights for stereo/matching/confidence.py, the area under the sparsification curve
@@ -20,7 +22,7 @@ from stereo.depth import disparity_sigma
 from stereo.evaluate import sparsification_area
 from stereo.gray import gray8_pair
 from stereo.manifest import ManifestPair, load_manifest
-from stereo.matching import make_matcher
+from stereo.matching import denoise, make_matcher, prepare
 from stereo.matching.confidence import WEIGHTS, evidence
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
@@ -56,6 +58,26 @@ def probability(features: Array, weights: Array) -> Array:
     return 1 / (1 + np.exp(-features @ weights))
 
 
+def show_calibration(items: list[ManifestPair], name: str) -> None:
+    """Print how many pixels are within 1 px for each tenth of confidence; pairs weigh the same."""
+    confidence, right, weight = [], [], []
+    for item in items:
+        pair, truth = item.pair(), item.truth()
+        seen = prepare(pair) if name == "sgm-quality" else denoise(pair)
+        found = make_matcher(name, num_disparities=item.num_disparities).match(seen)
+        known = np.isfinite(found.px) & np.isfinite(truth) & item.visible(truth)
+        confidence.append(found.confidence[known])
+        right.append(np.abs(found.px - truth)[known] <= 1)
+        weight.append(np.full(known.sum(), 1 / known.sum() / len(items)))
+    c, r, w = (np.concatenate(part) for part in (confidence, right, weight))
+    print(f"{name}: confidence, share of pixels, within 1 px")
+    for tenth in range(10):
+        here = np.minimum((c * 10).astype(int), 9) == tenth
+        if w[here].sum() > 1e-3:
+            mean, share = np.average(c[here], weights=w[here]), w[here].sum()
+            print(f"{mean:10.3f} {share:8.1%} {np.average(r[here], weights=w[here]):8.3f}")
+
+
 def main() -> None:
     pairs = load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED)
     rng = np.random.default_rng(0)
@@ -83,6 +105,8 @@ def main() -> None:
         )
     sigma = disparity_sigma(confidence.astype(np.float32))
     print(f"all pixels within 2 sigma: {np.mean(e <= 2 * sigma):.3f}")
+    for name in ("sgm", "sgm-fast", "sgm-quality"):
+        show_calibration(pairs, name)
 
 
 if __name__ == "__main__":

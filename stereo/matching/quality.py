@@ -28,9 +28,10 @@ from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams
 
 AGREE_PX = 1.0
 """Two opinions within this say the same."""
-UNCONFIRMED = 0.5
-"""Confidence is multiplied by this once for each of the other two that does not agree: cautious,
-but as evidence for planes and edges 0.5 serves better than 0.7."""
+UNCONFIRMED = 0.75
+"""Confidence is multiplied by this once for each of the other two that does not agree: then it is
+the share of right pixels, to 0.08 (benchmarks/confidence.py). As evidence for planes and edges 0.5
+would serve a little better (dense_2 2.53 instead of 2.55), but would say too little of itself."""
 
 _MAX_STRETCHED_PX = 32767  # columns that the matcher takes
 _FINE_P1 = 0.7  # of a step of half a pixel, against one of a whole; 0.6 to 1 do as well

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench sanitize profile sample-data setup clean
+.PHONY: demo test check bench sanitize profile arm64 sample-data setup clean
 
 setup: $(STAMP)
 
@@ -36,9 +36,19 @@ sanitize:  # address and undefined-behaviour checks of the native matcher
 	native/sanitize.sh
 
 profile:  # cycles of each kernel of the native matcher
-	cmake -S native -B build/profile -DSTEREO_PROFILE=ON >/dev/null
-	cmake --build build/profile --parallel 2 >/dev/null
-	build/profile/profile
+	cmake -S native -B build/drivers -DSTEREO_DRIVERS=ON >/dev/null
+	cmake --build build/drivers --parallel 2 >/dev/null
+	build/drivers/profile
+
+arm64:  # the same bits on ARM64? Needs g++-aarch64-linux-gnu and qemu-user
+	cmake -S native -B build/drivers -DSTEREO_DRIVERS=ON >/dev/null
+	cmake --build build/drivers --parallel 2 >/dev/null
+	cmake -S native -B build/arm64 -DSTEREO_DRIVERS=ON -DCMAKE_SYSTEM_NAME=Linux \
+		-DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
+		-DCMAKE_EXE_LINKER_FLAGS=-static >/dev/null
+	cmake --build build/arm64 --parallel 2 >/dev/null
+	build/drivers/stress > build/drivers/bits
+	qemu-aarch64 build/arm64/stress | diff build/drivers/bits -
 
 sample-data: $(STAMP)
 	$(BIN)/python -m stereo.synthetic sample_data

@@ -1,18 +1,21 @@
 """Time of our matchers against OpenCV's, on the same images in the same run.
 
     python benchmarks/speed.py [--repeats 7] [--threads 1 2] [--sizes 640x480x64 ...] [--hh]
-        [--coarse-to-fine]
+        [--coarse-to-fine] [--memory]
 
 Prints medians of interleaved repeats and their ratio to 3WAY with padding (above 1: faster than
-it). Times hold median filter and speckle removal; OpenCV is timed without our confidence.
+it). Times hold median filter and speckle removal; OpenCV is timed without our confidence. With
+--memory, also by how much a fresh process grows at most while it matches one pair (Linux).
 """
 
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -61,6 +64,22 @@ def methods(
     return found
 
 
+def resident_mb(*, most: bool) -> float:
+    field = "VmHWM:" if most else "VmRSS:"
+    status = Path("/proc/self/status").read_text().split()
+    return int(status[status.index(field) + 1]) / 1024
+
+
+def growth_mb(pair: RectifiedPair, disparities: int, threads: int, name: str) -> float:
+    """By how much this process grows at most while the method of that name matches the pair."""
+    cv2.setNumThreads(threads)
+    run = methods(pair, disparities, threads, hh=True, coarse=True)[name]
+    Path("/proc/self/clear_refs").write_text("5")  # forget the highest so far
+    before = resident_mb(most=False)
+    run()
+    return resident_mb(most=True) - before
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
@@ -68,6 +87,7 @@ def main() -> None:
     parser.add_argument("--sizes", nargs="+", default=SIZES, help="WIDTHxHEIGHTxDISPARITIES")
     parser.add_argument("--hh", action="store_true", help="also OpenCV's HH and HH4")
     parser.add_argument("--coarse-to-fine", action="store_true", help="sgm in that way, too")
+    parser.add_argument("--memory", action="store_true", help="also the memory each one takes")
     arguments = parser.parse_args()
     print(
         f"{platform.machine()}, {simd_level()}, medians of {arguments.repeats}, ms (ratio to 3WAY)"
@@ -90,6 +110,12 @@ def main() -> None:
             reference = medians["3WAY padded"]
             row = "  ".join(f"{n} {ms:.1f} ({reference / ms:.2f})" for n, ms in medians.items())
             print(f"{size:14} {threads} threads  {row}", flush=True)
+            if arguments.memory:
+                with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as fresh:
+                    tasks = [(pair, disparities, threads, name) for name in runs]
+                    grown = fresh.starmap(growth_mb, tasks, chunksize=1)
+                row = "  ".join(f"{n} {mb:.0f}" for n, mb in zip(runs, grown, strict=True))
+                print(f"{'':14} MB         {row}", flush=True)
 
 
 if __name__ == "__main__":

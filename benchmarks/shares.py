@@ -1,0 +1,52 @@
+"""What planes, filling and the search for the range add to the matching of each pair.
+
+    python benchmarks/shares.py [MANIFEST] [--repeats 15]
+
+Medians of interleaved repeats on gray images, two threads or as many as there are; percentages are
+of the time of ``sgm`` with the manifest's number of disparities.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from stages import medians_ms
+
+from stereo.frame import RectifiedPair
+from stereo.gray import gray8_pair
+from stereo.manifest import load_manifest
+from stereo.matching import denoise, find_search_range, make_matcher
+from stereo.refine import RefineParams, refine
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
+    parser.add_argument("--repeats", type=int, default=15)
+    arguments = parser.parse_args()
+    for item in load_manifest(arguments.manifest):
+        original = item.pair()
+        pair = RectifiedPair(*gray8_pair(original.left, original.right))
+        matcher = make_matcher("sgm", num_disparities=item.num_disparities)
+        matched = matcher.match(pair)
+        stages: dict[str, Callable[[], object]] = {
+            "match": lambda m=matcher, p=pair: m.match(p),
+            "look for noise": lambda p=pair: denoise(p),
+            "planes": lambda d=matched, p=pair: refine(d, p, RefineParams()),
+            "planes and filling": lambda d=matched, p=pair: refine(d, p, RefineParams(fill=True)),
+            "range": lambda p=pair: find_search_range(p),
+        }
+        ms = medians_ms(stages, arguments.repeats)
+        base = ms.pop("match")
+        shares = "  ".join(f"{name} {100 * value / base:3.0f} %" for name, value in ms.items())
+        height, width = pair.left.shape[:2]
+        size = f"{width}x{height}x{item.num_disparities}"
+        print(f"{item.name:16} {size:13} match {base:5.1f} ms  {shares}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

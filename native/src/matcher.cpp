@@ -4,6 +4,10 @@
 // a first sweep from the bottom up keeps its state at every kBlockRows-th row only, and the second
 // sweep repeats one block at a time from there. That costs one more evaluation of the path, and
 // saves nine tenths of the memory.
+//
+// A thread takes a block through the climb and the paths from the left and from above strip by
+// strip, so that what one leaves the next finds in the cache; only the path from the right, which
+// begins when the last strip is done, reads the block from farther away.
 #include "matcher.hpp"
 
 #include <algorithm>

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -65,9 +66,15 @@ def main() -> None:
     matched = matcher.match(pair)
     disparity = matched
     depth = depth_frame(disparity, rect.geometry, pair.left)
+    rng = np.random.default_rng(0)
+    noisy = replace(
+        pair,
+        left=np.clip(pair.left + rng.normal(0, 5, pair.left.shape), 0, 255).astype(np.uint8),
+    )
     stages: dict[str, Callable[[], object]] = {
         "rectify": lambda: rect.apply(frame),
         "look for noise": lambda: denoise(pair),
+        "(smooth, if noisy)": lambda: denoise(noisy),
         "match (sgm)": lambda: matcher.match(pair),
         "refine": lambda: refine(matched, pair, RefineParams(surfaces=False)),
         "surfaces": lambda: refine(matched, pair, RefineParams()),

@@ -280,9 +280,10 @@ def test_only_one_of_two_changing_its_size_is_named(
     with Watch(spec_of(two)) as watch:
         assert watch.more()
         two[0].behaviour.frames = numbered(200, (280, 210))
-        assert wait_for(lambda: "unpaired" in watch.kinds())
-        message = next(event.message for event in watch.events if event.kind == "unpaired")
-    assert "left is 280x210 but right is 320x240, since one changed its size" in message
+        wanted = "left is 280x210 but right is 320x240, since one changed its size"
+        # a busy machine may have had another reason to say so before
+        assert wait_for(lambda: any(wanted in event.message for event in watch.events))
+    assert {event.kind for event in watch.events if wanted in event.message} == {"unpaired"}
 
 
 def test_cameras_may_always_differ_in_size(two: tuple[MjpegCamera, MjpegCamera]) -> None:
@@ -297,14 +298,15 @@ def test_cameras_may_always_differ_in_size(two: tuple[MjpegCamera, MjpegCamera])
 def test_a_stream_that_is_away_is_lost_and_not_unpaired(
     two: tuple[MjpegCamera, MjpegCamera], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stereo.sources.camera._NO_PAIR_S", 0.3)
-    options = SourceOptions(read_timeout_s=0.6, give_up_after_s=1.0)
+    monkeypatch.setattr("stereo.sources.camera._NO_PAIR_S", 0.8)
+    options = SourceOptions(read_timeout_s=1.6, give_up_after_s=2.0)
     with Watch(spec_of(two), options) as watch:
         assert watch.more()
+        before = len(watch.events)
         two[1].kill()
         assert wait_for(lambda: watch.error is not None)
         assert isinstance(watch.error, StreamLostError)
-        assert "unpaired" not in watch.kinds()
+        assert "unpaired" not in watch.kinds()[before:]
 
 
 def test_stops_at_once_while_the_stream_is_silent(both: MjpegCamera) -> None:

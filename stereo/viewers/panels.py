@@ -90,7 +90,7 @@ class MatcherPanel:
     ) -> None:
         self._start, self._change, self._quiet = start, change, False
         gui = server.gui
-        names = [n for n in MATCHERS if sgm.is_available() or n not in ("sgm", "sgm-fast")]
+        names = [n for n in MATCHERS if sgm.is_available() or not n.startswith("sgm")]
         search = start.search
         count = 128 if search is None else search.num_disparities
         with gui.add_folder("Matcher"):
@@ -166,8 +166,9 @@ def _uniqueness_name(matcher: str) -> str:
 
 
 def _uniqueness(settings: LiveSettings) -> int:
-    own = 5 if settings.matcher in ("sgm", "sgm-fast") else 10
-    return int(settings.matcher_params.get(_uniqueness_name(settings.matcher), own))
+    name = _uniqueness_name(settings.matcher)
+    own = getattr(MATCHERS[settings.matcher].params(), name)
+    return int(settings.matcher_params.get(name, own))
 
 
 class MeasurePanel:

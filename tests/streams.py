@@ -160,7 +160,7 @@ class MjpegCamera:
             time.sleep(min(left_s, 0.1))
 
 
-def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> bool:
+def wait_for(condition: Callable[[], bool], timeout_s: float = 30.0) -> bool:
     """Whether the condition came true in time; looks a hundred times a second."""
     deadline = time.monotonic() + timeout_s
     while not condition():

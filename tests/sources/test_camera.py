@@ -52,7 +52,7 @@ class Watch:
     def kinds(self) -> list[str]:
         return [event.kind for event in self.events]
 
-    def more(self, count: int = 5, timeout_s: float = 10.0) -> bool:
+    def more(self, count: int = 5, timeout_s: float = 30.0) -> bool:
         """Whether so many more frames come in time."""
         wanted = len(self.numbers) + count
         return wait_for(lambda: len(self.numbers) >= wanted, timeout_s)

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench sanitize profile arm64 sample-data setup clean
+.PHONY: demo test check bench sanitize drivers profile arm64 sample-data setup clean
 
 setup: $(STAMP)
 
@@ -35,14 +35,14 @@ bench: $(STAMP)
 sanitize:  # address and undefined-behaviour checks of the native matcher
 	native/sanitize.sh
 
-profile:  # cycles of each kernel of the native matcher
+drivers:
 	cmake -S native -B build/drivers -DSTEREO_DRIVERS=ON >/dev/null
 	cmake --build build/drivers --parallel 2 >/dev/null
+
+profile: drivers  # cycles of each kernel of the native matcher
 	build/drivers/profile
 
-arm64:  # the same bits on ARM64? Needs g++-aarch64-linux-gnu and qemu-user
-	cmake -S native -B build/drivers -DSTEREO_DRIVERS=ON >/dev/null
-	cmake --build build/drivers --parallel 2 >/dev/null
+arm64: drivers  # the same bits on ARM64? Needs g++-aarch64-linux-gnu and qemu-user
 	cmake -S native -B build/arm64 -DSTEREO_DRIVERS=ON -DCMAKE_SYSTEM_NAME=Linux \
 		-DCMAKE_SYSTEM_PROCESSOR=aarch64 -DCMAKE_CXX_COMPILER=aarch64-linux-gnu-g++ \
 		-DCMAKE_EXE_LINKER_FLAGS=-static >/dev/null

@@ -21,7 +21,7 @@ from stereo.manifest import load_manifest
 from stereo.matching import SgmParams
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from sgm_reference import gain_to_8_bits, jump_penalty, matching_cost, surcharge
+from sgm_reference import all_paths, gain_to_8_bits, jump_penalty, matching_cost
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 MOST_CELLS = 100_000_000
@@ -44,17 +44,13 @@ def diagonal(cost: Ints, image: Ints, params: SgmParams, gain: float, dx: int) -
     return out
 
 
-def surcharges(
+def totals(
     left: Ints, right: Ints, params: SgmParams
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Total cost of 4 paths, and of 8."""
     gain = gain_to_8_bits(left, right)
     cost = matching_cost(left, right, params, gain).astype(np.int32)
-    four = cost + surcharge(cost, left, params, gain)
-    four += surcharge(cost[::-1], left[::-1], params, gain)[::-1]
-    across, turned = cost.transpose(1, 0, 2), left.T
-    four += surcharge(across, turned, params, gain).transpose(1, 0, 2)
-    four += surcharge(across[::-1], turned[::-1], params, gain)[::-1].transpose(1, 0, 2)
+    four = all_paths(cost, left, params, gain)
     eight = four.copy()
     for dx in (1, -1):
         eight += diagonal(cost, left, params, gain, dx)
@@ -73,7 +69,7 @@ def main() -> None:
         seen = item.visible(truth) & np.isfinite(truth)
         params = SgmParams(num_disparities=item.num_disparities)
         row = []
-        for total in surcharges(left, right, params):
+        for total in totals(left, right, params):
             winner = total.argmin(axis=-1).astype(np.float32)
             for px in (winner, np.asarray(cv2.medianBlur(winner, 5))):
                 row.append(100 * float(np.mean(np.abs(px - truth)[seen] > 2)))

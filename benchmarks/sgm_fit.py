@@ -2,9 +2,9 @@
 
     python benchmarks/sgm_fit.py [MANIFEST]
 
-Prints the weights of the confidence, the area under the sparsification curve (leaving each pair
-out of its own fit, and as built), and its calibration. benchmarks/pixel_locking.py fits the
-sub-pixel curve.
+Prints the weights of the confidence and the area under the sparsification curve (leaving each pair
+out of its own fit, and as built). benchmarks/confidence.py shows its calibration,
+benchmarks/pixel_locking.py fits the sub-pixel curve.
 """
 
 from __future__ import annotations
@@ -61,15 +61,6 @@ def report_confidence(data: list[tuple[Array, Array, Array, Array]]) -> None:
     print(f"area under the sparsification curve, each pair left out: {np.mean(areas):.3f} px")
     built = [sparsification_area(e, c) for e, (_, _, c, _) in zip(errors, data, strict=True)]
     print(f"as built: {np.mean(built):.3f} px")
-    confidence = np.concatenate([c for _, _, c, _ in data])
-    good = np.concatenate(right)
-    print("confidence as built   share   within 1 px")
-    for low in np.arange(0, 1, 0.1):
-        bin_ = (confidence >= low) & (confidence < low + 0.1)
-        if bin_.any():
-            print(
-                f"{low:.1f} to {low + 0.1:.1f}       {bin_.mean():12.3f} {good[bin_].mean():12.3f}"
-            )
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError, MissingLibraryError
 from stereo.frame import DisparityMap, Float, Image
+from stereo.native import native
 
 EDGE_STEP_PX = 1.5
 """Neighbours that differ by more are an edge; from 1 to 3 the result hardly changes."""
@@ -81,12 +82,10 @@ def _weighted_median(
     wanted: NDArray[np.uint8],
     threads: int | None,
 ) -> Float:
-    try:
-        from stereo import _native
-    except ImportError as error:  # built without a C++ compiler
+    if native is None:
         raise MissingLibraryError(
             "sharpening edges needs the native module: install a C++17 compiler and reinstall "
             "stereo-depth, or go without --quality"
-        ) from error
+        )
     threads = threads or len(os.sched_getaffinity(0))
-    return np.asarray(_native.weighted_median(px, weight, color, wanted, KEEP_PX, threads))
+    return np.asarray(native.weighted_median(px, weight, color, wanted, KEEP_PX, threads))

@@ -39,6 +39,7 @@ from stereo.region import (
     shrink_pair,
     shrink_variance,
     trim,
+    trim_pair,
 )
 from stereo.temporal import TemporalFilter
 
@@ -120,7 +121,8 @@ class LivePipeline:
         disparity = self._matcher_for(search).match(seen)
         if region is None:
             return disparity, pair, seen
-        return (*trim(disparity, pair, region), trim(disparity, seen, region)[1])
+        disparity, part = trim(disparity, pair, region)
+        return disparity, part, part if seen is pair else trim_pair(seen, region)
 
     def _matcher_for(self, search: SearchRange) -> Matcher:
         if self._matcher is None or self._matcher[0] != search:

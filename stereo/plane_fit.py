@@ -5,25 +5,19 @@ chooses among them is how well the images agree at each (after Bleyer and Gelaut
 planes to regions, but by the matches alone).
 
 The work is done by native/src/planes.cpp where that is built; the functions here do the same steps
-in numpy, six times slower, and are what the tests compare it with.
+in numpy, several times slower, and are what the tests compare it with.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import ModuleType
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import Float
-
-_native: ModuleType | None
-try:
-    from stereo import _native  # type: ignore[attr-defined,no-redef,unused-ignore]
-except ImportError:  # built without a C++ compiler
-    _native = None
+from stereo.native import native as _native
 
 Gray = NDArray[np.uint8]
 Plane = NDArray[np.float64]

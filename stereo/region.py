@@ -6,6 +6,7 @@ point to ``(c + 0.5) / n - 0.5``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -119,9 +120,28 @@ def crop_pair(pair: RectifiedPair, region: Region, *, max_disparity: int) -> Rec
     rows = slice(region.y, region.y + region.height)
     columns = slice(max(0, region.x - max(max_disparity, 0)), region.x + region.width)
 
-    def part(array: NDArray[Any]) -> Any:
-        return np.ascontiguousarray(array[rows, columns])
+    return _parts(pair, lambda array: np.ascontiguousarray(array[rows, columns]))
 
+
+def trim(
+    disparity: DisparityMap, pair: RectifiedPair, region: Region
+) -> tuple[DisparityMap, RectifiedPair]:
+    """Return map and pair without the surplus that ``crop_pair`` left at the left."""
+    px, confidence = (_rightmost(plane, region) for plane in (disparity.px, disparity.confidence))
+    return DisparityMap(px, confidence), trim_pair(pair, region)
+
+
+def trim_pair(pair: RectifiedPair, region: Region) -> RectifiedPair:
+    """Return ``pair`` without that surplus."""
+    return _parts(pair, lambda array: _rightmost(array, region))
+
+
+def _rightmost(array: NDArray[Any], region: Region) -> Any:
+    return np.ascontiguousarray(array[:, -region.width :])
+
+
+def _parts(pair: RectifiedPair, part: Callable[[NDArray[Any]], Any]) -> RectifiedPair:
+    """The same part of both images and masks."""
     return RectifiedPair(
         part(pair.left),
         part(pair.right),
@@ -129,24 +149,6 @@ def crop_pair(pair: RectifiedPair, region: Region, *, max_disparity: int) -> Rec
         None if pair.valid_right is None else part(pair.valid_right),
         pair.time_s,
     )
-
-
-def trim(
-    disparity: DisparityMap, pair: RectifiedPair, region: Region
-) -> tuple[DisparityMap, RectifiedPair]:
-    """Return map and pair without the surplus that ``crop_pair`` left at the left."""
-
-    def part(array: NDArray[Any]) -> Any:
-        return np.ascontiguousarray(array[:, -region.width :])
-
-    trimmed = RectifiedPair(
-        part(pair.left),
-        part(pair.right),
-        None if pair.valid_left is None else part(pair.valid_left),
-        None if pair.valid_right is None else part(pair.valid_right),
-        pair.time_s,
-    )
-    return DisparityMap(part(disparity.px), part(disparity.confidence)), trimmed
 
 
 def crop_geometry(geometry: StereoGeometry, region: Region) -> StereoGeometry:

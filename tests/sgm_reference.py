@@ -75,18 +75,22 @@ def surcharge(cost: Ints, image: Ints, params: SgmParams, gain: float) -> Ints:
     return out
 
 
+def all_paths(cost: Ints, image: Ints, params: SgmParams, gain: float) -> Ints:
+    """(H, W, D): matching cost plus the surcharges of all paths."""
+    total = cost + surcharge(cost, image, params, gain)
+    if params.paths == 4:
+        total += surcharge(cost[::-1], image[::-1], params, gain)[::-1]
+    across, turned = cost.transpose(1, 0, 2), image.T
+    total += surcharge(across, turned, params, gain).transpose(1, 0, 2)
+    total += surcharge(across[::-1], turned[::-1], params, gain)[::-1].transpose(1, 0, 2)
+    return total
+
+
 def total_cost(left: NDArray[np.generic], right: NDArray[np.generic], params: SgmParams) -> Ints:
     """(H, W, D): matching cost plus the surcharges of all paths, saturated at 255."""
     a, b = left.astype(np.int64), right.astype(np.int64)
     gain = gain_to_8_bits(a, b)
-    cost = matching_cost(a, b, params, gain)
-    total = cost + surcharge(cost, a, params, gain)
-    if params.paths == 4:
-        total += surcharge(cost[::-1], a[::-1], params, gain)[::-1]
-    across, turned = cost.transpose(1, 0, 2), a.T
-    total += surcharge(across, turned, params, gain).transpose(1, 0, 2)
-    total += surcharge(across[::-1], turned[::-1], params, gain)[::-1].transpose(1, 0, 2)
-    return np.minimum(total, 255)
+    return np.minimum(all_paths(matching_cost(a, b, params, gain), a, params, gain), 255)
 
 
 def winners(total: Ints) -> Ints:

@@ -62,9 +62,7 @@ auto winners(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
   const std::size_t height = left.shape(0), width = left.shape(1), pixels = height * width;
   std::vector<std::uint16_t> index(pixels);
   std::vector<std::uint8_t> costs(4 * pixels);
-  std::uint8_t* cost = costs.data();
-  const stereo::Winners found{index.data(), cost, cost + pixels, cost + 2 * pixels,
-                              cost + 3 * pixels};
+  const auto found = stereo::Winners::in(index.data(), costs.data(), std::ptrdiff_t(pixels));
   std::vector<float> disparity(pixels), confidence(pixels);
   matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
                 confidence.data(), &found);

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
-#include <numeric>
 
 namespace stereo {
 namespace {
@@ -113,7 +111,7 @@ void FinishMemory::resize(int width) {
 }
 
 // Weights fitted to "within 1 px of the truth" over pairs.json, each pair weighing the same
-// (benchmarks/sgm_fit.py prints the fit, the calibration and the sparsification area).
+// (benchmarks/sgm_fit.py prints the fit and the sparsification area, confidence.py the calibration).
 ConfidenceModel::ConfidenceModel() {
   for (int cost = 0; cost < 256; ++cost) {
     const double logarithm = kSteps * std::log1p(cost);

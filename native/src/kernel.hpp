@@ -31,6 +31,10 @@ struct Winners {
   std::uint8_t *before, *after;  // at its two neighbours; 255 past the ends of the range
   std::uint8_t* rival;           // the lowest cost away from the winner and its neighbours
 
+  // Of so many pixels; `costs` has four times that.
+  static Winners in(std::uint16_t* index, std::uint8_t* costs, std::ptrdiff_t pixels) {
+    return {index, costs, costs + pixels, costs + 2 * pixels, costs + 3 * pixels};
+  }
   Winners operator+(std::ptrdiff_t pixels) const {
     return {index + pixels, cost + pixels, before + pixels, after + pixels, rival + pixels};
   }

@@ -35,6 +35,27 @@ int block_rows(const Options& options) { return options.paths == 4 ? kBlockRows 
 
 int blocks_of(int height, int rows) { return (height + rows - 1) / rows; }
 
+void require(bool condition, const char* message) {
+  if (!condition) throw std::invalid_argument(message);
+}
+
+const Options& checked(const Options& o) {
+  require(1 <= o.disparities && o.disparities <= kMaxDisparities,
+          "num_disparities must be 1 to 4080");
+  require(std::abs(o.min_disparity) <= 65536, "min_disparity must be within -65536 to 65536");
+  require(o.paths == 3 || o.paths == 4, "paths must be 3 or 4");
+  require(0 <= o.p1 && o.p1 <= o.p2, "p1 must be 0 to p2");
+  require(0 <= o.gradient_cap, "gradient_cap must not be negative");
+  require(kCensusBits + o.gradient_cap + 2 * o.p2 + 1 + o.p1 <= 255,
+          "24 + gradient_cap + 2 * p2 + 1 + p1 must not exceed 255: path costs live in bytes");
+  require(0 <= o.uniqueness_percent && o.uniqueness_percent < 100,
+          "uniqueness_percent must be 0 to 99");
+  require(1 <= o.threads && o.threads <= 256, "threads must be 1 to 256");
+  return o;
+}
+
+}  // namespace
+
 Search make_search(int width, int height, const Options& options, int lanes) {
   Search search{};
   search.width = width;
@@ -57,27 +78,6 @@ Search make_search(int width, int height, const Options& options, int lanes) {
   return search;
 }
 
-void require(bool condition, const char* message) {
-  if (!condition) throw std::invalid_argument(message);
-}
-
-const Options& checked(const Options& o) {
-  require(1 <= o.disparities && o.disparities <= kMaxDisparities,
-          "num_disparities must be 1 to 4080");
-  require(std::abs(o.min_disparity) <= 65536, "min_disparity must be within -65536 to 65536");
-  require(o.paths == 3 || o.paths == 4, "paths must be 3 or 4");
-  require(0 <= o.p1 && o.p1 <= o.p2, "p1 must be 0 to p2");
-  require(0 <= o.gradient_cap, "gradient_cap must not be negative");
-  require(kCensusBits + o.gradient_cap + 2 * o.p2 + 1 + o.p1 <= 255,
-          "24 + gradient_cap + 2 * p2 + 1 + p1 must not exceed 255: path costs live in bytes");
-  require(0 <= o.uniqueness_percent && o.uniqueness_percent < 100,
-          "uniqueness_percent must be 0 to 99");
-  require(1 <= o.threads && o.threads <= 256, "threads must be 1 to 256");
-  return o;
-}
-
-}  // namespace
-
 struct Matcher::Workspace {
   // What one thread needs for a block of rows.
   struct Worker {
@@ -86,7 +86,6 @@ struct Matcher::Workspace {
     Buffer<std::uint16_t> winner_index;
     Buffer<std::uint8_t> winner_costs;
     FinishMemory finish;
-    Row rows[kBlockRows];
   };
   Buffer<std::uint16_t> left_image, right_image;
   Buffer<LeftPixel> left;
@@ -168,15 +167,16 @@ class Matcher::Run {
     worker.right.resize(std::size_t(rows) * kPlanes * search_.plane_stride);
   }
 
-  // Stage 1.
-  void describe(int y, Worker& worker, RowDescription row) const {
-    auto* left = const_cast<LeftPixel*>(row.left);
-    auto* right = const_cast<std::uint8_t*>(row.right);
+  // Stage 1. Describes row y as the i-th one in `into`.
+  template <class Descriptions>
+  void describe(int y, Worker& worker, const Descriptions& into, int i) const {
+    LeftPixel* left = left_row(into, i);
+    std::uint8_t* right = right_row(into, i);
     constexpr int kRows = 2 * kCensusRadiusY + 1;
     const Pixel *left_rows[kRows], *right_rows[kRows];
-    for (int i = 0; i < kRows; ++i) {
-      left_rows[i] = left_image_.clamped_row(y + i - kCensusRadiusY);
-      right_rows[i] = right_image_.clamped_row(y + i - kCensusRadiusY);
+    for (int k = 0; k < kRows; ++k) {
+      left_rows[k] = left_image_.clamped_row(y + k - kCensusRadiusY);
+      right_rows[k] = right_image_.clamped_row(y + k - kCensusRadiusY);
     }
     std::uint8_t* scratch = worker.scratch.get();
     if constexpr (kBytes) {
@@ -188,19 +188,24 @@ class Matcher::Run {
     }
   }
 
-  // The description of the y-th row in `left` and `right`.
+  // The i-th row's description in the workspace, or in a worker.
   template <class Descriptions>
-  RowDescription description(const Descriptions& of, int y) const {
-    return {of.left.get() + std::ptrdiff_t(search_.width) * y,
-            of.right.get() + std::ptrdiff_t(kPlanes) * search_.plane_stride * y};
+  LeftPixel* left_row(const Descriptions& in, int i) const {
+    return in.left.get() + std::ptrdiff_t(search_.width) * i;
+  }
+  template <class Descriptions>
+  std::uint8_t* right_row(const Descriptions& in, int i) const {
+    return in.right.get() + std::ptrdiff_t(kPlanes) * search_.plane_stride * i;
+  }
+  template <class Descriptions>
+  RowDescription description(const Descriptions& in, int i) const {
+    return {left_row(in, i), right_row(in, i)};
   }
 
   void describe_all() {
     work_.left.resize(std::size_t(search_.width) * search_.height);
     work_.right.resize(std::size_t(kPlanes) * search_.plane_stride * search_.height);
-    each_row([&](int y, Worker& worker) {
-      describe(y, worker, description(work_, y));
-    });
+    each_row([&](int y, Worker& worker) { describe(y, worker, work_, y); });
   }
 
   // Stage 2: the path from below. Checkpoint b is its state just below block b; the one past the
@@ -213,7 +218,7 @@ class Matcher::Run {
   void climb(int y, int begin, int end, PathRow from, PathRow to, const GatherRow* gather) const {
     const bool lowest = y + 1 == search_.height;
     kernel_.climb(search_, description(work_, y),
-                  lowest ? nullptr : description(work_, y + 1).left, begin, end, from, to, gather);
+                  lowest ? nullptr : left_row(work_, y + 1), begin, end, from, to, gather);
   }
 
   void climb_all() {
@@ -258,7 +263,7 @@ class Matcher::Run {
     const int top = block * block_rows(options_);
     const int count = std::min(block_rows(options_), search_.height - top);
     const PathRow above{work_.above.get(), work_.above_floor.get()};
-    Row* rows = worker.rows;
+    Row rows[kBlockRows];
     for (int i = 0; i < count; ++i) rows[i] = start_row(top, i, worker);
     for (int begin = 0; begin < search_.width; begin += kStripColumns) {
       const int end = std::min(search_.width, begin + kStripColumns);
@@ -278,10 +283,13 @@ class Matcher::Run {
 
   // The i-th row of the block that begins at row `top`, before its first column.
   Row start_row(int top, int i, Worker& worker) const {
-    const bool described = options_.paths == 4;
     Row row{};
-    row.description = described ? description(work_, top + i) : description(worker, i);
-    if (!described) describe(top + i, worker, row.description);
+    if (options_.paths == 4) {
+      row.description = description(work_, top + i);
+    } else {
+      describe(top + i, worker, worker, i);
+      row.description = description(worker, i);
+    }
     row.gather = {worker.match.get() + i * row_cells_, worker.sum.get() + i * row_cells_};
     row.along = worker.along.get() + std::ptrdiff_t(i) * search_.cells;
     std::memset(row.along, 0, search_.cells);
@@ -292,9 +300,7 @@ class Matcher::Run {
 
   Winners winners_of(const Worker& worker, int row) const {
     const std::ptrdiff_t width = search_.width, plane = kTogether * width;
-    std::uint8_t* costs = worker.winner_costs.get();
-    return Winners{worker.winner_index.get(), costs, costs + plane, costs + 2 * plane,
-                   costs + 3 * plane} + row * width;
+    return Winners::in(worker.winner_index.get(), worker.winner_costs.get(), plane) + row * width;
   }
 
   // Stage 5.

@@ -36,6 +36,9 @@ struct ImageView {
 // unknown or not available here.
 const Kernel& best_kernel();
 
+// What the kernels are told of a search in images of this size.
+Search make_search(int width, int height, const Options& options, int lanes);
+
 // Bytes that a Matcher holds for images of this size, besides its results.
 std::size_t memory_bytes(int width, int height, const Options& options, int bytes_per_pixel);
 

@@ -10,7 +10,6 @@ namespace stereo {
 // most a range. Runs of connected pixels within rows are joined across rows by union-find.
 class Speckles {
  public:
-  Speckles() = default;
   void resize(int width, int height);
 
   // Of each row, in any order, from several threads. `scratch`: width bytes.

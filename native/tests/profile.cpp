@@ -58,13 +58,9 @@ struct Bench {
   Row rows[kTogether];
 
   Bench(const Kernel& kernel, int disparities) {
-    search.width = kWidth;
-    search.height = kTogether;
-    search.disparities = disparities;
-    search.cells = (disparities + kernel.lanes - 1) / kernel.lanes * kernel.lanes;
-    search.plane_stride = kWidth + search.cells + kVectorSlack;
-    search.penalties = {20, {}, 10, 119};
-    std::fill(std::begin(search.penalties.p2), std::end(search.penalties.p2), 84);
+    Options options;
+    options.disparities = disparities;
+    search = make_search(kWidth, kTogether, options, kernel.lanes);
     const int stride = kWidth + 2 * kCensusRadiusX + kVectorSlack;
     std::mt19937 random(1);
     image.resize(kImageRows * stride);
@@ -90,9 +86,7 @@ struct Bench {
                  {match.data() + i * cells, sum.data() + i * cells},
                  along.data() + i * search.cells,
                  0,
-                 {index.data() + i * kWidth, costs.data() + 4 * i * kWidth,
-                  costs.data() + (4 * i + 1) * kWidth, costs.data() + (4 * i + 2) * kWidth,
-                  costs.data() + (4 * i + 3) * kWidth}};
+                 Winners::in(index.data(), costs.data(), kTogether * kWidth) + i * kWidth};
   }
 };
 

@@ -61,12 +61,8 @@ def denoise(pair: RectifiedPair) -> RectifiedPair:
 
     Disparities of the result are those of ``pair``.
     """
-    left, right = gray_pair(pair.left, pair.right)
-    left8, right8 = gray8_pair(left, right)
-    noise = max(noise_level(left8), noise_level(right8))
-    if noise < NOISY_LEVELS:
-        return pair
-    return replace(pair, left=_smoothed(left, left8, noise), right=_smoothed(right, right8, noise))
+    views = gray_pair(pair.left, pair.right)
+    return _calmed(pair, views, gray8_pair(*views))
 
 
 def prepare(pair: RectifiedPair) -> RectifiedPair:
@@ -76,11 +72,9 @@ def prepare(pair: RectifiedPair) -> RectifiedPair:
     MissingLibraryError without the native matcher.
     """
     left, right = gray8_pair(pair.left, pair.right)
-    noise = max(noise_level(left), noise_level(right))
-    if noise >= NOISY_LEVELS:
-        pair = replace(
-            pair, left=_smoothed(pair.left, left, noise), right=_smoothed(pair.right, right, noise)
-        )
+    calm = _calmed(pair, (pair.left, pair.right), (left, right))
+    if calm is not pair:
+        pair = calm
         left, right = gray8_pair(pair.left, pair.right)
     error = row_error(left, right)
     if error is None:
@@ -91,6 +85,17 @@ def prepare(pair: RectifiedPair) -> RectifiedPair:
     return replace(
         pair, right=_moved(pair.right, below), valid_right=_moved_mask(pair.valid_right, below)
     )
+
+
+def _calmed(
+    pair: RectifiedPair, views: tuple[Image, Image], gray8: tuple[Gray, Gray]
+) -> RectifiedPair:
+    """``pair``, or with ``views``, smoothed, for its images if they are noisy."""
+    noise = max(noise_level(gray) for gray in gray8)
+    if noise < NOISY_LEVELS:
+        return pair
+    left, right = (_smoothed(v, gray, noise) for v, gray in zip(views, gray8, strict=True))
+    return replace(pair, left=left, right=right)
 
 
 def noise_level(gray: Gray) -> float:

@@ -16,15 +16,10 @@ from numpy.typing import NDArray
 from stereo.errors import MatcherError, MissingLibraryError
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.gray import gray_pair, to_gray
+from stereo.native import native as _native
 
 if TYPE_CHECKING:
     from types import ModuleType
-
-_native: ModuleType | None
-try:
-    from stereo import _native  # type: ignore[attr-defined,no-redef,unused-ignore]
-except ImportError:  # built without a C++ compiler
-    _native = None
 
 MAX_DISPARITIES = 4080
 _MAX_SIDE_PX = 32767

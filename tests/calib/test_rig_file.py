@@ -195,14 +195,15 @@ def test_what_the_file_states_is_not_overruled(tmp_path: Path) -> None:
     [
         ("version: 1\n", "line .*: key 'version' is given twice"),
         ("a: &x [1]\nb: *x\n", "line .*: YAML aliases"),
-        ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML: line .*: could not"),
+        ("a: !!python/object/apply:os.system [ls]\n", "not valid YAML: line"),
         ("a: [1, 2\n", "not valid YAML: line"),
-        ("a: 2024-99-99\n", "not valid YAML: month must be"),
+        ("a: 2024-99-99\n", "not valid YAML"),
         ("a: {[1]: 2}\n", "not valid YAML"),
         ("a: !!map [1]\n", "not valid YAML"),
         ("a: \x07\n", "not valid YAML"),
         ("a: " + "[" * 200 + "]" * 200 + "\n", "nested more than 32 levels"),
-        ("a: " + "[" * 100_000 + "\n", "nested more than 32 levels"),
+        # PyYAML's scanner looks ahead and may refuse it, in its own words, before we count
+        ("a: " + "[" * 100_000 + "\n", "nested more than 32 levels|not valid YAML: line"),
         ("a: [" + "1," * 600_000 + "1]\n", "more than 500000 values"),
         ("#" * MAX_BYTES + "\n", "larger than 4 MB"),
     ],

@@ -22,7 +22,7 @@ from calibration import SETS, files  # noqa: E402
 from spoil import FALSE_ALARMS, SPOILS, Spoilt  # noqa: E402
 
 from calib.board import Board, parse_board  # noqa: E402
-from calib.detect import default_cache, detect_files, match_order  # noqa: E402
+from calib.detection.detect import default_cache, detect_files, match_order  # noqa: E402
 from calib.session import Outcome, calibrate_views, pair_files  # noqa: E402
 from calib.solve import View  # noqa: E402
 

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from calib.adjust import BoardModel, State, adjust
 from calib.board import Board, Charuco, Chessboard
-from calib.detect import Detection, detect
+from calib.detection.detect import Detection, detect
+from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
-from calib.guess import guess_board
 from calib.quality import plane_spread_deg
 from calib.solve import (
     FEWEST_VIEWS,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from calib.board import AprilGrid, Board, Charuco, Chessboard, parse_board
 from calib.camera import Camera, StereoRig
-from calib.detect import (
+from calib.detection.detect import (
     Detection,
     detect,
     detect_files,
@@ -23,6 +23,7 @@ from calib.detect import (
     match_order,
     read_gray,
 )
+from calib.detection.guess import guess_board
 from calib.diagnose import (
     Finding,
     diagnose,
@@ -32,7 +33,6 @@ from calib.diagnose import (
     fit_limit,
 )
 from calib.errors import CalibrationError
-from calib.guess import guess_board
 from calib.quality import Quality, assess
 from calib.solve import FEWEST_VIEWS, Calibration, Rejected, View, Warp, calibrate_stereo
 

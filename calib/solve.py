@@ -31,7 +31,7 @@ from calib.adjust import (
 )
 from calib.board import Board
 from calib.camera import Camera, Model, StereoRig
-from calib.detect import Detection
+from calib.detection.detect import Detection
 from calib.errors import CalibrationError
 
 Float = NDArray[np.float64]

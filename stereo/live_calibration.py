@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from calib.board import Board
-from calib.detect import Detection, detect
+from calib.detection.detect import Detection, detect
 from calib.quality import MATCHING_NOISE_PX, depth_errors
 from calib.session import CalibrationSession, Feedback, Outcome, calibrate_views
 from calib.solve import View

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calib.adjust import State, exp
 from calib.board import AprilGrid, Board, parse_board
 from calib.camera import Camera, StereoRig
-from calib.detect import Detection
+from calib.detection.detect import Detection
 from calib.page import render
 from calib.solve import View
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from calib.adjust import exp
 from calib.board import Board
-from calib.detect import Detection, match_order
+from calib.detection.detect import Detection, match_order
 from calib.solve import View
 
 FALSE_ALARMS = {

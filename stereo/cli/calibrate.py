@@ -73,7 +73,7 @@ def calibrate_command(
     folder with left and right inside, or one folder of side-by-side images. Pairs are matched by
     the last number in their names. Exit code 3: done, but do not trust it.
     """
-    from calib.detect import default_cache
+    from calib.detection.detect import default_cache
     from calib.session import calibrate_files
 
     known = _cameras(intrinsics)
@@ -235,7 +235,7 @@ def _split(found: list[Path], scratch: Path) -> tuple[list[Path], list[Path]]:
     """Halves of side-by-side images as files of their own."""
     import cv2
 
-    from calib.detect import read_gray
+    from calib.detection.detect import read_gray
 
     sides: tuple[list[Path], list[Path]] = ([], [])
     for path in found:

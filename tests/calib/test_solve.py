@@ -19,7 +19,7 @@ from calib.adjust import (
     unproject_points,
 )
 from calib.board import parse_board
-from calib.detect import detect_files, match_order
+from calib.detection.detect import detect_files, match_order
 from calib.quality import difference
 from calib.solve import View, calibrate_stereo, held_out
 

@@ -10,8 +10,8 @@ from boards import project, random_poses, random_rig, rendered
 from numpy.typing import NDArray
 
 from calib.board import Chessboard, parse_board
-from calib.detect import Detection, detect, detect_files, match_order, read_gray
-from calib.guess import guess_board
+from calib.detection.detect import Detection, detect, detect_files, match_order, read_gray
+from calib.detection.guess import guess_board
 
 SPECS = (
     "chessboard:9x6:25mm",

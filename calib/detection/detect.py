@@ -33,7 +33,7 @@ from calib.board import (
     CircleGrid,
     dictionary,
 )
-from calib.circles import disc_centres
+from calib.detection.circles import disc_centres
 
 Float = NDArray[np.float64]
 Gray = NDArray[Any]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board, Charuco, Chessboard, dictionary
-from calib.detect import detect, stretched
+from calib.detection.detect import detect, stretched
 
 _DICTIONARIES = (
     "DICT_4X4_1000",

@@ -20,7 +20,7 @@ from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, t
 
 from calib import solve  # noqa: E402
 from calib.detection.detect import detect, match_order  # noqa: E402
-from calib.quality import assess, depth_sigma, difference, image_points, triangulate  # noqa: E402
+from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate  # noqa: E402
 from calib.session import Outcome, calibrate_files  # noqa: E402
 from calib.solve import View, calibrate_stereo  # noqa: E402
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calib.atomic import replace_whole
 from calib.detection.detect import read_gray
-from calib.quality import Quality, depth_sigma, image_points
+from calib.judging.quality import Quality, depth_sigma, image_points
 from calib.session import Outcome
 from calib.solve import Calibration, rectifying
 

@@ -24,7 +24,8 @@ from calib.detection.detect import (
     read_gray,
 )
 from calib.detection.guess import guess_board
-from calib.diagnose import (
+from calib.errors import CalibrationError
+from calib.judging.diagnose import (
     Finding,
     diagnose,
     explain_failure,
@@ -32,8 +33,7 @@ from calib.diagnose import (
     explain_unseen,
     fit_limit,
 )
-from calib.errors import CalibrationError
-from calib.quality import Quality, assess
+from calib.judging.quality import Quality, assess
 from calib.solve import FEWEST_VIEWS, Calibration, Rejected, View, Warp, calibrate_stereo
 
 Progress = Callable[[str, int, int], None]

@@ -70,7 +70,7 @@ class Rejected(NamedTuple):
 
     name: str
     cause: str
-    """One of the names in ``calib.diagnose``."""
+    """One of the names in ``calib.judging.diagnose``."""
     reason: str
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from calib.board import Board
 from calib.detection.detect import Detection, detect
-from calib.quality import MATCHING_NOISE_PX, depth_errors
+from calib.judging.quality import MATCHING_NOISE_PX, depth_errors
 from calib.session import CalibrationSession, Feedback, Outcome, calibrate_views
 from calib.solve import View
 from stereo.errors import InputError

@@ -204,7 +204,9 @@ def _calibration_variance(
     """Computed on a coarse grid and interpolated: lenses are smooth."""
     if "calibration" not in rig.notes:
         return None
-    from calib.uncertainty import disparity_variance  # brings the solver along: not for every rig
+    from calib.judging.uncertainty import (
+        disparity_variance,  # brings the solver along: not for every rig
+    )
 
     width, height = out
     columns, rows = _VARIANCE_GRID

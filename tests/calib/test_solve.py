@@ -20,7 +20,7 @@ from calib.adjust import (
 )
 from calib.board import parse_board
 from calib.detection.detect import detect_files, match_order
-from calib.quality import difference
+from calib.judging.quality import difference
 from calib.solve import View, calibrate_stereo, held_out
 
 

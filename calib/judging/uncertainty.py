@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calib.adjust import State, stepped
 from calib.camera import StereoRig
-from calib.quality import parameter_names, triangulate
+from calib.judging.quality import parameter_names, triangulate
 from calib.solve import rectifying
 
 Float = NDArray[np.float64]

@@ -20,7 +20,7 @@ from calib.board import Board, Charuco, Chessboard
 from calib.detection.detect import Detection, detect
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
-from calib.quality import plane_spread_deg
+from calib.judging.quality import plane_spread_deg
 from calib.solve import (
     FEWEST_VIEWS,
     Calibration,

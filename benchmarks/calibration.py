@@ -22,7 +22,7 @@ from calib import solve  # noqa: E402
 from calib.detection.detect import detect, match_order  # noqa: E402
 from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate  # noqa: E402
 from calib.session import Outcome, calibrate_files  # noqa: E402
-from calib.solve import View, calibrate_stereo  # noqa: E402
+from calib.solving.solve import View, calibrate_stereo  # noqa: E402
 
 SETS = {
     "opencv_samples": ("left*", "right*", "chessboard:9x6:1u", "rms <= 0.13, rows <= 0.105"),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from calib.board import parse_board
     from calib.report import write_report
     from calib.session import CalibrationSession, Outcome, calibrate_files
-    from calib.solve import Calibration, calibrate_stereo
+    from calib.solving.solve import Calibration, calibrate_stereo
 
 _HOME = {
     "parse_board": "board",

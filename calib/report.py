@@ -20,7 +20,7 @@ from calib.atomic import replace_whole
 from calib.detection.detect import read_gray
 from calib.judging.quality import Quality, depth_sigma, image_points
 from calib.session import Outcome
-from calib.solve import Calibration, rectifying
+from calib.solving.solve import Calibration, rectifying
 
 Float = NDArray[np.float64]
 

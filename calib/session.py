@@ -34,7 +34,7 @@ from calib.judging.diagnose import (
     fit_limit,
 )
 from calib.judging.quality import Quality, assess
-from calib.solve import FEWEST_VIEWS, Calibration, Rejected, View, Warp, calibrate_stereo
+from calib.solving.solve import FEWEST_VIEWS, Calibration, Rejected, View, Warp, calibrate_stereo
 
 Progress = Callable[[str, int, int], None]
 

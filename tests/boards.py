@@ -9,12 +9,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.adjust import State, exp
 from calib.board import AprilGrid, Board, parse_board
 from calib.camera import Camera, StereoRig
 from calib.detection.detect import Detection
 from calib.page import render
-from calib.solve import View
+from calib.solving.adjust import State, exp
+from calib.solving.solve import View
 
 Float = NDArray[np.float64]
 BOARD = parse_board("chessboard:9x6:25mm")

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.adjust import exp
 from calib.board import Board
 from calib.detection.detect import Detection, match_order
-from calib.solve import View
+from calib.solving.adjust import exp
+from calib.solving.solve import View
 
 FALSE_ALARMS = {
     "swapped", "upside_down", "mirrored", "unsynchronised", "flipped_corners", "rig_moved",

@@ -15,13 +15,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.adjust import BoardModel, State, adjust
 from calib.board import Board, Charuco, Chessboard
 from calib.detection.detect import Detection, detect
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
 from calib.judging.quality import plane_spread_deg
-from calib.solve import (
+from calib.solving.adjust import BoardModel, State, adjust
+from calib.solving.solve import (
     FEWEST_VIEWS,
     Calibration,
     Rejected,

@@ -15,8 +15,15 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.adjust import State, adjust, stepped
-from calib.solve import Calibration, HeldOut, held_out, one_thread, rectified_rays, rectifying
+from calib.solving.adjust import State, adjust, stepped
+from calib.solving.solve import (
+    Calibration,
+    HeldOut,
+    held_out,
+    one_thread,
+    rectified_rays,
+    rectifying,
+)
 
 Float = NDArray[np.float64]
 Grade = Literal["good", "usable", "recalibrate"]

@@ -16,10 +16,10 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.adjust import State, stepped
 from calib.camera import StereoRig
 from calib.judging.quality import parameter_names, triangulate
-from calib.solve import rectifying
+from calib.solving.adjust import State, stepped
+from calib.solving.solve import rectifying
 
 Float = NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from typing import Any
 import click
 
 from calib.session import Outcome
-from calib.solve import FEWEST_VIEWS
+from calib.solving.solve import FEWEST_VIEWS
 from stereo.display import has_display
 from stereo.errors import InputError, SourceError
 from stereo.frame import StereoFrame

@@ -5,7 +5,7 @@ from boards import BOARD, random_rig, synthetic_views, truth_state
 
 from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate
 from calib.session import calibrate_views
-from calib.solve import calibrate_stereo
+from calib.solving.solve import calibrate_stereo
 
 
 def test_error_bars_cover_the_truth_and_predict_the_depth_error() -> None:

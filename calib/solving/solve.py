@@ -18,7 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from calib.adjust import (
+from calib.board import Board
+from calib.camera import Camera, Model, StereoRig
+from calib.detection.detect import Detection
+from calib.errors import CalibrationError
+from calib.solving.adjust import (
     BoardModel,
     Fit,
     Observations,
@@ -29,10 +33,6 @@ from calib.adjust import (
     project_points,
     unproject_points,
 )
-from calib.board import Board
-from calib.camera import Camera, Model, StereoRig
-from calib.detection.detect import Detection
-from calib.errors import CalibrationError
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]

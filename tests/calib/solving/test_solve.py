@@ -8,8 +8,11 @@ import pytest
 from boards import BOARD, random_rig, synthetic_views, truth_state
 
 from calib import CalibrationError
-from calib import solve as solve_module
-from calib.adjust import (
+from calib.board import parse_board
+from calib.detection.detect import detect_files, match_order
+from calib.judging.quality import difference
+from calib.solving import solve as solve_module
+from calib.solving.adjust import (
     BoardModel,
     Observations,
     State,
@@ -18,10 +21,7 @@ from calib.adjust import (
     stepped,
     unproject_points,
 )
-from calib.board import parse_board
-from calib.detection.detect import detect_files, match_order
-from calib.judging.quality import difference
-from calib.solve import View, calibrate_stereo, held_out
+from calib.solving.solve import View, calibrate_stereo, held_out
 
 
 def some_problem(model: str, count: int) -> tuple[BoardModel, State, Observations]:

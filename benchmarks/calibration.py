@@ -19,9 +19,9 @@ sys.path[:0] = [str(REPO), str(REPO / "tests")]
 from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, truth_state  # noqa: E402
 
 from calib import solve  # noqa: E402
+from calib.calibrate import Outcome, calibrate_files  # noqa: E402
 from calib.detection.detect import detect, match_order  # noqa: E402
 from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate  # noqa: E402
-from calib.session import Outcome, calibrate_files  # noqa: E402
 from calib.solving.solve import View, calibrate_stereo  # noqa: E402
 
 SETS = {

@@ -20,8 +20,8 @@ from calib.formats import FORMATS, Format, load_rig, save_rig
 
 if TYPE_CHECKING:
     from calib.board import parse_board
+    from calib.calibrate import CalibrationSession, Outcome, calibrate_files
     from calib.report import write_report
-    from calib.session import CalibrationSession, Outcome, calibrate_files
     from calib.solving.solve import Calibration, calibrate_stereo
 
 _HOME = {

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.atomic import replace_whole
+from calib.calibrate import Outcome
 from calib.detection.detect import read_gray
 from calib.judging.quality import Quality, depth_sigma, image_points
-from calib.session import Outcome
 from calib.solving.solve import Calibration, rectifying
 
 Float = NDArray[np.float64]

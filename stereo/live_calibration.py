@@ -16,9 +16,9 @@ from typing import Literal
 import numpy as np
 
 from calib.board import Board
+from calib.calibrate import CalibrationSession, Feedback, Outcome, calibrate_views
 from calib.detection.detect import Detection, detect
 from calib.judging.quality import MATCHING_NOISE_PX, depth_errors
-from calib.session import CalibrationSession, Feedback, Outcome, calibrate_views
 from calib.solving.solve import View
 from stereo.errors import InputError
 from stereo.frame import Image

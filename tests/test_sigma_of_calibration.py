@@ -11,9 +11,9 @@ from boards import BOARD, random_rig, synthetic_views
 from numpy.typing import NDArray
 
 from calib import StereoRig
+from calib.calibrate import calibrate_views
 from calib.camera import Camera
 from calib.judging.uncertainty import known_covariance, state_of
-from calib.session import calibrate_views
 from calib.solving.adjust import stepped
 from stereo.depth import depth_to_disparity, disparity_sigma
 from stereo.frame import DisparityMap, RectifiedPair

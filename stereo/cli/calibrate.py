@@ -18,8 +18,8 @@ from stereo.cli.options import opened_as, source_options
 from stereo.errors import InputError
 
 if TYPE_CHECKING:
+    from calib.calibrate import Outcome
     from calib.camera import Camera
-    from calib.session import Outcome
 
 _MODELS = ("auto", "pinhole5", "pinhole8", "pinhole12", "pinhole14", "fisheye")
 UNTRUSTED = 3
@@ -73,8 +73,8 @@ def calibrate_command(
     folder with left and right inside, or one folder of side-by-side images. Pairs are matched by
     the last number in their names. Exit code 3: done, but do not trust it.
     """
+    from calib.calibrate import calibrate_files
     from calib.detection.detect import default_cache
-    from calib.session import calibrate_files
 
     known = _cameras(intrinsics)
     if live is not None:
@@ -114,7 +114,7 @@ def _live(
     finish: Callable[[Outcome], int],
 ) -> int:
     from calib.board import parse_board
-    from calib.session import calibrate_views
+    from calib.calibrate import calibrate_views
     from stereo.cli.calibrate_live import LiveView, calibrate_live
     from stereo.live_calibration import LiveCalibration, Target
 

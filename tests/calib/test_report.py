@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from boards import BOARD, random_poses, random_rig, rendered, synthetic_views
 
+from calib.calibrate import Outcome, calibrate_files, calibrate_views
 from calib.report import render_report, write_report
-from calib.session import Outcome, calibrate_files, calibrate_views
 
 
 class Checker(HTMLParser):

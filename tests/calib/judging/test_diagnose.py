@@ -6,7 +6,7 @@ from boards import BOARD, random_poses, random_rig, rendered, synthetic_views
 from spoil import FALSE_ALARMS, SPOILS
 
 from calib.board import parse_board
-from calib.session import CalibrationSession, calibrate_views, views_of_rig
+from calib.calibrate import CalibrationSession, calibrate_views, views_of_rig
 
 
 @pytest.mark.parametrize("way", sorted(SPOILS))

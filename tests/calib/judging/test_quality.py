@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 from boards import BOARD, random_rig, synthetic_views, truth_state
 
+from calib.calibrate import calibrate_views
 from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate
-from calib.session import calibrate_views
 from calib.solving.solve import calibrate_stereo
 
 

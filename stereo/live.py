@@ -19,13 +19,13 @@ from typing import Any, Self
 import numpy as np
 
 from calib import RectifiedRig, StereoRig
-from stereo.background import start_thread
 from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.live_pipeline import LivePipeline, LiveSettings
 from stereo.pipeline import StereoResult
 from stereo.rectify import Rectification
 from stereo.sources import StereoSource
+from stereo.threads import start_thread
 
 _RECENT = 60
 _STOP_S = 0.5

@@ -67,7 +67,7 @@ ALLOWED = {
         "stereo.matching",
         "stereo.native",
     },
-    "stereo.background": set(),
+    "stereo.threads": set(),
     "stereo.display": set(),
     "stereo.measure": {"stereo.frame"},
     "stereo.sync": set(),

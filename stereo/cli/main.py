@@ -58,7 +58,7 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; every error ends here as one clear line and an exit code."""
     code = _run()
-    background = sys.modules.get("stereo.background")
+    background = sys.modules.get("stereo.threads")
     if background is not None and background.still_busy():
         sys.stdout.flush()
         sys.stderr.flush()

@@ -16,9 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.background import start_thread
 from stereo.errors import SourceError, StereoError, StreamLostError
 from stereo.sources.source import Event, EventKind, OnEvent
+from stereo.threads import start_thread
 
 BgrImage = NDArray[Any]
 _BACK_OFF_S = (0.1, 0.2, 0.4, 0.5)

@@ -8,10 +8,10 @@ from types import TracebackType
 from typing import Self
 
 from calib import RectifiedRig, StereoRig
-from stereo.background import start_thread
 from stereo.errors import SourceError
 from stereo.frame import StereoFrame
 from stereo.sources.source import SourceStats, StereoSource
+from stereo.threads import start_thread
 
 
 class _Around:

@@ -21,7 +21,7 @@ from streams import MjpegCamera, encode, wait_for
 from support import Cli, textured_pair
 
 from stereo.cli.live import _loop, _Saver
-from stereo.cli.telling import Teller
+from stereo.cli.messages import Teller
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
 from stereo.live import LiveDepth, LiveFrame
 from stereo.pipeline import StereoResult

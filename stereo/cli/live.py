@@ -12,6 +12,7 @@ import click
 
 from calib import RectifiedRig, StereoRig
 from stereo import outputs
+from stereo.cli.messages import Teller
 from stereo.cli.options import (
     calibration_of,
     chosen_matcher,
@@ -24,8 +25,7 @@ from stereo.cli.options import (
     rig_options,
     source_options,
 )
-from stereo.cli.stopping import until_stopped
-from stereo.cli.telling import Teller
+from stereo.cli.signals import until_stopped
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.live import LiveDepth, LiveFrame

@@ -13,7 +13,7 @@ import click
 
 from calib import load_rig
 from stereo.cli.options import opened_as, source_options
-from stereo.cli.stopping import Stopped, until_stopped
+from stereo.cli.signals import Stopped, until_stopped
 from stereo.record import MIN_FREE_BYTES, Recorder, RecordStats
 from stereo.sources import Event, StereoSource, open_source
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stereo.files.images import read_image
 from stereo.frame import StereoFrame
-from stereo.images import read_image
 from stereo.record import Recorder
 
 ROOM = Path(__file__).resolve().parents[1] / "sample_data" / "room"

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from stereo.depth import depth_sigma, depth_to_disparity, disparity_to_depth
     from stereo.errors import StereoError
     from stereo.evaluate import Metrics, evaluate
+    from stereo.files.images import read_image
     from stereo.frame import (
         DepthFrame,
         DisparityMap,
@@ -36,7 +37,6 @@ if TYPE_CHECKING:
         StereoFrame,
         StereoGeometry,
     )
-    from stereo.images import read_image
     from stereo.live import LiveDepth, LiveFrame
     from stereo.live_pipeline import LiveSettings
     from stereo.matching import (

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError
 from stereo.evaluate import visible_from_truths
+from stereo.files.images import read_image
+from stereo.files.outputs import read_map
 from stereo.frame import Float, Mask, RectifiedPair
-from stereo.images import read_image
-from stereo.outputs import read_map
 
 _FILES = ("left", "right", "ground_truth", "mask", "right_ground_truth")
 _NUMBERS: dict[str, tuple[Any, float, str]] = {

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stereo import outputs
 from stereo.cloud import remove_outliers, thin, with_normals
 from stereo.errors import InputError
+from stereo.files import outputs
 from stereo.frame import Float, PointCloud
 from stereo.pipeline import StereoResult
 from stereo.preview import confidence_preview, depth_preview, disparity_preview

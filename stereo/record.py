@@ -34,8 +34,8 @@ import cv2
 
 from calib import RectifiedRig, StereoRig, save_rig
 from stereo._version import __version__
-from stereo.atomic import cannot_write, make_folder, write_whole
 from stereo.errors import InputError, OutputError
+from stereo.files.atomic import cannot_write, make_folder, write_whole
 from stereo.frame import Image, StereoFrame
 from stereo.sources import SourceOptions, StereoSource
 

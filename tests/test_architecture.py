@@ -80,7 +80,13 @@ ALLOWED = {
         "stereo.sources.layout",
         "stereo.sources.source",
     },
-    "stereo.record": {"calib", "stereo._version", "stereo.atomic", "stereo.errors", "stereo.frame"}
+    "stereo.record": {
+        "calib",
+        "stereo._version",
+        "stereo.files.atomic",
+        "stereo.errors",
+        "stereo.frame",
+    }
     | {"stereo.sources"},
     "stereo.region": {"stereo.depth", "stereo.errors", "stereo.frame"},
     "stereo.temporal": {"stereo.frame"},

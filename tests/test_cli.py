@@ -18,8 +18,8 @@ from support import Cli, textured_pair
 from test_images import bomb
 
 from calib import load_rig
-from stereo import outputs
 from stereo.cli.main import _COMMANDS
+from stereo.files import outputs
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from support import textured_pair
 
-from stereo import outputs
 from stereo.errors import InputError
+from stereo.files import outputs
 from stereo.manifest import load_manifest
 
 

@@ -10,9 +10,9 @@ import pytest
 from support import textured_pair
 from test_manifest import make
 
-from stereo import outputs
 from stereo.cli.eval import eval_command
 from stereo.errors import InputError, MatcherError
+from stereo.files import outputs
 from stereo.matching import (
     MATCHERS,
     AutoRangeMatcher,

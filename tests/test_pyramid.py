@@ -13,6 +13,7 @@ from support import Cli, textured_pair
 
 from stereo.errors import MatcherError
 from stereo.evaluate import evaluate
+from stereo.files.outputs import write_image_png
 from stereo.frame import RectifiedPair
 from stereo.manifest import load_manifest
 from stereo.matching import (
@@ -24,7 +25,6 @@ from stereo.matching import (
     pyramid,
     sgm,
 )
-from stereo.outputs import write_image_png
 
 pytestmark = pytest.mark.skipif(not sgm.is_available(), reason="native matcher not built")
 PAIRS = Path(__file__).resolve().parents[1].parent / "shared/data/pairs.json"

@@ -209,7 +209,7 @@ def _files(pattern: str) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    from stereo.imagefile import SUFFIXES
+    from stereo.files.imagefile import SUFFIXES
 
     return sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file())
 

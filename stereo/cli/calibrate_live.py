@@ -17,10 +17,10 @@ from calib.calibrate import Outcome
 from calib.solving.solve import FEWEST_VIEWS
 from stereo.display import has_display
 from stereo.errors import InputError, SourceError
+from stereo.files.outputs import make_folder, write_image_png
 from stereo.frame import StereoFrame
 from stereo.gray import to_gray
 from stereo.live_calibration import LiveCalibration, Step
-from stereo.outputs import make_folder, write_image_png
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.viewers.calibration import calibration_picture
 from stereo.viewers.screen import NoScreen, Screen, WebScreen, WindowScreen

@@ -10,7 +10,6 @@ from typing import Any
 import click
 import numpy as np
 
-from stereo import outputs
 from stereo.cli.options import (
     chosen_matcher,
     config_options,
@@ -20,6 +19,7 @@ from stereo.cli.options import (
 )
 from stereo.errors import InputError
 from stereo.evaluate import Metrics, evaluate, geometric_mean
+from stereo.files import outputs
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.refine import RefineParams, refine_both

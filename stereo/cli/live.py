@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from calib import RectifiedRig, StereoRig
-from stereo import outputs
 from stereo.cli.messages import Teller
 from stereo.cli.options import (
     calibration_of,
@@ -28,6 +27,7 @@ from stereo.cli.options import (
 from stereo.cli.signals import until_stopped
 from stereo.display import has_display
 from stereo.errors import InputError
+from stereo.files import outputs
 from stereo.live import LiveDepth, LiveFrame
 from stereo.live_pipeline import LiveSettings
 from stereo.matching import MATCHERS, SearchRange

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
-from stereo import outputs
+from stereo.files import outputs
 from stereo.live import LiveDepth, LiveFrame
 from stereo.sources import Event
 

@@ -26,7 +26,7 @@ from stereo.cli.options import (
     rig_options,
 )
 from stereo.errors import InputError
-from stereo.images import find_named_images, find_pairs, image_size
+from stereo.files.images import find_named_images, find_pairs, image_size
 from stereo.matching import (
     AutoRangeMatcher,
     Matcher,

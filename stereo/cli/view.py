@@ -10,9 +10,9 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo import outputs
 from stereo.display import has_display
 from stereo.errors import InputError
+from stereo.files import outputs
 from stereo.preview import depth_preview, disparity_preview
 from stereo.render import render_cloud
 

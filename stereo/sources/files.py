@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 
 from stereo.errors import ImageError, InputError, SourceError
+from stereo.files.images import find_images, find_pairs, read_image
 from stereo.frame import Image, StereoFrame
-from stereo.images import find_images, find_pairs, read_image
 from stereo.sources.layout import Layout, split
 from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time, together
 from stereo.sources.source import OnEvent, SourceOptions

@@ -15,8 +15,8 @@ from typing import Any
 from calib import RectifiedRig, StereoRig, load_rig
 from calib.errors import CalibrationError
 from stereo.errors import ImageError, InputError, SourceError
+from stereo.files.images import read_image
 from stereo.frame import StereoFrame
-from stereo.images import read_image
 from stereo.record import FORMAT, INDEX, META, RIG
 from stereo.sources.sequence import Labelled, SequenceSource, Tell
 from stereo.sources.source import OnEvent, SourceOptions

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import ImageError
+from stereo.files.imagefile import MAX_PIXELS, SUFFIXES, decode, image_size
 from stereo.frame import Image
-from stereo.imagefile import MAX_PIXELS, SUFFIXES, decode, image_size
 
 __all__ = [
     "MAX_PIXELS",

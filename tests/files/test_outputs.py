@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from stereo import outputs
 from stereo.errors import ImageError, InputError, OutputError
+from stereo.files import outputs
 from stereo.frame import PointCloud, StereoGeometry
 
 maps = hnp.arrays(

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 
 from calib import RectifiedRig
 from calib.formats import middlebury
-from stereo.atomic import make_folder, write_whole
 from stereo.errors import ImageError, InputError
+from stereo.files.atomic import make_folder, write_whole
+from stereo.files.imagefile import decode, read_bytes
 from stereo.frame import Float, Image, PointCloud, StereoGeometry
-from stereo.imagefile import decode, read_bytes
 
 __all__ = [
     "jsonable",

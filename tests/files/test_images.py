@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stereo.errors import ImageError
-from stereo.images import (
+from stereo.files.images import (
     find_images,
     find_named_images,
     find_pairs,

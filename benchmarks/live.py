@@ -24,8 +24,8 @@ import numpy as np
 from calib import StereoRig
 from stereo.display import has_display
 from stereo.frame import StereoFrame
-from stereo.live import LiveDepth
-from stereo.live_pipeline import LivePipeline, LiveSettings
+from stereo.live.depth import LiveDepth
+from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.matching import SearchRange
 from stereo.rectify import Rectification
 from stereo.refine import RefineParams

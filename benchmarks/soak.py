@@ -25,8 +25,8 @@ sys.path.insert(0, str(REPO / "tests"))
 
 from streams import MjpegCamera, numbered  # noqa: E402
 
-from stereo.live import LiveDepth, LiveFrame  # noqa: E402
-from stereo.live_pipeline import LiveSettings  # noqa: E402
+from stereo.live.depth import LiveDepth, LiveFrame  # noqa: E402
+from stereo.live.pipeline import LiveSettings  # noqa: E402
 from stereo.matching import SearchRange  # noqa: E402
 from stereo.sources import Event, SourceOptions, open_source  # noqa: E402
 from stereo.synthetic import read_frame_number  # noqa: E402

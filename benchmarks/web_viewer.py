@@ -21,8 +21,8 @@ from websockets.sync.client import connect
 
 from calib import load_rig
 from stereo.frame import StereoFrame
-from stereo.live import LiveFrame
-from stereo.live_pipeline import LivePipeline, LiveSettings
+from stereo.live.depth import LiveFrame
+from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
 from stereo.viewers.web import WebViewer
 

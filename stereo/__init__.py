@@ -37,8 +37,8 @@ if TYPE_CHECKING:
         StereoFrame,
         StereoGeometry,
     )
-    from stereo.live import LiveDepth, LiveFrame
-    from stereo.live_pipeline import LiveSettings
+    from stereo.live.depth import LiveDepth, LiveFrame
+    from stereo.live.pipeline import LiveSettings
     from stereo.matching import (
         MATCHERS,
         AutoRangeMatcher,

@@ -71,7 +71,7 @@ ALLOWED = {
     "stereo.display": set(),
     "stereo.measure": {"stereo.frame"},
     "stereo.sync": set(),
-    "stereo.live_calibration": {"calib", "stereo.errors", "stereo.frame"},
+    "stereo.live.calibration": {"calib", "stereo.errors", "stereo.frame"},
     "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
     "stereo.sources.sequence": {
         "calib",
@@ -88,7 +88,7 @@ ALLOWED = {
         "stereo.frame",
     }
     | {"stereo.sources"},
-    "stereo.region": {"stereo.depth", "stereo.errors", "stereo.frame"},
+    "stereo.live.region": {"stereo.depth", "stereo.errors", "stereo.frame"},
     "stereo.temporal": {"stereo.frame"},
     "stereo.pipeline": {
         "stereo.cloud",

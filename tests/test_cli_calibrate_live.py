@@ -20,7 +20,7 @@ from stereo.cli import calibrate_live as live_module
 from stereo.cli.calibrate import calibrate_command
 from stereo.errors import InputError, StreamLostError
 from stereo.frame import StereoFrame
-from stereo.live_calibration import REASONS
+from stereo.live.calibration import REASONS
 from stereo.sources import SourceStats
 
 BOARD = ["--board", "charuco:11x8:30mm:22mm:DICT_5X5_100", "--model", "pinhole5", "--warp", "flat"]
@@ -76,7 +76,7 @@ def test_boards_shown_to_the_camera_become_a_rig(
     play: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # at once instead of in a thread, so that it ends with the same view on any machine
-    monkeypatch.setattr("stereo.live_calibration._in_background", lambda work: work())
+    monkeypatch.setattr("stereo.live.calibration._in_background", lambda work: work())
     out, report, keep = tmp_path / "rig.yaml", tmp_path / "report.html", tmp_path / "views"
     files = ["-o", out, "--report", report, "--keep", keep]
     done = play(*files, "--target", "2m:1%", "--json", pairs=14)

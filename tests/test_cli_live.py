@@ -23,7 +23,7 @@ from support import Cli, textured_pair
 from stereo.cli.live import _loop, _Saver
 from stereo.cli.messages import Teller
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
-from stereo.live import LiveDepth, LiveFrame
+from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.pipeline import StereoResult
 from stereo.preview import COLORMAPS
 from stereo.rectify import Rectification

@@ -116,7 +116,7 @@ def _live(
     from calib.board import parse_board
     from calib.calibrate import calibrate_views
     from stereo.cli.calibrate_live import LiveView, calibrate_live
-    from stereo.live_calibration import LiveCalibration, Target
+    from stereo.live.calibration import LiveCalibration, Target
 
     if board is None or board.lower().startswith("auto"):
         raise InputError("--live needs the board: --board chessboard:9x6:25mm (inner corners)")

@@ -20,7 +20,7 @@ from stereo.errors import InputError, SourceError
 from stereo.files.outputs import make_folder, write_image_png
 from stereo.frame import StereoFrame
 from stereo.gray import to_gray
-from stereo.live_calibration import LiveCalibration, Step
+from stereo.live.calibration import LiveCalibration, Step
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.viewers.calibration import calibration_picture
 from stereo.viewers.screen import NoScreen, Screen, WebScreen, WindowScreen

@@ -28,8 +28,9 @@ from stereo.cli.signals import until_stopped
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.files import outputs
-from stereo.live import LiveDepth, LiveFrame
-from stereo.live_pipeline import LiveSettings
+from stereo.live.depth import LiveDepth, LiveFrame
+from stereo.live.pipeline import LiveSettings
+from stereo.live.region import Region
 from stereo.matching import MATCHERS, SearchRange
 from stereo.products import (
     OUTPUTS,
@@ -39,7 +40,6 @@ from stereo.products import (
     write_outputs,
 )
 from stereo.refine import RefineParams
-from stereo.region import Region
 from stereo.sources import StereoSource, open_source
 from stereo.sources.tap import Peeked, Tap
 from stereo.viewers import NullViewer, Viewer

@@ -14,7 +14,7 @@ import click
 from calib import RectifiedRig, StereoRig
 from stereo.errors import InputError, StereoError
 from stereo.frame import StereoFrame
-from stereo.live import LiveDepth, LiveFrame
+from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import StereoSource
 from stereo.viewers.controls import Controls
 from stereo.viewers.web import WebViewer, is_local

@@ -13,7 +13,7 @@ import click
 import numpy as np
 
 from stereo.files import outputs
-from stereo.live import LiveDepth, LiveFrame
+from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import Event
 
 

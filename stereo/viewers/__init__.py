@@ -8,7 +8,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Protocol, Self
 
-from stereo.live import LiveFrame
+from stereo.live.depth import LiveFrame
 
 __all__ = ["NullViewer", "Viewer"]
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from calib.detection.detect import Detection
 from stereo.frame import Image
-from stereo.live_calibration import Doing, Solved, Step
+from stereo.live.calibration import Doing, Solved, Step
 from stereo.viewers.panels import fitting
 
 RGB = NDArray[np.uint8]

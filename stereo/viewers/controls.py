@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stereo.live import LiveFrame
-from stereo.live_pipeline import LiveSettings
+from stereo.live.depth import LiveFrame
+from stereo.live.pipeline import LiveSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DepthFrame, Image
-from stereo.live import LiveFrame
-from stereo.live_pipeline import LiveSettings
+from stereo.live.depth import LiveFrame
+from stereo.live.pipeline import LiveSettings
 from stereo.matching import MATCHERS, SearchRange, sgm
 from stereo.measure import Measured, distance, length
 from stereo.viewers.controls import Controls

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError, MissingLibraryError, SourceError
 from stereo.frame import Float
-from stereo.live import LiveFrame
+from stereo.live.depth import LiveFrame
 from stereo.preview import depth_preview, depth_range, disparity_preview, steadied
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting

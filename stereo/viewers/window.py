@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import StereoError
-from stereo.live import LiveFrame
+from stereo.live.depth import LiveFrame
 from stereo.measure import Pixel, distance, length
 from stereo.preview import COLORMAPS, depth_preview, depth_range, disparity_preview, steadied
 from stereo.viewers.highgui import is_gone, open_window

@@ -10,8 +10,8 @@ import pytest
 
 from calib import load_rig
 from stereo.frame import StereoFrame
-from stereo.live import LiveFrame
-from stereo.live_pipeline import LivePipeline, LiveSettings
+from stereo.live.depth import LiveFrame
+from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
 
 

@@ -16,8 +16,8 @@ from chromium import Page, open_page
 from streams import wait_for
 
 from stereo.errors import InputError, MissingLibraryError, SourceError
-from stereo.live import LiveFrame
-from stereo.live_pipeline import LiveSettings
+from stereo.live.depth import LiveFrame
+from stereo.live.pipeline import LiveSettings
 from stereo.viewers.controls import Controls
 from stereo.viewers.web import WebViewer, is_local
 

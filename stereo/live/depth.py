@@ -21,7 +21,7 @@ import numpy as np
 from calib import RectifiedRig, StereoRig
 from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
-from stereo.live_pipeline import LivePipeline, LiveSettings
+from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.pipeline import StereoResult
 from stereo.rectify import Rectification
 from stereo.sources import StereoSource

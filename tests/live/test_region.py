@@ -13,11 +13,8 @@ from support import textured_pair
 from stereo.depth import DisparityVariance
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame, StereoGeometry
-from stereo.live_pipeline import LivePipeline, LiveSettings
-from stereo.matching import SearchRange, SgbmMatcher, SgbmParams
-from stereo.rectify import Rectification
-from stereo.refine import RefineParams
-from stereo.region import (
+from stereo.live.pipeline import LivePipeline, LiveSettings
+from stereo.live.region import (
     Region,
     crop_geometry,
     crop_pair,
@@ -27,6 +24,9 @@ from stereo.region import (
     shrink_variance,
     trim,
 )
+from stereo.matching import SearchRange, SgbmMatcher, SgbmParams
+from stereo.rectify import Rectification
+from stereo.refine import RefineParams
 
 GEOMETRY = StereoGeometry(500.0, 0.1, 159.5, 119.5, 3.0)
 

@@ -17,7 +17,7 @@ from calib.board import parse_board
 from calib.calibrate import Outcome
 from calib.detection.detect import Detection, read_gray
 from stereo.errors import InputError
-from stereo.live_calibration import Expected, LiveCalibration, Stillness, Target
+from stereo.live.calibration import Expected, LiveCalibration, Stillness, Target
 from stereo.viewers.calibration import calibration_picture
 
 CHARUCO = "charuco:11x8:30mm:22mm:DICT_5X5_100"
@@ -166,7 +166,7 @@ def ending(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[LiveCalibrati
         monkeypatch.setattr(LiveCalibration, "_expect", lambda *_: expected)
         for number in range(200):
             seen = view_of_board(number // 3)
-            monkeypatch.setattr("stereo.live_calibration.detect", lambda *_, seen=seen: seen)
+            monkeypatch.setattr("stereo.live.calibration.detect", lambda *_, seen=seen: seen)
             step = live.feed(BLANK, BLANK)
             if step.reason is not None:
                 return live, step
@@ -227,7 +227,7 @@ def test_failure_of_a_solve_comes_out(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MemoryError, match="no memory"):  # noqa: PT012
         for number in range(60):
             seen = view_of_board(number // 3)
-            monkeypatch.setattr("stereo.live_calibration.detect", lambda *_, seen=seen: seen)
+            monkeypatch.setattr("stereo.live.calibration.detect", lambda *_, seen=seen: seen)
             live.feed(BLANK, BLANK)
 
 
@@ -242,7 +242,7 @@ def test_finish_waits_for_the_solve_in_the_background(monkeypatch: pytest.Monkey
     live = LiveCalibration(BOARD, solve=slow, solve_every=1)
     for number in range(60):
         seen = view_of_board(number // 3)
-        monkeypatch.setattr("stereo.live_calibration.detect", lambda *_, seen=seen: seen)
+        monkeypatch.setattr("stereo.live.calibration.detect", lambda *_, seen=seen: seen)
         step = live.feed(BLANK, BLANK)  # never waits
         if step.solving:
             break

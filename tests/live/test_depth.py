@@ -15,11 +15,11 @@ from support import textured_pair
 from calib import RectifiedRig
 from stereo.errors import InputError, MatcherError, RectificationError, SourceError, StreamLostError
 from stereo.frame import StereoFrame
-from stereo.live import LiveDepth
-from stereo.live_pipeline import RANGE_EVERY, LivePipeline, LiveSettings
+from stereo.live.depth import LiveDepth
+from stereo.live.pipeline import RANGE_EVERY, LivePipeline, LiveSettings
+from stereo.live.region import Region
 from stereo.matching import SearchRange
 from stereo.rectify import Rectification
-from stereo.region import Region
 from stereo.sources import SourceStats
 
 SIZE = (160, 120)
@@ -203,7 +203,7 @@ def test_the_range_is_searched_for_now_and_then(monkeypatch: pytest.MonkeyPatch)
         searches.append(pair)
         return SearchRange(0, 16 * min(len(searches), 2))
 
-    monkeypatch.setattr("stereo.live_pipeline.find_search_range", fake)
+    monkeypatch.setattr("stereo.live.pipeline.find_search_range", fake)
     pipeline = LivePipeline(Rectification.already_rectified(), LiveSettings())
     for _ in range(RANGE_EVERY + 1):
         pipeline.process(frame())

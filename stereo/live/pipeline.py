@@ -18,6 +18,17 @@ from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame, StereoGeometry
 from stereo.gray import gray8_pair
+from stereo.live.region import (
+    Region,
+    crop_geometry,
+    crop_pair,
+    crop_variance,
+    shrink_geometry,
+    shrink_pair,
+    shrink_variance,
+    trim,
+    trim_pair,
+)
 from stereo.matching import (
     Matcher,
     SearchRange,
@@ -30,17 +41,6 @@ from stereo.matching import (
 from stereo.pipeline import StereoResult
 from stereo.rectify import Rectification
 from stereo.refine import RefineParams, refine
-from stereo.region import (
-    Region,
-    crop_geometry,
-    crop_pair,
-    crop_variance,
-    shrink_geometry,
-    shrink_pair,
-    shrink_variance,
-    trim,
-    trim_pair,
-)
 from stereo.temporal import TemporalFilter
 
 RANGE_EVERY = 15

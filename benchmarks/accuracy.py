@@ -20,7 +20,7 @@ from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.frame import Float, RectifiedPair
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import denoise, make_matcher, prepare
-from stereo.refine import RefineParams, refine, refine_both
+from stereo.refining.refine import RefineParams, refine, refine_both
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 

@@ -28,7 +28,7 @@ from stereo.live.depth import LiveDepth
 from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.matching import SearchRange
 from stereo.rectify import Rectification
-from stereo.refine import RefineParams
+from stereo.refining.refine import RefineParams
 from stereo.sources import SourceStats
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
 from stereo.viewers import NullViewer, Viewer

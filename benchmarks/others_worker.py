@@ -51,7 +51,7 @@ def ours() -> dict[str, Method]:
     """Our matchers with our refinement and alone; OpenCV's with our padding, so without a strip."""
     from stereo.frame import RectifiedPair
     from stereo.matching import MATCHERS, denoise, make_matcher, prepare
-    from stereo.refine import RefineParams, refine_both
+    from stereo.refining.refine import RefineParams, refine_both
 
     made = cache(lambda name, count: make_matcher(name, num_disparities=count))
 

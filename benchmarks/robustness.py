@@ -22,7 +22,7 @@ from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.manifest import load_manifest
 from stereo.matching import denoise, make_matcher, prepare
-from stereo.refine import RefineParams, refine
+from stereo.refining.refine import RefineParams, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 Gray = NDArray[np.uint8]

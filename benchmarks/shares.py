@@ -18,7 +18,7 @@ from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.manifest import load_manifest
 from stereo.matching import denoise, find_search_range, make_matcher
-from stereo.refine import RefineParams, refine
+from stereo.refining.refine import RefineParams, refine
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 

@@ -23,7 +23,7 @@ from stereo.depth import depth_frame
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
 from stereo.matching import Matcher, denoise, make_matcher, prepare
 from stereo.rectify import Rectification
-from stereo.refine import RefineParams, fill_holes, refine
+from stereo.refining.refine import RefineParams, fill_holes, refine
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
 
 

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     )
     from stereo.pipeline import StereoPipeline, StereoResult
     from stereo.rectify import Rectification
-    from stereo.refine import RefineParams, fill_holes, left_right_check, remove_speckles
+    from stereo.refining.refine import RefineParams, fill_holes, left_right_check, remove_speckles
     from stereo.sources import Event, SourceOptions, open_source
 
 _HOME = {

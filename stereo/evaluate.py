@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError
 from stereo.frame import Float, Mask
-from stereo.refine import left_right_check
+from stereo.refining.refine import left_right_check
 
 
 @dataclass(frozen=True, slots=True)

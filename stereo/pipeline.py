@@ -11,7 +11,7 @@ from stereo.errors import StereoError
 from stereo.frame import DepthFrame, DisparityMap, PointCloud, RectifiedPair, StereoFrame
 from stereo.matching import Matcher, denoise, prepare
 from stereo.rectify import Rectification
-from stereo.refine import RefineParams, refine
+from stereo.refining.refine import RefineParams, refine
 
 
 @dataclass(frozen=True, eq=False, slots=True)

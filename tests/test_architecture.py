@@ -45,17 +45,17 @@ ALLOWED = {
     "stereo.gray": {"stereo.frame"},
     "stereo.depth": {"stereo.errors", "stereo.frame"},
     "stereo.native": {"stereo._native"},
-    "stereo.plane_fit": {"stereo.frame", "stereo.native"},
-    "stereo.surfaces": {"stereo.frame", "stereo.plane_fit"},
-    "stereo.edges": {"stereo.errors", "stereo.frame", "stereo.native"},
-    "stereo.refine": {
-        "stereo.edges",
+    "stereo.refining.plane_fit": {"stereo.frame", "stereo.native"},
+    "stereo.refining.surfaces": {"stereo.frame", "stereo.refining.plane_fit"},
+    "stereo.refining.edges": {"stereo.errors", "stereo.frame", "stereo.native"},
+    "stereo.refining.refine": {
+        "stereo.refining.edges",
         "stereo.errors",
         "stereo.frame",
         "stereo.gray",
-        "stereo.surfaces",
+        "stereo.refining.surfaces",
     },
-    "stereo.evaluate": {"stereo.errors", "stereo.frame", "stereo.refine"},
+    "stereo.evaluate": {"stereo.errors", "stereo.frame", "stereo.refining.refine"},
     "stereo.cloud": {"stereo.errors", "stereo.frame"},
     "stereo.render": {"stereo.errors", "stereo.frame"},
     "stereo.preview": {"stereo.errors", "stereo.frame"},
@@ -89,14 +89,14 @@ ALLOWED = {
     }
     | {"stereo.sources"},
     "stereo.live.region": {"stereo.depth", "stereo.errors", "stereo.frame"},
-    "stereo.temporal": {"stereo.frame"},
+    "stereo.refining.temporal": {"stereo.frame"},
     "stereo.pipeline": {
         "stereo.cloud",
         "stereo.errors",
         "stereo.frame",
         "stereo.matching",
         "stereo.rectify",
-        "stereo.refine",
+        "stereo.refining.refine",
     },
 }
 

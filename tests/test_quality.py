@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from stereo.cli.main import cli
-from stereo.edges import EDGE_STEP_PX, KEEP_PX, MOVED_CONFIDENCE, sharpen_edges
 from stereo.errors import InputError, MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.matching import denoise, make_matcher, prepare, sgm
 from stereo.matching.preparation import noise_level, row_error
 from stereo.matching.quality import QualityMatcher, confirmed, fused
 from stereo.matching.sgm import SgmParams
-from stereo.refine import RefineParams, refine
+from stereo.refining.edges import EDGE_STEP_PX, KEEP_PX, MOVED_CONFIDENCE, sharpen_edges
+from stereo.refining.refine import RefineParams, refine
 
 pytestmark = pytest.mark.skipif(not sgm.is_available(), reason="native matcher not built")
 

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 from stereo.errors import InputError
 from stereo.evaluate import evaluate, fill_rows, sparsification_area, visible_from_truths
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.refine import (
+from stereo.refining.refine import (
     FILLED_CONFIDENCE,
     RefineParams,
     drop_unseen,

@@ -201,11 +201,11 @@ NB_MODULE(_native, module) {
              "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
   module.def("plane_costs", &plane_costs, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
-             "columns"_a.noconvert(), "planes"_a.noconvert(), "See stereo.plane_fit.");
+             "columns"_a.noconvert(), "planes"_a.noconvert(), "See stereo.refining.plane_fit.");
   module.def("best_plane", &best_plane, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
              "columns"_a.noconvert(), "matches"_a.noconvert(), "triples"_a.noconvert(),
-             "voters"_a.noconvert(), "See stereo.plane_fit.");
+             "voters"_a.noconvert(), "See stereo.refining.plane_fit.");
   module.def("simd_level", [] { return stereo::best_kernel().name; },
              "Instruction set in use: baseline, avx2 or avx512.");
   module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,

@@ -8,7 +8,7 @@
 namespace stereo {
 namespace {
 
-// See stereo/plane_fit.py for what they mean.
+// See stereo/refining/plane_fit.py for what they mean.
 constexpr float kAgree = 1, kCostCap = 20;
 constexpr double kSteepest = 0.7, kSmallestTriangle = 0.06, kSmallestArea = 50;
 constexpr int kCandidates = 40, kSemifinalists = 12, kFinalists = 5, kSifted = 4, kFewest = 12;

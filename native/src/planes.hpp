@@ -1,6 +1,6 @@
 // The plane of a textureless region: proposed by triples of matches, judged by the two images.
 //
-// The same steps as in stereo/plane_fit.py, which serves where this module is not built.
+// The same steps as in stereo/refining/plane_fit.py, which serves where this module is not built.
 #pragma once
 
 #include <cstdint>

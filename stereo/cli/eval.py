@@ -22,7 +22,7 @@ from stereo.evaluate import Metrics, evaluate, geometric_mean
 from stereo.files import outputs
 from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import denoise, make_matcher, prepare
-from stereo.refine import RefineParams, refine_both
+from stereo.refining.refine import RefineParams, refine_both
 
 _COLUMNS = tuple(field.name for field in fields(Metrics))
 

@@ -39,7 +39,7 @@ from stereo.products import (
     output_names,
     write_outputs,
 )
-from stereo.refine import RefineParams
+from stereo.refining.refine import RefineParams
 from stereo.sources import StereoSource, open_source
 from stereo.sources.tap import Peeked, Tap
 from stereo.viewers import NullViewer, Viewer

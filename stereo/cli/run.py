@@ -37,7 +37,7 @@ from stereo.matching import (
 from stereo.pipeline import StereoPipeline
 from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.rectify import Rectification, Size
-from stereo.refine import RefineParams
+from stereo.refining.refine import RefineParams
 from stereo.sources import SOURCES, Event, open_source
 from stereo.sources.files import is_video, sides
 from stereo.sources.tap import Peeked

@@ -40,8 +40,8 @@ from stereo.matching import (
 )
 from stereo.pipeline import StereoResult
 from stereo.rectify import Rectification
-from stereo.refine import RefineParams, refine
-from stereo.temporal import TemporalFilter
+from stereo.refining.refine import RefineParams, refine
+from stereo.refining.temporal import TemporalFilter
 
 RANGE_EVERY = 15
 """Frames from one search for the range of disparities to the next."""
@@ -70,7 +70,7 @@ class LiveSettings:
     decimate: int = 1
     """Divide both sides of the image by this before matching."""
     smooth: bool = False
-    """Average over time where nothing moves, see ``stereo.temporal``."""
+    """Average over time where nothing moves, see ``stereo.refining.temporal``."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.decimate <= 16:

@@ -26,7 +26,7 @@ from stereo.live.region import (
 )
 from stereo.matching import SearchRange, SgbmMatcher, SgbmParams
 from stereo.rectify import Rectification
-from stereo.refine import RefineParams
+from stereo.refining.refine import RefineParams
 
 GEOMETRY = StereoGeometry(500.0, 0.1, 159.5, 119.5, 3.0)
 

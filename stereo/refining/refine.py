@@ -11,11 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.edges import sharpen_edges
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Float, RectifiedPair
 from stereo.gray import gray8_pair
-from stereo.surfaces import plane_surfaces
+from stereo.refining.edges import sharpen_edges
+from stereo.refining.surfaces import plane_surfaces
 
 FILLED_CONFIDENCE = 0.2
 """Confidence given to a filled hole: a guess from its surroundings, see benchmarks/accuracy.py."""
@@ -29,11 +29,11 @@ class RefineParams:
     """What is done to a matcher's result."""
 
     surfaces: bool = True
-    """Give doubtful textureless regions a plane; see ``stereo.surfaces``."""
+    """Give doubtful textureless regions a plane; see ``stereo.refining.surfaces``."""
     fill: bool = False
     """Fill the remaining holes from their surroundings, at a low confidence."""
     edges: bool = False
-    """Move the edges of surfaces to those of the image; see ``stereo.edges``."""
+    """Move the edges of surfaces to those of the image; see ``stereo.refining.edges``."""
 
 
 def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:

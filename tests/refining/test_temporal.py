@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from stereo.frame import DisparityMap
-from stereo.temporal import KEPT_FRAMES, TemporalFilter
+from stereo.refining.temporal import KEPT_FRAMES, TemporalFilter
 
 SHAPE = (40, 60)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stereo import surfaces
 from stereo.frame import DisparityMap
-from stereo.surfaces import PLANE_CONFIDENCE, plane_surfaces
+from stereo.refining import surfaces
+from stereo.refining.surfaces import PLANE_CONFIDENCE, plane_surfaces
 
 SIZE = (160, 240)
 WALL = (slice(30, 130), slice(60, 190))

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Mask
-from stereo.plane_fit import AGREE_PX, Gray, Matches, Places, Plane, Views
+from stereo.refining.plane_fit import AGREE_PX, Gray, Matches, Places, Plane, Views
 
 Window = tuple[slice, slice]
 

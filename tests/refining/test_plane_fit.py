@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_surfaces import WALL, scene, slanted
 
-from stereo import plane_fit
-from stereo.plane_fit import Matches, Places, Views, best_plane, costs
-from stereo.surfaces import plane_surfaces
+from stereo.refining import plane_fit
+from stereo.refining.plane_fit import Matches, Places, Views, best_plane, costs
+from stereo.refining.surfaces import plane_surfaces
 
 PLANE = np.array([0.05, -0.02, 9.0])
 needs_native = pytest.mark.skipif(plane_fit._native is None, reason="native module not built")

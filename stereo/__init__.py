@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any
 from stereo._version import __version__
 
 if TYPE_CHECKING:
-    from stereo.check import RowCheck, check_rows, check_swapped
     from stereo.cloud import crop, point_cloud, remove_outliers, thin, with_normals
     from stereo.depth import depth_sigma, depth_to_disparity, disparity_to_depth
     from stereo.errors import StereoError
@@ -55,6 +54,7 @@ if TYPE_CHECKING:
     from stereo.pipeline import StereoPipeline, StereoResult
     from stereo.rectify import Rectification
     from stereo.refining.refine import RefineParams, fill_holes, left_right_check, remove_speckles
+    from stereo.run.check import RowCheck, check_rows, check_swapped
     from stereo.sources import Event, SourceOptions, open_source
 
 _HOME = {

@@ -10,13 +10,13 @@ import pytest
 from support import textured_pair
 
 from calib import StereoRig, load_rig
-from stereo.check import check_rows, check_swapped
 from stereo.errors import StereoError, SwappedPairError
 from stereo.files.images import read_image
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.matching import AutoRangeMatcher, make_matcher, sgm
 from stereo.pipeline import StereoPipeline, StereoResult
 from stereo.rectify import Rectification
+from stereo.run.check import check_rows, check_swapped
 from stereo.synthetic import ROOM_POSE, room_scene, truth_depth
 
 

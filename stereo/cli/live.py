@@ -32,14 +32,14 @@ from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.pipeline import LiveSettings
 from stereo.live.region import Region
 from stereo.matching import MATCHERS, SearchRange
-from stereo.products import (
+from stereo.refining.refine import RefineParams
+from stereo.run.products import (
     OUTPUTS,
     CloudOptions,
     check_output_names,
     output_names,
     write_outputs,
 )
-from stereo.refining.refine import RefineParams
 from stereo.sources import StereoSource, open_source
 from stereo.sources.tap import Peeked, Tap
 from stereo.viewers import NullViewer, Viewer

@@ -8,12 +8,12 @@ from typing import Any
 
 import click
 
-from stereo.batch import PairFiles
-from stereo.check import check_rows
 from stereo.cli.options import load_calibration, model_option, rectification, unit_option
 from stereo.errors import InputError
 from stereo.files import outputs
 from stereo.preview import lines_preview
+from stereo.run.batch import PairFiles
+from stereo.run.check import check_rows
 
 
 @click.command("rectify")

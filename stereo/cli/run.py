@@ -13,7 +13,6 @@ from typing import Any
 import click
 
 from calib import RectifiedRig, StereoRig
-from stereo.batch import BatchSettings, Pair, PairFiles, PairReport, SourcePair, run_batch
 from stereo.cli.options import (
     calibration_of,
     chosen_matcher,
@@ -35,9 +34,10 @@ from stereo.matching import (
     search_range_for_depths,
 )
 from stereo.pipeline import StereoPipeline
-from stereo.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.rectify import Rectification, Size
 from stereo.refining.refine import RefineParams
+from stereo.run.batch import BatchSettings, Pair, PairFiles, PairReport, SourcePair, run_batch
+from stereo.run.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.sources import SOURCES, Event, open_source
 from stereo.sources.files import is_video, sides
 from stereo.sources.tap import Peeked

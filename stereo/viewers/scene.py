@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.check import RowCheck, check_rows
 from stereo.cloud import point_cloud
 from stereo.frame import DepthFrame, Image, PointCloud, StereoGeometry
 from stereo.gray import gray8_pair
 from stereo.pipeline import StereoResult
+from stereo.run.check import RowCheck, check_rows
 
 _EXPOSURE_TOLERANCE = 0.15
 _DOUBTFUL = 0.25

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from stereo._version import __version__
-from stereo.check import RowCheck
 from stereo.frame import Float, Mask
 from stereo.pipeline import StereoPipeline, StereoResult
+from stereo.run.check import RowCheck
 
 
 def summarize(

@@ -17,13 +17,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from stereo._version import __version__
-from stereo.check import check_rows, check_swapped
 from stereo.files import outputs
 from stereo.files.images import read_image, split_side_by_side
 from stereo.frame import StereoFrame
 from stereo.pipeline import StereoPipeline
-from stereo.products import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
-from stereo.summary import summarize
+from stereo.run.check import check_rows, check_swapped
+from stereo.run.products import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
+from stereo.run.summary import summarize
 
 
 class Pair(Protocol):

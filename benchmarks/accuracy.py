@@ -2,7 +2,7 @@
 
     python benchmarks/accuracy.py [MANIFEST] [--per-pair] [--only ROW]
 
-Metrics as in stereo.evaluate. The default manifest is ../shared/data/pairs.json.
+Metrics as in stereo.evaluation.evaluate. The default manifest is ../shared/data/pairs.json.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stereo.evaluate import Metrics, evaluate, geometric_mean
+from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
+from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.frame import Float, RectifiedPair
-from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.refining.refine import RefineParams, refine, refine_both
 

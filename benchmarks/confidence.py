@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.depth import disparity_sigma
-from stereo.evaluate import sparsification_area
+from stereo.evaluation.evaluate import sparsification_area
+from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.gray import gray8_pair
-from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.matching.confidence import WEIGHTS, evidence
 

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.evaluation.manifest import load_manifest
 from stereo.gray import gray8_pair
-from stereo.manifest import load_manifest
 from stereo.matching import SgmParams
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))

@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import Camera, StereoRig
+from stereo.evaluation.manifest import load_manifest
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
-from stereo.manifest import load_manifest
 from stereo.matching.sgm import SgmMatcher, SgmParams
 from stereo.synthetic import (
     Lighting,

@@ -17,10 +17,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.evaluate import evaluate, geometric_mean
+from stereo.evaluation.evaluate import evaluate, geometric_mean
+from stereo.evaluation.manifest import load_manifest
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
-from stereo.manifest import load_manifest
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.refining.refine import RefineParams, refine
 

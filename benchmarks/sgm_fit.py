@@ -16,9 +16,9 @@ import numpy as np
 from confidence import fit, probability
 from numpy.typing import NDArray
 
-from stereo.evaluate import sparsification_area
+from stereo.evaluation.evaluate import sparsification_area
+from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.gray import to_gray
-from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching.sgm import SgmMatcher, SgmParams
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"

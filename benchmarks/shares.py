@@ -14,9 +14,9 @@ from pathlib import Path
 
 from stages import medians_ms
 
+from stereo.evaluation.manifest import load_manifest
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
-from stereo.manifest import load_manifest
 from stereo.matching import denoise, find_search_range, make_matcher
 from stereo.refining.refine import RefineParams, refine
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stereo.cloud import crop, point_cloud, remove_outliers, thin, with_normals
     from stereo.depth import depth_sigma, depth_to_disparity, disparity_to_depth
     from stereo.errors import StereoError
-    from stereo.evaluate import Metrics, evaluate
+    from stereo.evaluation.evaluate import Metrics, evaluate
     from stereo.files.images import read_image
     from stereo.frame import (
         DepthFrame,

@@ -55,7 +55,7 @@ ALLOWED = {
         "stereo.gray",
         "stereo.refining.surfaces",
     },
-    "stereo.evaluate": {"stereo.errors", "stereo.frame", "stereo.refining.refine"},
+    "stereo.evaluation.evaluate": {"stereo.errors", "stereo.frame", "stereo.refining.refine"},
     "stereo.cloud": {"stereo.errors", "stereo.frame"},
     "stereo.render": {"stereo.errors", "stereo.frame"},
     "stereo.preview": {"stereo.errors", "stereo.frame"},

@@ -170,8 +170,8 @@ def test_real_pairs_match_their_ground_truth(
     shared_data: Path, name: str, least_density: float, most_bad_2: float
 ) -> None:
     """Tolerances are the figures of benchmarks/accuracy.py with about half a point of room."""
-    from stereo.evaluate import evaluate
-    from stereo.manifest import load_manifest
+    from stereo.evaluation.evaluate import evaluate
+    from stereo.evaluation.manifest import load_manifest
 
     item = next(p for p in load_manifest(shared_data / "pairs.json") if p.name == name)
     pipeline = StereoPipeline(

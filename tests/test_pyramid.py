@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from support import Cli, textured_pair
 
 from stereo.errors import MatcherError
-from stereo.evaluate import evaluate
+from stereo.evaluation.evaluate import evaluate
+from stereo.evaluation.manifest import load_manifest
 from stereo.files.outputs import write_image_png
 from stereo.frame import RectifiedPair
-from stereo.manifest import load_manifest
 from stereo.matching import (
     AutoRangeMatcher,
     PyramidMatcher,

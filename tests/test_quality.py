@@ -325,8 +325,8 @@ def test_another_matcher_with_quality_is_the_callers_mistake(tmp_path: Path) -> 
 @pytest.mark.skipif(not PAIRS.is_file(), reason="needs ../shared/data")
 @pytest.mark.parametrize("name", ["cones", "venus", "motorcycle_q"])
 def test_quality_beats_the_default_on_real_pairs(name: str) -> None:
-    from stereo.evaluate import evaluate
-    from stereo.manifest import load_manifest
+    from stereo.evaluation.evaluate import evaluate
+    from stereo.evaluation.manifest import load_manifest
 
     item = next(pair for pair in load_manifest(PAIRS) if pair.name == name)
     pair, truth = item.pair(), item.truth()

@@ -18,9 +18,9 @@ from stereo.cli.options import (
     quality_option,
 )
 from stereo.errors import InputError
-from stereo.evaluate import Metrics, evaluate, geometric_mean
+from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
+from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.files import outputs
-from stereo.manifest import ManifestPair, load_manifest
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.refining.refine import RefineParams, refine_both
 

@@ -11,8 +11,8 @@ import pytest
 from support import textured_pair
 
 from stereo.errors import InputError
+from stereo.evaluation.manifest import load_manifest
 from stereo.files import outputs
-from stereo.manifest import load_manifest
 
 
 def make(folder: Path, **more: object) -> Path:

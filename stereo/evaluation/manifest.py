@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import InputError
-from stereo.evaluate import visible_from_truths
+from stereo.evaluation.evaluate import visible_from_truths
 from stereo.files.images import read_image
 from stereo.files.outputs import read_map
 from stereo.frame import Float, Mask, RectifiedPair

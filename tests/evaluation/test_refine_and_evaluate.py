@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stereo.errors import InputError
-from stereo.evaluate import evaluate, fill_rows, sparsification_area, visible_from_truths
+from stereo.evaluation.evaluate import evaluate, fill_rows, sparsification_area, visible_from_truths
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.refining.refine import (
     FILLED_CONFIDENCE,

@@ -17,7 +17,7 @@ import numpy as np
 
 from stereo.files.images import read_image
 from stereo.frame import StereoFrame
-from stereo.record import Recorder
+from stereo.sources.record import Recorder
 
 ROOM = Path(__file__).resolve().parents[1] / "sample_data" / "room"
 FPS, SECONDS = 30, 6

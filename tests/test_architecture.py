@@ -70,7 +70,7 @@ ALLOWED = {
     "stereo.threads": set(),
     "stereo.display": set(),
     "stereo.measure": {"stereo.frame"},
-    "stereo.sync": set(),
+    "stereo.sources.sync": set(),
     "stereo.live.calibration": {"calib", "stereo.errors", "stereo.frame"},
     "stereo.sources.layout": {"stereo.errors", "stereo.frame"},
     "stereo.sources.sequence": {
@@ -80,7 +80,7 @@ ALLOWED = {
         "stereo.sources.layout",
         "stereo.sources.source",
     },
-    "stereo.record": {
+    "stereo.sources.record": {
         "calib",
         "stereo._version",
         "stereo.files.atomic",

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from stereo.cli.main import cli
 from stereo.errors import InputError
-from stereo.record import Recorder
 from stereo.sources import open_source
+from stereo.sources.record import Recorder
 from stereo.synthetic import make_sample_rig
 
 FAST = ("--matcher", "sgbm", "--num-disparities", "64", "--no-surfaces", "--outputs", "depth")

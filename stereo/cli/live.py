@@ -172,7 +172,7 @@ def _recorded(
     """The source, with every frame recorded as well if that was asked for."""
     if options["record"] is None:
         return source
-    from stereo.record import Recorder
+    from stereo.sources.record import Recorder
 
     recorder = stack.enter_context(Recorder(options["record"], source, calibration=calibration))
     return stack.enter_context(Tap(source, recorder.write))

@@ -20,7 +20,7 @@ from stereo.viewers.controls import Controls
 from stereo.viewers.web import WebViewer, is_local
 
 if TYPE_CHECKING:
-    from stereo.record import Recorder
+    from stereo.sources.record import Recorder
 
 
 class RecordSwitch:
@@ -51,7 +51,7 @@ class RecordSwitch:
             before, self._recorder = self._recorder, None
             failed, self._failed = self._failed, None
             if on and before is None:
-                from stereo.record import Recorder
+                from stereo.sources.record import Recorder
 
                 folder = Path(f"recording_{datetime.now():%Y%m%d_%H%M%S}")
                 self._recorder = Recorder(folder, self._source, calibration=self._calibration)

@@ -14,8 +14,8 @@ import click
 from calib import load_rig
 from stereo.cli.options import opened_as, source_options
 from stereo.cli.signals import Stopped, until_stopped
-from stereo.record import MIN_FREE_BYTES, Recorder, RecordStats
 from stereo.sources import Event, StereoSource, open_source
+from stereo.sources.record import MIN_FREE_BYTES, Recorder, RecordStats
 
 
 @click.command("record")

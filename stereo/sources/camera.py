@@ -25,7 +25,7 @@ from stereo.sources.capture import VideoCapture
 from stereo.sources.layout import arrange, split
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
-from stereo.sync import SIDES, Match, Pairing, Side
+from stereo.sources.sync import SIDES, Match, Pairing, Side
 
 _STOP_S = 0.4
 _NO_PAIR_S = 5.0

@@ -1,4 +1,4 @@
-"""``recording:DIR``: plays what ``stereo.record`` wrote, every pair with its own stamps.
+"""``recording:DIR``: plays what ``stereo.sources.record`` wrote, every pair with its own stamps.
 
 A damaged recording plays as far as it goes: each lost pair is an event, the sum comes at the end.
 """
@@ -17,7 +17,7 @@ from calib.errors import CalibrationError
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
 from stereo.frame import StereoFrame
-from stereo.record import FORMAT, INDEX, META, RIG
+from stereo.sources.record import FORMAT, INDEX, META, RIG
 from stereo.sources.sequence import Labelled, SequenceSource, Tell
 from stereo.sources.source import OnEvent, SourceOptions
 

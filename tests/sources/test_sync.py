@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stereo.sync import FrameClock, Pairing, find_period
+from stereo.sources.sync import FrameClock, Pairing, find_period
 
 ORIGIN_S = 1000.0
 
@@ -81,7 +81,7 @@ def test_a_beat_that_slips_pairs_nothing(
     done = play(seed, jitter_s=0.04, lost=0.05, every=every, frames=400)
     assert done.wrong == 0
     assert done.right > 60
-    monkeypatch.setattr("stereo.sync._OTHER_RATE", 0.0)
+    monkeypatch.setattr("stereo.sources.sync._OTHER_RATE", 0.0)
     assert play(seed, jitter_s=0.04, lost=0.05, every=every, frames=400).wrong == 1
 
 

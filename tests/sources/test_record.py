@@ -22,13 +22,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-import stereo.record
+import stereo.sources.record
 from calib import RectifiedRig, StereoRig
 from stereo.cli.main import cli
 from stereo.errors import InputError, OutputError, SourceError
 from stereo.frame import StereoFrame
-from stereo.record import Recorder
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
+from stereo.sources.record import Recorder
 from stereo.synthetic import make_sample_rig, read_frame_number
 
 STEREO = [sys.executable, "-m", "stereo.cli.main"]
@@ -112,13 +112,13 @@ def test_a_full_queue_drops_counts_and_never_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate = threading.Event()
-    write_new = stereo.record._write_new
+    write_new = stereo.sources.record._write_new
 
     def slow(path: Path, data: bytes) -> int:
         assert gate.wait(30)
         return write_new(path, data)
 
-    monkeypatch.setattr(stereo.record, "_write_new", slow)
+    monkeypatch.setattr(stereo.sources.record, "_write_new", slow)
     one = frame(0)
     with Recorder(tmp_path / "r", queue_bytes=3 * 2 * one.left.nbytes) as recorder:
         accepted = [recorder.write(frame(number)) for number in range(8)]

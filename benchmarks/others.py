@@ -6,7 +6,7 @@
 Each library lives in an environment of its own, made on demand by pip under the cache folder
 (~/.cache/stereo-depth-benchmarks) and kept; what does not install is said and left out. All get
 the same 8-bit gray images (the WLS filter its guide in colour) and the manifest's number of
-disparities. Accuracy: mean over all pairs, metrics as in stereo.evaluation.evaluate; ours, and what closes
+disparities. Accuracy: mean over all pairs, metrics as in stereo.evaluation; ours, and what closes
 its own gaps, with its own filling, the others filled as the benchmark does. Times: medians of
 interleaved repeats on one pair (motorcycle_q); CPU time of a process held to one core, which other
 work on the machine disturbs least, and wall time of one held to two. benchmarks/figures.py draws

@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 _HOME = {
     "parse_board": "board",
     "write_report": "report",
-    "CalibrationSession": "session",
-    "Outcome": "session",
-    "calibrate_files": "session",
-    "Calibration": "solve",
-    "calibrate_stereo": "solve",
+    "CalibrationSession": "calibrate",
+    "Outcome": "calibrate",
+    "calibrate_files": "calibrate",
+    "Calibration": "solving.solve",
+    "calibrate_stereo": "solving.solve",
 }
 
 __all__ = [

@@ -58,11 +58,11 @@ if TYPE_CHECKING:
     from stereo.sources import Event, SourceOptions, open_source
 
 _HOME = {
-    "check": ("RowCheck", "check_rows", "check_swapped"),
+    "run.check": ("RowCheck", "check_rows", "check_swapped"),
     "cloud": ("crop", "point_cloud", "remove_outliers", "thin", "with_normals"),
     "depth": ("depth_sigma", "depth_to_disparity", "disparity_to_depth"),
     "errors": ("StereoError",),
-    "evaluate": ("Metrics", "evaluate"),
+    "evaluation.evaluate": ("Metrics", "evaluate"),
     "frame": (
         "DepthFrame",
         "DisparityMap",
@@ -71,9 +71,9 @@ _HOME = {
         "StereoFrame",
         "StereoGeometry",
     ),
-    "images": ("read_image",),
-    "live": ("LiveDepth", "LiveFrame"),
-    "live_pipeline": ("LiveSettings",),
+    "files.images": ("read_image",),
+    "live.depth": ("LiveDepth", "LiveFrame"),
+    "live.pipeline": ("LiveSettings",),
     "matching": (
         "MATCHERS",
         "AutoRangeMatcher",
@@ -89,7 +89,7 @@ _HOME = {
     ),
     "pipeline": ("StereoPipeline", "StereoResult"),
     "rectify": ("Rectification",),
-    "refine": ("RefineParams", "fill_holes", "left_right_check", "remove_speckles"),
+    "refining.refine": ("RefineParams", "fill_holes", "left_right_check", "remove_speckles"),
     "sources": ("Event", "SourceOptions", "open_source"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

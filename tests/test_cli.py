@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pngs import bomb
 from support import Cli, textured_pair
-from test_images import bomb
 
 from calib import load_rig
 from stereo.cli.main import _COMMANDS

@@ -1,0 +1,1 @@
+"""From an image of a board to its corners."""

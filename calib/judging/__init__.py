@@ -1,0 +1,1 @@
+"""How far a rig is to be trusted, and what went wrong."""

@@ -1,4 +1,4 @@
-"""Bundle adjustment of one or two cameras looking at a board: the engine under ``calib.solving.solve``.
+"""Bundle adjustment of one or two cameras looking at a board: the engine under ``solve``.
 
 Levenberg-Marquardt with an analytic Jacobian. The poses of the board touch only their own view, so
 they are eliminated view by view (Schur complement) and what is left to solve is as large as the

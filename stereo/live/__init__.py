@@ -1,0 +1,1 @@
+"""A running source: depth from it, and a calibration."""

@@ -1,0 +1,1 @@
+"""From a disparity to a better one."""

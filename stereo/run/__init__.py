@@ -1,0 +1,1 @@
+"""Many pairs through one pipeline."""

@@ -8,34 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support import textured_pair
+from manifests import make_manifest
 
 from stereo.errors import InputError
 from stereo.evaluation.manifest import load_manifest
 from stereo.files import outputs
 
 
-def make(folder: Path, **more: object) -> Path:
-    pair = textured_pair(4.0)
-    outputs.write_image_png(folder / "l.png", pair.left)
-    outputs.write_image_png(folder / "r.png", pair.right)
-    truth = np.full(pair.left.shape, 32, np.uint8)
-    truth[:5] = 0
-    outputs.write_image_png(folder / "t.png", truth)
-    mask = np.full(pair.left.shape, 255, np.uint8)
-    mask[:, :10] = 128
-    outputs.write_image_png(folder / "m.png", mask)
-    entry = {
-        "name": "a", "left": "l.png", "right": "r.png", "ground_truth": "t.png",
-        "ground_truth_divisor": 8, "num_disparities": 16, **more,
-    }  # fmt: skip
-    path = folder / "pairs.json"
-    path.write_text(json.dumps({"pairs": [entry]}))
-    return path
-
-
 def test_truth_and_masks_are_read_as_described(tmp_path: Path) -> None:
-    (item,) = load_manifest(make(tmp_path, mask="m.png", mask_visible_value=255))
+    (item,) = load_manifest(make_manifest(tmp_path, mask="m.png", mask_visible_value=255))
     truth = item.truth()
     assert np.isnan(truth[:5]).all()
     assert np.all(truth[5:] == 4)
@@ -45,14 +26,14 @@ def test_truth_and_masks_are_read_as_described(tmp_path: Path) -> None:
 
 
 def test_right_truth_decides_visibility(tmp_path: Path) -> None:
-    (item,) = load_manifest(make(tmp_path, right_ground_truth="t.png"))
+    (item,) = load_manifest(make_manifest(tmp_path, right_ground_truth="t.png"))
     visible = item.visible(item.truth())
     assert not visible[:, :4].any()  # their match would lie left of the right image
     assert visible[5:, 4:].all()
 
 
 def test_without_masks_all_known_pixels_count(tmp_path: Path) -> None:
-    (item,) = load_manifest(make(tmp_path))
+    (item,) = load_manifest(make_manifest(tmp_path))
     np.testing.assert_array_equal(item.visible(item.truth()), np.isfinite(item.truth()))
 
 
@@ -84,7 +65,7 @@ def test_broken_manifests_are_named(tmp_path: Path, text: str) -> None:
 def test_a_mistake_in_any_entry_is_named_before_work_begins(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
-    path = make(tmp_path)
+    path = make_manifest(tmp_path)
     good = json.loads(path.read_text())["pairs"][0]
     bad = {k: v for k, v in {**good, "name": "b", **change}.items() if v is not None}
     path.write_text(json.dumps({"pairs": [good, bad]}))
@@ -105,6 +86,6 @@ def test_masks_that_do_not_fit_are_named(
     tmp_path: Path, change: dict[str, Any], message: str
 ) -> None:
     outputs.write_image_png(tmp_path / "small.png", np.full((10, 20), 255, np.uint8))
-    (item,) = load_manifest(make(tmp_path, **change))
+    (item,) = load_manifest(make_manifest(tmp_path, **change))
     with pytest.raises(InputError, match=f"pair 'a': {message}"):
         item.visible(item.truth())

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from manifests import make_manifest
 from support import textured_pair
-from test_manifest import make
 
 from stereo.cli.eval import eval_command
 from stereo.errors import InputError, MatcherError
@@ -66,7 +66,7 @@ def test_auto_names_wrong_parameters_at_once() -> None:
 def test_eval_scores_and_saves_every_pair(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    manifest = make(tmp_path)
+    manifest = make_manifest(tmp_path)
     out = tmp_path / "maps"
     eval_command.main(
         [str(manifest), "--save", str(out), "--json"], "stereo eval", standalone_mode=False
@@ -83,7 +83,7 @@ def test_eval_scores_and_saves_every_pair(
 
 
 def test_eval_refuses_a_truth_of_another_size(tmp_path: Path) -> None:
-    manifest = make(tmp_path)
+    manifest = make_manifest(tmp_path)
     outputs.write_image_png(tmp_path / "t.png", np.full((7, 9), 32, np.uint8))
     with pytest.raises(InputError, match="pair 'a': the truth is 9x7, the images are 320x120"):
         eval_command.main([str(manifest)], "stereo eval", standalone_mode=False)

@@ -27,7 +27,7 @@ from stereo.matching import (
 )
 
 pytestmark = pytest.mark.skipif(not sgm.is_available(), reason="native matcher not built")
-PAIRS = Path(__file__).resolve().parents[1].parent / "shared/data/pairs.json"
+PAIRS = Path(__file__).resolve().parents[2].parent / "shared/data/pairs.json"
 
 
 def pyramid_matcher(**params: object) -> PyramidMatcher:

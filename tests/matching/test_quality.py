@@ -26,7 +26,7 @@ from stereo.refining.refine import RefineParams, refine
 pytestmark = pytest.mark.skipif(not sgm.is_available(), reason="native matcher not built")
 
 NAN = np.float32(np.nan)
-PAIRS = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
+PAIRS = Path(__file__).resolve().parents[3] / "shared" / "data" / "pairs.json"
 
 
 def texture(seed: int, height: int = 160, width: int = 280) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from stereo.frame import RectifiedPair, StereoGeometry
 from stereo.matching import search_range, sgm
 from stereo.matching.search_range import find_search_range, search_range_for_depths
 
-DATA = Path(__file__).parents[1] / "../shared/data"
+DATA = Path(__file__).parents[2] / "../shared/data"
 
 
 @pytest.fixture(params=["native", "opencv"])

@@ -80,7 +80,7 @@ def fingerprint(simd: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", FINGERPRINT],
         env=os.environ | {"STEREO_SIMD": simd},
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,

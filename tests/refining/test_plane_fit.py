@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from test_surfaces import WALL, scene, slanted
+from walls import WALL, scene, slanted
 
 from stereo.refining import plane_fit
 from stereo.refining.plane_fit import Matches, Places, Views, best_plane, costs

@@ -118,6 +118,25 @@ class RectifiedPair:
             _freeze(self, name, mask)
 
 
+@dataclass(frozen=True, slots=True)
+class SearchRange:
+    """The disparities to search: ``num_disparities`` of them from ``min_disparity`` on."""
+
+    min_disparity: int
+    """Smallest disparity, pixels; may be negative."""
+    num_disparities: int
+    """How many, one pixel apart; a multiple of 16 where it was found."""
+    support: float = 1.0
+    """Share of the image that the range was found from, 0 to 1; 0: nothing matched, a guess."""
+    found: bool = False
+    """True: found from the pair itself; False: told, by the caller or the calibration."""
+
+    @property
+    def max_disparity(self) -> int:
+        """Largest disparity, pixels."""
+        return self.min_disparity + self.num_disparities - 1
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class DisparityMap:
     """How far each left pixel moved to the left in the right image.
@@ -129,6 +148,8 @@ class DisparityMap:
     """(H, W) float32 pixels, ``x_left - x_right``; NaN where unknown."""
     confidence: Float
     """(H, W) float32 in [0, 1]; 0 where ``px`` is NaN."""
+    searched: SearchRange | None = None
+    """The disparities that the matcher searched; None: the matcher does not say."""
 
     def __post_init__(self) -> None:
         _check_plane("disparity", self.px)

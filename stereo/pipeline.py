@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from stereo.cloud import point_cloud
 from stereo.errors import StereoError
 from stereo.frame import DepthFrame, DisparityMap, PointCloud, RectifiedPair, StereoFrame
-from stereo.matching import Matcher, denoise, prepare
+from stereo.matching import Matcher, align_rows, default_matcher, denoise, make_matcher
 from stereo.rectify import Rectification
-from stereo.refining.refine import RefineParams, refine
+from stereo.refining.refine import RefineParams, refine, refine_both
+
+Timed = Callable[[str], AbstractContextManager[None]]
+"""Told which stage the block it guards is: "match" or "refine"."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -35,35 +40,65 @@ class StereoResult:
         return point_cloud(self.depth, max_relative_sigma=max_relative_sigma)
 
 
-class StereoPipeline:
-    """Rectify, match, refine, measure. Holds no state between frames; safe to share."""
+def _untimed(_stage: str) -> AbstractContextManager[None]:
+    return nullcontext()
 
-    def __init__(
-        self,
-        rectification: Rectification,
-        matcher: Matcher,
-        *,
-        refine: RefineParams | None = None,
-        prepare: bool = False,
-        min_depth_m: float = 0.0,
-        max_depth_m: float = np.inf,
-    ) -> None:
-        """``prepare``: take out row errors, not only noise; see ``stereo.matching.prepare``."""
-        self.rectification = rectification
-        self.matcher = matcher
-        self.refine = refine or RefineParams()
-        self.prepare = prepare
-        self.min_depth_m = min_depth_m
-        self.max_depth_m = max_depth_m
+
+def _default_matcher() -> Matcher:
+    return make_matcher(default_matcher(), num_disparities="auto")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StereoPipeline:
+    """Rectify, prepare, match, refine, measure. Holds no state between frames; safe to share."""
+
+    rectification: Rectification
+    """How images become a rectified pair, and a disparity metres."""
+    matcher: Matcher = field(default_factory=_default_matcher)
+    """From a pair to its disparity; by default the range is found from each pair."""
+    refine: RefineParams = field(default_factory=RefineParams, kw_only=True)
+    """Planes for textureless regions, filling."""
+    quality: bool = field(default=False, kw_only=True)
+    """Slower and better: rows aligned before matching, edges sharpened after. Made for the
+    matcher "sgm-quality"."""
+    min_depth_m: float = field(default=0.0, kw_only=True)
+    """Nearer is dropped."""
+    max_depth_m: float = field(default=np.inf, kw_only=True)
+    """Farther is dropped."""
 
     def process(self, frame: StereoFrame) -> StereoResult:
         """Run every stage on one frame. Raises StereoError's children as the stages do."""
         pair = self.rectification.apply(frame)
-        matched = prepare(pair) if self.prepare else denoise(pair)
-        disparity = refine(self.matcher.match(matched), matched, self.refine)
+        return self.measure(pair, self.disparity(pair))
+
+    def disparity(self, pair: RectifiedPair, *, timed: Timed = _untimed) -> DisparityMap:
+        """Return the refined disparity of a rectified pair."""
+        found, seen = self._matched(pair, timed)
+        with timed("refine"):
+            return refine(found, seen, self._refine)
+
+    def disparity_and_filled(self, pair: RectifiedPair) -> tuple[DisparityMap, DisparityMap]:
+        """Return what ``disparity`` gives without and with its holes filled, for an evaluation."""
+        found, seen = self._matched(pair, _untimed)
+        return refine_both(found, seen, self._refine)
+
+    def measure(self, pair: RectifiedPair, disparity: DisparityMap) -> StereoResult:
+        """Return the result with metric depth, where focal length and baseline are known."""
         if self.rectification.geometry is None:
             return StereoResult(pair, disparity, None)
         depth = self.rectification.depth(
             disparity, pair, min_depth_m=self.min_depth_m, max_depth_m=self.max_depth_m
         )
         return StereoResult(pair, disparity, depth)
+
+    def _matched(self, pair: RectifiedPair, timed: Timed) -> tuple[DisparityMap, RectifiedPair]:
+        """The matcher's map, and the pair as the matcher saw it."""
+        with timed("match"):
+            seen = denoise(pair, in_color=self.quality)
+            if self.quality:
+                seen = align_rows(seen)
+            return self.matcher.match(seen), seen
+
+    @property
+    def _refine(self) -> RefineParams:
+        return replace(self.refine, edges=True) if self.quality else self.refine

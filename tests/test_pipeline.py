@@ -13,7 +13,7 @@ from calib import StereoRig, load_rig
 from stereo.errors import StereoError, SwappedPairError
 from stereo.files.images import read_image
 from stereo.frame import RectifiedPair, StereoFrame
-from stereo.matching import AutoRangeMatcher, make_matcher, sgm
+from stereo.matching import make_matcher, sgm
 from stereo.pipeline import StereoPipeline, StereoResult
 from stereo.rectify import Rectification
 from stereo.run.check import check_rows, check_swapped
@@ -122,7 +122,9 @@ def test_swapped_pair_is_detected_from_the_match() -> None:
 def test_swapped_pair_is_detected_though_the_range_finds_itself() -> None:
     """An automatic range follows the matches behind infinity, where nothing can be."""
     pair = textured_pair(20.0, size=(480, 200))
-    pipeline = StereoPipeline(Rectification.already_rectified(), AutoRangeMatcher("sgbm"))
+    pipeline = StereoPipeline(
+        Rectification.already_rectified(), make_matcher("sgbm", num_disparities="auto")
+    )
     swapped = StereoFrame(pair.right, pair.left)
     result = pipeline.process(swapped)
     with pytest.raises(SwappedPairError, match=r"behind infinity.*--swap"):

@@ -21,8 +21,9 @@ from stereo.errors import InputError
 from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
 from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.files import outputs
-from stereo.matching import denoise, make_matcher, prepare
-from stereo.refining.refine import RefineParams, refine_both
+from stereo.matching import make_matcher
+from stereo.pipeline import StereoPipeline
+from stereo.rectify import Rectification
 
 _COLUMNS = tuple(field.name for field in fields(Metrics))
 
@@ -74,9 +75,8 @@ def _score(
             f"{pair.left.shape[1]}x{pair.left.shape[0]}; is ground_truth of another pair?"
         )
     matcher = make_matcher(name, **{"num_disparities": item.num_disparities, **params})
-    pair = prepare(pair) if quality else denoise(pair)
-    matched = matcher.match(pair)
-    refined, filled = refine_both(matched, pair, RefineParams(edges=quality))
+    pipeline = StereoPipeline(Rectification.already_rectified(), matcher, quality=quality)
+    refined, filled = pipeline.disparity_and_filled(pair)
     if save is not None:
         outputs.write_disparity_pfm(save / f"{item.name}.pfm", filled.px)
     return evaluate(

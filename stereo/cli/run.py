@@ -27,10 +27,10 @@ from stereo.cli.options import (
 from stereo.errors import InputError
 from stereo.files.images import find_named_images, find_pairs, image_size
 from stereo.matching import (
-    AutoRangeMatcher,
     Matcher,
     SearchRange,
     make_matcher,
+    matcher_for_range,
     search_range_for_depths,
 )
 from stereo.pipeline import StereoPipeline
@@ -118,8 +118,8 @@ def _process(
     pipeline = StereoPipeline(
         rect,
         _matcher(name, params, search),
-        refine=RefineParams(options["surfaces"], options["fill"], edges=quality),
-        prepare=quality,
+        refine=RefineParams(options["surfaces"], options["fill"]),
+        quality=quality,
         min_depth_m=options["min_depth_m"],
         max_depth_m=options["max_depth_m"],
     )
@@ -178,13 +178,8 @@ def _calibrate(
 
 def _matcher(name: str, params: dict[str, Any], search: SearchRange | None) -> Matcher:
     if search is None:
-        return AutoRangeMatcher(name, **params)
-    return make_matcher(
-        name,
-        min_disparity=search.min_disparity,
-        num_disparities=search.num_disparities,
-        **params,
-    )
+        return make_matcher(name, num_disparities="auto", **params)
+    return matcher_for_range(name, search, **params)
 
 
 def _search_range(

@@ -6,6 +6,7 @@ point to ``(c + 0.5) / n - 0.5``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
@@ -16,7 +17,16 @@ from numpy.typing import NDArray
 
 from stereo.depth import DisparityVariance
 from stereo.errors import InputError
-from stereo.frame import DisparityMap, Float, Image, Mask, RectifiedPair, StereoGeometry
+from stereo.frame import (
+    DisparityMap,
+    Float,
+    Image,
+    Mask,
+    RectifiedPair,
+    SearchRange,
+    StereoGeometry,
+)
+from stereo.rectify import Rectification
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,63 @@ class Region:
 
     def __str__(self) -> str:
         return f"{self.x},{self.y},{self.width},{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a rectified image is matched: a region of it, its sides divided."""
+
+    region: Region | None = None
+    """In pixels of the full image; None: all of it."""
+    divisor: int = 1
+    """Both sides are divided by this."""
+
+    def of_rectification(self, rectification: Rectification) -> Rectification:
+        """Return ``rectification`` with the geometry and error of the part, for measuring it."""
+        geometry, variance = rectification.geometry, rectification.calibration_px2
+        if geometry is not None:
+            geometry = shrink_geometry(geometry, self.divisor)
+        if variance is not None and self.divisor > 1:
+            variance = shrink_variance(variance, self.divisor)
+        region = self._shrunk_region
+        if region is not None:
+            geometry = None if geometry is None else crop_geometry(geometry, region)
+            variance = None if variance is None else crop_variance(variance, region)
+        return replace(rectification, geometry=geometry, calibration_px2=variance)
+
+    def shrunk(self, pair: RectifiedPair) -> RectifiedPair:
+        """Return the whole pair, its sides divided."""
+        return shrink_pair(pair, self.divisor)
+
+    def shrunk_range(self, search: SearchRange) -> SearchRange:
+        """Return a range of the full image in pixels of the shrunk one."""
+        if self.divisor == 1:
+            return search
+        low = math.floor(search.min_disparity / self.divisor)
+        high = math.ceil(search.max_disparity / self.divisor)
+        return replace(search, min_disparity=low, num_disparities=high - low + 1)
+
+    def with_partners(self, pair: RectifiedPair, search: SearchRange) -> RectifiedPair:
+        """Return the region of a shrunk pair, and left of it what its partners may lie on."""
+        region = self._shrunk_region
+        if region is None:
+            return pair
+        return crop_pair(pair, region, max_disparity=search.max_disparity)
+
+    def trimmed(
+        self, disparity: DisparityMap, pair: RectifiedPair
+    ) -> tuple[DisparityMap, RectifiedPair]:
+        """Return map and pair without the surplus that ``with_partners`` left at the left."""
+        region = self._shrunk_region
+        return (disparity, pair) if region is None else trim(disparity, pair, region)
+
+    @property
+    def _shrunk_region(self) -> Region | None:
+        region, n = self.region, self.divisor
+        if region is None or n == 1:
+            return region
+        width, height = max(1, region.width // n), max(1, region.height // n)
+        return Region(region.x // n, region.y // n, width, height)
 
 
 def shrink_pair(pair: RectifiedPair, factor: int) -> RectifiedPair:
@@ -128,12 +195,8 @@ def trim(
 ) -> tuple[DisparityMap, RectifiedPair]:
     """Return map and pair without the surplus that ``crop_pair`` left at the left."""
     px, confidence = (_rightmost(plane, region) for plane in (disparity.px, disparity.confidence))
-    return DisparityMap(px, confidence), trim_pair(pair, region)
-
-
-def trim_pair(pair: RectifiedPair, region: Region) -> RectifiedPair:
-    """Return ``pair`` without that surplus."""
-    return _parts(pair, lambda array: _rightmost(array, region))
+    part = replace(disparity, px=px, confidence=confidence)
+    return part, _parts(pair, lambda array: _rightmost(array, region))
 
 
 def _rightmost(array: NDArray[Any], region: Region) -> Any:

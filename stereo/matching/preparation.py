@@ -56,26 +56,28 @@ class RowError:
         return np.asarray(plane, np.float32)
 
 
-def denoise(pair: RectifiedPair) -> RectifiedPair:
-    """Return ``pair`` as it is, or as gray images with the noise smoothed away if it is noisy.
+def denoise(pair: RectifiedPair, *, in_color: bool = False) -> RectifiedPair:
+    """Return ``pair`` as it is, or with the noise smoothed away if it is noisy.
 
-    Disparities of the result are those of ``pair``.
+    A noisy pair comes back in gray, which is quicker, unless ``in_color``. Disparities of the
+    result are those of ``pair``.
     """
-    views = gray_pair(pair.left, pair.right)
-    return _calmed(pair, views, gray8_pair(*views))
+    views = (pair.left, pair.right) if in_color else gray_pair(pair.left, pair.right)
+    gray8 = gray8_pair(*views)
+    noise = max(noise_level(gray) for gray in gray8)
+    if noise < NOISY_LEVELS:
+        return pair
+    left, right = (_smoothed(v, gray, noise) for v, gray in zip(views, gray8, strict=True))
+    return replace(pair, left=left, right=right)
 
 
-def prepare(pair: RectifiedPair) -> RectifiedPair:
-    """Return ``pair`` smoothed if it is noisy, its right image moved to the left one's rows.
+def align_rows(pair: RectifiedPair) -> RectifiedPair:
+    """Return ``pair`` with its right image moved to the left one's rows, if it needs to be.
 
     Left pixels stay where they are, so a disparity of the result is one of ``pair``. Raises
     MissingLibraryError without the native matcher.
     """
     left, right = gray8_pair(pair.left, pair.right)
-    calm = _calmed(pair, (pair.left, pair.right), (left, right))
-    if calm is not pair:
-        pair = calm
-        left, right = gray8_pair(pair.left, pair.right)
     error = row_error(left, right)
     if error is None:
         return pair
@@ -85,17 +87,6 @@ def prepare(pair: RectifiedPair) -> RectifiedPair:
     return replace(
         pair, right=_moved(pair.right, below), valid_right=_moved_mask(pair.valid_right, below)
     )
-
-
-def _calmed(
-    pair: RectifiedPair, views: tuple[Image, Image], gray8: tuple[Gray, Gray]
-) -> RectifiedPair:
-    """``pair``, or with ``views``, smoothed, for its images if they are noisy."""
-    noise = max(noise_level(gray) for gray in gray8)
-    if noise < NOISY_LEVELS:
-        return pair
-    left, right = (_smoothed(v, gray, noise) for v, gray in zip(views, gray8, strict=True))
-    return replace(pair, left=left, right=right)
 
 
 def noise_level(gray: Gray) -> float:

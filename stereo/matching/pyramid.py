@@ -85,7 +85,7 @@ class PyramidMatcher:
         if self.params.speckle_size_px:
             _drop_speckles(px, self.params)
         confidence[np.isnan(px)] = 0
-        return DisparityMap(px, confidence)
+        return DisparityMap(px, confidence, self.params.searched)
 
     def _coarse_to_fine(self, left: Gray) -> bool:
         if self.params.coarse_to_fine is not None:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, Float, Mask, RectifiedPair
 from stereo.gray import gray_pair
-from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams
+from stereo.matching.sgm import MAX_DISPARITIES, MAX_SIDE_PX, SgmMatcher, SgmParams
 
 AGREE_PX = 1.0
 """Two opinions within this say the same."""
@@ -33,7 +33,6 @@ UNCONFIRMED = 0.75
 the share of right pixels, to 0.08 (benchmarks/confidence.py). As evidence for planes and edges 0.5
 would serve a little better (dense_2 2.53 instead of 2.55), but would say too little of itself."""
 
-_MAX_STRETCHED_PX = 32767  # columns that the matcher takes
 _FINE_P1 = 0.7  # of a step of half a pixel, against one of a whole; 0.6 to 1 do as well
 
 
@@ -57,7 +56,7 @@ class QualityMatcher:
         left, right = gray_pair(pair.left, pair.right)
         pair = RectifiedPair(left, right)
         plain = self._plain.match(pair)
-        if self._fine is None or 2 * left.shape[1] > _MAX_STRETCHED_PX:
+        if self._fine is None or 2 * left.shape[1] > MAX_SIDE_PX:
             fine = plain
         else:
             fine = _halved(self._fine.match(RectifiedPair(_stretched(left), _stretched(right))))
@@ -73,7 +72,8 @@ def fused(first: DisparityMap, second: DisparityMap) -> DisparityMap:
     surer = np.where(second.confidence > first.confidence, second.px, first.px)
     px = np.where(agree & (sum_ > 0), mean, surer)
     best = np.maximum(first.confidence, second.confidence)
-    return _map(px, np.where(agree, best, best * np.float32(UNCONFIRMED)), np.isfinite(px))
+    doubted = np.where(agree, best, best * np.float32(UNCONFIRMED))
+    return _map(first, px, doubted, np.isfinite(px))
 
 
 def confirmed(disparity: DisparityMap, right: DisparityMap) -> DisparityMap:
@@ -92,12 +92,14 @@ def confirmed(disparity: DisparityMap, right: DisparityMap) -> DisparityMap:
         seen = np.abs(back - px) <= AGREE_PX
     doubted = disparity.confidence * np.float32(UNCONFIRMED)
     confidence = np.where(seen, disparity.confidence, doubted)
-    return _map(px, confidence, inside & ~hidden)
+    return _map(disparity, px, confidence, inside & ~hidden)
 
 
-def _map(px: Float, confidence: Float, keep: Mask) -> DisparityMap:
-    return DisparityMap(
-        np.where(keep, px, np.float32(np.nan)), np.where(keep, confidence, np.float32(0))
+def _map(old: DisparityMap, px: Float, confidence: Float, keep: Mask) -> DisparityMap:
+    return replace(
+        old,
+        px=np.where(keep, px, np.float32(np.nan)),
+        confidence=np.where(keep, confidence, np.float32(0)),
     )
 
 

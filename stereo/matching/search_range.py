@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import InputError
-from stereo.frame import RectifiedPair, StereoGeometry
+from stereo.frame import RectifiedPair, SearchRange, StereoGeometry
 from stereo.gray import gray8_pair, to_gray
 from stereo.matching import sgm
 
@@ -40,23 +39,6 @@ _GAP_PX = 3
 _MIN_CONFIDENCE = 0.8
 _MIN_SUPPORT = 0.02
 _ROUND_TO = 16
-
-
-@dataclass(frozen=True, slots=True)
-class SearchRange:
-    """The disparities to search: ``num_disparities`` of them from ``min_disparity`` on."""
-
-    min_disparity: int
-    """Smallest disparity, pixels; may be negative."""
-    num_disparities: int
-    """How many, one pixel apart; a multiple of 16 where it was found."""
-    support: float = 1.0
-    """Share of the image that the range was found from, 0 to 1; 0: nothing matched, a guess."""
-
-    @property
-    def max_disparity(self) -> int:
-        """Largest disparity, pixels."""
-        return self.min_disparity + self.num_disparities - 1
 
 
 def find_search_range(pair: RectifiedPair, *, threads: int | None = None) -> SearchRange:
@@ -132,7 +114,7 @@ def search_range_for_depths(
 def _rounded(low: float, high: float, width: int, support: float) -> SearchRange:
     first = max(math.floor(low), 1 - width)
     count = -(-(math.ceil(high) - first + 1) // _ROUND_TO) * _ROUND_TO
-    return SearchRange(first, min(count, sgm.MAX_DISPARITIES), support)
+    return SearchRange(first, min(count, sgm.MAX_DISPARITIES), support, found=True)
 
 
 def _shrink(image: Gray, scale: float, row_share: float) -> Gray:

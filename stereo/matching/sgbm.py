@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import MatcherError
-from stereo.frame import DisparityMap, RectifiedPair
+from stereo.frame import DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray8_pair
 from stereo.matching.confidence import match_confidence
 
@@ -92,6 +92,11 @@ class SgbmParams:
         return -(-self.num_disparities // 16) * 16
 
     @property
+    def searched(self) -> SearchRange:
+        """The disparities that are searched."""
+        return SearchRange(self.min_disparity, self.width)
+
+    @property
     def max_disparity(self) -> int:
         """One more than the largest disparity searched, px."""
         return self.min_disparity + self.width
@@ -134,7 +139,7 @@ class SgbmMatcher:
         self._check_fits(width, height)
         left, right = gray8_pair(pair.left, pair.right)
         px = self._match_padded(left, right)
-        return DisparityMap(px, match_confidence(left, right, px))
+        return DisparityMap(px, match_confidence(left, right, px), self.params.searched)
 
     def _check_fits(self, width: int, height: int) -> None:
         p = self.params

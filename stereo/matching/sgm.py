@@ -7,14 +7,14 @@ the over-counting of the matching cost removed as Drory et al. 2014 propose.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import MatcherError, MissingLibraryError
-from stereo.frame import DisparityMap, RectifiedPair
+from stereo.frame import DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray_pair, to_gray
 from stereo.native import native as _native
 
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MAX_DISPARITIES = 4080
-_MAX_SIDE_PX = 32767
+MAX_SIDE_PX = 32767
+"""Columns and rows of the largest image that can be matched."""
 # Costs live in bytes: largest matching cost (24 census bits and the gradient), twice the jump, the
 # step and one must fit in 255; see native/src/aggregate.hpp.
 _COST_BUDGET = 255 - 24 - 1
@@ -95,6 +96,11 @@ class SgmParams:
                 f"kept in bytes; got {self.gradient_cap} + 2 * {self.p2} + {self.p1}"
             )
 
+    @property
+    def searched(self) -> SearchRange:
+        """The disparities that are searched."""
+        return SearchRange(self.min_disparity, self.num_disparities)
+
 
 def is_available() -> bool:
     """Whether the native matcher was built."""
@@ -126,6 +132,10 @@ class SgmMatcher:
         self.params = params or SgmParams()
         self._matcher = _call(_require_native().Matcher, _options(self.params))
 
+    def __reduce__(self) -> tuple[type[SgmMatcher], tuple[SgmParams]]:
+        """Pickle by the parameters: what it keeps between pairs is memory only."""
+        return SgmMatcher, (self.params,)
+
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Disparity of the left view and how far each pixel can be trusted.
 
@@ -134,7 +144,7 @@ class SgmMatcher:
         """
         left, right = gray_pair(pair.left, pair.right)
         px, confidence = self._match(left, right)
-        return DisparityMap(px, confidence)
+        return DisparityMap(px, confidence, self.params.searched)
 
     def match_right(self, pair: RectifiedPair) -> DisparityMap:
         """Disparity of the right view, ``x_left - x_right`` at each right pixel.
@@ -144,9 +154,10 @@ class SgmMatcher:
         """
         mirrored = RectifiedPair(to_gray(pair.right)[:, ::-1], to_gray(pair.left)[:, ::-1])
         found = self.match(mirrored)
-        return DisparityMap(
-            np.ascontiguousarray(found.px[:, ::-1]),
-            np.ascontiguousarray(found.confidence[:, ::-1]),
+        return replace(
+            found,
+            px=np.ascontiguousarray(found.px[:, ::-1]),
+            confidence=np.ascontiguousarray(found.confidence[:, ::-1]),
         )
 
     def _match(
@@ -169,8 +180,8 @@ class SgmMatcher:
 def check_size(image: NDArray[Any]) -> None:
     """Raise MatcherError for images beyond 32767 pixels a side."""
     height, width = image.shape
-    if max(height, width) > _MAX_SIDE_PX:
-        raise MatcherError(f"images must be at most {_MAX_SIDE_PX} px a side, got {width}x{height}")
+    if max(height, width) > MAX_SIDE_PX:
+        raise MatcherError(f"images must be at most {MAX_SIDE_PX} px a side, got {width}x{height}")
 
 
 def _require_native() -> ModuleType:

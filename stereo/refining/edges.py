@@ -10,6 +10,7 @@ figures that this gains are in ``benchmarks/RESULTS.md``.
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -54,7 +55,7 @@ def sharpen_edges(
     changed = (moved != filled.px) & ~holes
     limit = np.float32(MOVED_CONFIDENCE)
     confidence = np.where(changed, np.minimum(filled.confidence, limit), filled.confidence)
-    return DisparityMap(moved, confidence)
+    return replace(disparity, px=moved, confidence=confidence)
 
 
 def _around_edges(px: Float) -> NDArray[np.uint8]:

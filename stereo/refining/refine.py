@@ -73,9 +73,10 @@ def _completed(
 
 def _with_holes_of(disparity: DisparityMap, filled: DisparityMap) -> DisparityMap:
     known = np.isfinite(disparity.px)
-    return DisparityMap(
-        np.where(known, filled.px, np.float32(np.nan)),
-        np.where(known, filled.confidence, np.float32(0)),
+    return replace(
+        filled,
+        px=np.where(known, filled.px, np.float32(np.nan)),
+        confidence=np.where(known, filled.confidence, np.float32(0)),
     )
 
 
@@ -101,7 +102,8 @@ def drop_unseen(disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
         inside = np.clip(target, 0, keep.shape[1] - 1)
         keep[rows, columns] = pair.valid_right[rows, inside]
     px = np.where(keep, disparity.px, np.float32(np.nan))
-    return DisparityMap(px, np.where(keep, disparity.confidence, np.float32(0)))
+    confidence = np.where(keep, disparity.confidence, np.float32(0))
+    return replace(disparity, px=px, confidence=confidence)
 
 
 def left_right_check(

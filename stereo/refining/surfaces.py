@@ -12,6 +12,7 @@ was given a plane carries a lower confidence. Benchmarks: ``benchmarks/accuracy.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -79,7 +80,7 @@ def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> Disparit
         for part, plane in _planes(coarse, window, labels[window] == number, views):
             part, place = _cropped(part, window)
             _put(px, confidence, _full_size(place), part, plane, limits)
-    return DisparityMap(px, confidence)
+    return replace(disparity, px=px, confidence=confidence)
 
 
 def _put(

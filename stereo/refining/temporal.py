@@ -6,7 +6,7 @@ nothing smears; what flickers off for a frame or two in a standing place keeps i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -73,4 +73,4 @@ class TemporalFilter:
         seen = np.where(agrees | kept, past.seen, seen).astype(np.uint8)
         self._past = _Past(px, confidence, frames, missing, seen)
         self.changed_share = float(np.mean(agrees | kept))
-        return DisparityMap(px, confidence)
+        return replace(disparity, px=px, confidence=confidence)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from stereo.errors import SwappedPairError
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.gray import gray8_pair
-from stereo.matching import AutoRangeMatcher
 from stereo.pipeline import StereoPipeline, StereoResult
 
 ROW_TOLERANCE_PX = 1.5
@@ -127,7 +126,8 @@ def _share_behind_infinity(pipeline: StereoPipeline, result: StereoResult) -> fl
     They do make sense for cameras that converge, whose range the caller then states.
     """
     geometry = pipeline.rectification.geometry
-    if geometry is None and not isinstance(pipeline.matcher, AutoRangeMatcher):
+    searched = result.disparity.searched
+    if geometry is None and (searched is None or not searched.found):
         return 0.0
     px = result.disparity.px[np.isfinite(result.disparity.px)]
     doffs = 0.0 if geometry is None else geometry.doffs_px

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from stereo._version import __version__
-from stereo.frame import Float, Mask
+from stereo.frame import DisparityMap, Float
 from stereo.pipeline import StereoPipeline, StereoResult
 from stereo.run.check import RowCheck
 
@@ -66,10 +66,9 @@ def _warnings(pipeline: StereoPipeline, result: StereoResult, rows: RowCheck) ->
             f"{rows.matches} matches, left {rows.offset_px:+.1f} below right): not a rectified "
             f"pair; {advice}"
         )
-    known = np.isfinite(result.disparity.px)
-    if not known.any():
+    if not np.isfinite(result.disparity.px).any():
         warnings.append("no pixel matched: is this a stereo pair of one scene?")
-    elif _at_range_end(pipeline, result, known) > 0.03:
+    elif _at_range_end(result.disparity) > 0.03:
         warnings.append(
             "many matches lie at the near end of the disparity range: nearer things are lost; "
             "raise --num-disparities"
@@ -77,13 +76,12 @@ def _warnings(pipeline: StereoPipeline, result: StereoResult, rows: RowCheck) ->
     return warnings
 
 
-def _at_range_end(pipeline: StereoPipeline, result: StereoResult, known: Mask) -> float:
+def _at_range_end(disparity: DisparityMap) -> float:
     """Share of the answers within 2 px of the largest disparity searched."""
-    params = getattr(pipeline.matcher, "params", None)
-    if params is None:
+    if disparity.searched is None:
         return 0.0
-    last = params.min_disparity + params.num_disparities - 1
-    return float(np.mean(result.disparity.px[known] >= last - 2))
+    known = disparity.px[np.isfinite(disparity.px)]
+    return float(np.mean(known >= disparity.searched.max_disparity - 2))
 
 
 def _spread(values: Float) -> dict[str, float] | None:

@@ -16,9 +16,10 @@ from calib import RectifiedRig
 from stereo.errors import InputError, MatcherError, RectificationError, SourceError, StreamLostError
 from stereo.frame import StereoFrame
 from stereo.live.depth import LiveDepth
-from stereo.live.pipeline import RANGE_EVERY, LivePipeline, LiveSettings
+from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.live.region import Region
 from stereo.matching import SearchRange
+from stereo.matching.ranged import RANGE_EVERY
 from stereo.rectify import Rectification
 from stereo.sources import SourceStats
 
@@ -203,22 +204,21 @@ def test_the_range_is_searched_for_now_and_then(monkeypatch: pytest.MonkeyPatch)
         searches.append(pair)
         return SearchRange(0, 16 * min(len(searches), 2))
 
-    monkeypatch.setattr("stereo.live.pipeline.find_search_range", fake)
+    monkeypatch.setattr("stereo.matching.ranged.find_search_range", fake)
     pipeline = LivePipeline(Rectification.already_rectified(), LiveSettings())
-    for _ in range(RANGE_EVERY + 1):
-        pipeline.process(frame())
+    results = [pipeline.process(frame())[0] for _ in range(RANGE_EVERY + 1)]
     assert len(searches) == 2
-    assert pipeline._matcher is not None
-    assert pipeline._matcher[0] == SearchRange(0, 32)
+    assert results[-2].disparity.searched == SearchRange(0, 16)
+    assert results[-1].disparity.searched == SearchRange(0, 32)
 
 
 def test_depths_of_interest_set_the_range() -> None:
     pipeline = LivePipeline(
         Rectification.from_calibration(RIG), LiveSettings(min_depth_m=1.0, decimate=2)
     )
-    pipeline.process(frame())
-    assert pipeline._matcher is not None
-    assert 10 <= pipeline._matcher[0].max_disparity <= 16
+    searched = pipeline.process(frame())[0].disparity.searched
+    assert searched is not None
+    assert 10 <= searched.max_disparity <= 16
 
 
 def test_settings_that_make_no_sense() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from stereo.errors import InputError, MatcherError
 from stereo.files import outputs
 from stereo.matching import (
     MATCHERS,
-    AutoRangeMatcher,
+    SearchRange,
     default_matcher,
     make_matcher,
     sgm,
@@ -44,23 +45,51 @@ def test_a_text_where_a_number_belongs_is_named() -> None:
 
 @pytest.mark.parametrize("true", [3.0, 40.0, 90.0])
 def test_the_range_is_found_from_the_pair(true: float) -> None:
-    matcher = AutoRangeMatcher(default_matcher())
+    matcher = make_matcher(default_matcher(), num_disparities="auto")
     result = matcher.match(textured_pair(true, size=(480, 200)))
     middle = result.px[:, 100:-20]
     assert np.nanmedian(np.abs(middle - true)) < 0.5
+    assert result.searched is not None
+    assert result.searched.found
+    assert result.searched.min_disparity < true < result.searched.max_disparity
 
 
 def test_the_result_does_not_depend_on_the_pairs_before() -> None:
     near, far = (textured_pair(d, size=(480, 200)) for d in (90.0, 5.0))
-    alone = AutoRangeMatcher(default_matcher()).match(far)
-    later = AutoRangeMatcher(default_matcher())
+    alone = make_matcher(default_matcher(), num_disparities="auto").match(far)
+    later = make_matcher(default_matcher(), num_disparities="auto")
     later.match(near)
     np.testing.assert_array_equal(later.match(far).px, alone.px)
 
 
 def test_auto_names_wrong_parameters_at_once() -> None:
     with pytest.raises(MatcherError, match="no parameter 'blocks'"):
-        AutoRangeMatcher("sgbm", blocks=3)
+        make_matcher("sgbm", num_disparities="auto", blocks=3)
+    with pytest.raises(MatcherError, match="min_disparity=3 needs num_disparities as a number"):
+        make_matcher("sgbm", num_disparities="auto", min_disparity=3)
+
+
+@pytest.mark.parametrize("count", [32, "auto"])
+@pytest.mark.parametrize("name", list(MATCHERS))
+def test_matchers_can_be_pickled(name: str, count: int | str) -> None:
+    """So that several processes can match."""
+    if name.startswith("sgm") and not sgm.is_available():
+        pytest.skip("native matcher not built")
+    pair = textured_pair(7.0)
+    matcher = make_matcher(name, num_disparities=count)
+    before = matcher.match(pair)
+    after = pickle.loads(pickle.dumps(matcher)).match(pair)
+    np.testing.assert_array_equal(after.px, before.px)
+
+
+@pytest.mark.parametrize("name", list(MATCHERS))
+def test_the_result_names_the_range_that_was_searched(name: str) -> None:
+    if name.startswith("sgm") and not sgm.is_available():
+        pytest.skip("native matcher not built")
+    searched = (
+        make_matcher(name, min_disparity=-3, num_disparities=32).match(textured_pair(7.0)).searched
+    )
+    assert searched == SearchRange(-3, 32)
 
 
 def test_eval_scores_and_saves_every_pair(

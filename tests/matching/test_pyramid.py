@@ -17,14 +17,13 @@ from stereo.evaluation.manifest import load_manifest
 from stereo.files.outputs import write_image_png
 from stereo.frame import RectifiedPair
 from stereo.matching import (
-    AutoRangeMatcher,
-    PyramidMatcher,
     SgmMatcher,
     SgmParams,
     make_matcher,
     pyramid,
     sgm,
 )
+from stereo.matching.pyramid import PyramidMatcher
 
 pytestmark = pytest.mark.skipif(not sgm.is_available(), reason="native matcher not built")
 PAIRS = Path(__file__).resolve().parents[2].parent / "shared/data/pairs.json"
@@ -166,7 +165,7 @@ def test_too_large_for_memory_goes_coarse_to_fine_unless_forbidden(
 
 def test_a_range_found_from_the_pair_goes_on_to_the_tiles() -> None:
     pair = pole_before_wall(60)  # thinner ones the search for a range does not see
-    found = AutoRangeMatcher("sgm", coarse_to_fine=True).match(pair)
+    found = make_matcher("sgm", num_disparities="auto", coarse_to_fine=True).match(pair)
     assert np.mean(np.abs(found.px[:, 452:508] - 200) < 1) > 0.9
 
 

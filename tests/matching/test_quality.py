@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from stereo.cli.main import cli
 from stereo.errors import InputError, MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.matching import denoise, make_matcher, prepare, sgm
+from stereo.matching import align_rows, denoise, make_matcher, sgm
 from stereo.matching.preparation import noise_level, row_error
 from stereo.matching.quality import QualityMatcher, confirmed, fused
 from stereo.matching.sgm import SgmParams
+from stereo.pipeline import StereoPipeline
+from stereo.rectify import Rectification
 from stereo.refining.edges import EDGE_STEP_PX, KEEP_PX, MOVED_CONFIDENCE, sharpen_edges
 from stereo.refining.refine import RefineParams, refine
 
@@ -91,12 +93,12 @@ def test_nothing_to_follow_means_no_row_error() -> None:
 
 def test_a_good_pair_passes_through_untouched() -> None:
     pair = shifted_pair(6, 9)
-    assert prepare(pair) is pair
+    assert align_rows(denoise(pair, in_color=True)) is pair
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("color", [False, True])
-def test_prepared_rows_correspond_and_left_pixels_stay(dtype: type, color: bool) -> None:
+def test_aligned_rows_correspond_and_left_pixels_stay(dtype: type, color: bool) -> None:
     pair = shifted_pair(7, 9, rows_px=1.5)
     scale = 257 if dtype is np.uint16 else 1
     images = [np.asarray(image).astype(dtype) * dtype(scale) for image in (pair.left, pair.right)]
@@ -104,7 +106,7 @@ def test_prepared_rows_correspond_and_left_pixels_stay(dtype: type, color: bool)
         images = [np.repeat(image[..., None], 3, axis=2) for image in images]
     mask = np.ones((160, 280), bool)
     mask[:20] = False
-    found = prepare(RectifiedPair(images[0], images[1], valid_right=mask))
+    found = align_rows(RectifiedPair(images[0], images[1], valid_right=mask))
     np.testing.assert_array_equal(found.left, images[0])
     assert found.right.dtype == dtype
     assert found.right.shape == images[1].shape
@@ -124,7 +126,7 @@ def test_noise_is_taken_out_and_outlines_are_kept() -> None:
     clean = np.where(disk, 160.0, 70.0)
     rng = np.random.default_rng(4)
     noisy = [levels(clean + rng.normal(0, 6, clean.shape)) for _ in range(2)]
-    smooth = prepare(RectifiedPair(noisy[0], noisy[1]))
+    smooth = denoise(RectifiedPair(noisy[0], noisy[1]), in_color=True)
     before, after = (np.asarray(image, float) - clean for image in (noisy[0], smooth.left))
     assert np.abs(after).mean() < 0.5 * np.abs(before).mean()
     rim = cv2.dilate(disk.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~disk
@@ -290,10 +292,13 @@ def test_quality_matcher_finds_a_shift_in_any_range_and_depth(shift: int, dtype:
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 3)])
 def test_tiny_images_have_a_defined_result(size: tuple[int, int]) -> None:
     image = levels(texture(2))[: size[0], : size[1]]
-    pair = prepare(RectifiedPair(image, image))
-    found = refine(
-        QualityMatcher(SgmParams(0, 16)).match(pair), pair, RefineParams(edges=True, fill=True)
+    pipeline = StereoPipeline(
+        Rectification.already_rectified(),
+        QualityMatcher(SgmParams(0, 16)),
+        refine=RefineParams(fill=True),
+        quality=True,
     )
+    found = pipeline.disparity(RectifiedPair(image, image))
     assert found.px.shape == size
 
 
@@ -330,12 +335,14 @@ def test_quality_beats_the_default_on_real_pairs(name: str) -> None:
 
     item = next(pair for pair in load_manifest(PAIRS) if pair.name == name)
     pair, truth = item.pair(), item.truth()
-    plain = make_matcher("sgm", num_disparities=item.num_disparities).match(pair)
-    ready = prepare(pair)
-    careful = make_matcher("sgm-quality", num_disparities=item.num_disparities).match(ready)
-    maps = (
-        refine(plain, pair, RefineParams(fill=True)),
-        refine(careful, ready, RefineParams(fill=True, edges=True)),
-    )
+    maps = [
+        StereoPipeline(
+            Rectification.already_rectified(),
+            make_matcher(matcher, num_disparities=item.num_disparities),
+            refine=RefineParams(fill=True),
+            quality=matcher == "sgm-quality",
+        ).disparity(pair)
+        for matcher in ("sgm", "sgm-quality")
+    ]
     default, quality = (evaluate(m.px, truth, visible=item.visible(truth)) for m in maps)
     assert quality.dense_2 < 0.9 * default.dense_2  # measured: 0.6 to 0.8

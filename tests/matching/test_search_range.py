@@ -10,8 +10,8 @@ import pytest
 from sgm_reference import random_pair
 
 from stereo.errors import InputError
-from stereo.frame import RectifiedPair, StereoGeometry
-from stereo.matching import search_range, sgm
+from stereo.frame import RectifiedPair, SearchRange, StereoGeometry
+from stereo.matching import sgm
 from stereo.matching.search_range import find_search_range, search_range_for_depths
 
 DATA = Path(__file__).parents[2] / "../shared/data"
@@ -109,4 +109,4 @@ def test_depths_that_need_too_many_disparities_are_refused():
 def test_found_ranges_are_multiples_of_16():
     left, right = random_pair(2, 100, 200, 10, smooth=9)
     assert find_search_range(RectifiedPair(left, right)).num_disparities % 16 == 0
-    assert search_range.SearchRange(-3, 16).max_disparity == 12
+    assert SearchRange(-3, 16).max_disparity == 12

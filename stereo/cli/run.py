@@ -25,7 +25,8 @@ from stereo.cli.options import (
     rig_options,
 )
 from stereo.errors import InputError
-from stereo.files.images import find_named_images, find_pairs, image_size
+from stereo.files.images import image_size
+from stereo.files.pairing import find_named_images, find_pairs
 from stereo.matching import (
     Matcher,
     SearchRange,

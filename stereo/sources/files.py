@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 
 from stereo.errors import ImageError, InputError, SourceError
-from stereo.files.images import find_images, find_pairs, read_image
+from stereo.files.images import read_image
+from stereo.files.pairing import Files, find_images, find_pairs, find_sides, named
 from stereo.frame import Image, StereoFrame
 from stereo.sources.layout import Layout, split
 from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time, together
@@ -33,7 +34,6 @@ VIDEO_SUFFIXES = (
 FPS = 10.0
 """Pace of images whose names hold no time, unless ``options.fps`` says another."""
 
-_SIDE_FOLDERS = (("left", "right"), ("cam0", "cam1"), ("image_0", "image_1"), ("l", "r"))
 _STAMP_DIGITS = {19: 1e-9, 18: 1e-9, 16: 1e-6, 13: 1e-3}
 """Digits of a time since 1970 or of a clock -> seconds of its unit (EuRoC: 19, nanoseconds)."""
 
@@ -52,9 +52,10 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
     if len(kinds) == 2:
         raise InputError(f"{spec}: one is a video and the other is not; give two of one kind")
     if kinds == {True}:
-        for part in parts:
-            Video(part).close()  # says now what is wrong
-        frames = partial(_video_frames, parts, layout, options)
+        videos = [str(part) for part in parts]
+        for video in videos:
+            Video(video).close()  # says now what is wrong
+        frames = partial(_video_frames, videos, layout, options)
     elif layout == "two":
         frames = partial(_stored_pairs, *_listed(parts, options), options)
     else:
@@ -62,30 +63,24 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
     return SequenceSource(spec, frames, options, on_event)
 
 
-def is_video(path: str | Path) -> bool:
+def is_video(path: Files) -> bool:
     """Whether a name ends as that of a video does."""
-    return Path(path).suffix.lower() in VIDEO_SUFFIXES
+    return isinstance(path, str | Path) and Path(path).suffix.lower() in VIDEO_SUFFIXES
 
 
-def sides(spec: str) -> list[str]:
-    """Return the one or two files, folders or globs that a spec names. Raises InputError."""
+def sides(spec: str) -> Sequence[Files]:
+    """Return the one or two files, folders, globs or lists of images that a spec means.
+
+    A folder with the images of both sides in it is two. Raises InputError.
+    """
     parts = [spec] if Path(spec).exists() else [part.strip() for part in spec.split(",")]
     if len(parts) > 2 or not all(parts):
         raise InputError(f"{spec}: expected one name, or two with a comma between them")
     if len(parts) == 2 and parts[0] == parts[1]:
         raise InputError(f"{spec}: the same name twice; a pair needs two different ones")
     folder = Path(parts[0])
-    if len(parts) == 1 and folder.is_dir():
-        inside = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
-        for pair in _SIDE_FOLDERS:
-            if set(pair) <= set(inside):
-                return [str(_with_data(inside[name])) for name in pair]
-    return parts
-
-
-def _with_data(folder: Path) -> Path:
-    """EuRoC keeps the images in ``cam0/data``."""
-    return folder / "data" if (folder / "data").is_dir() else folder
+    found = find_sides(folder) if len(parts) == 1 and folder.is_dir() else None
+    return parts if found is None else found
 
 
 # --- images -------------------------------------------------------------------------------------
@@ -123,7 +118,7 @@ def _composites(
 
 
 def _listed(
-    parts: Sequence[str], options: SourceOptions
+    parts: Sequence[Files], options: SourceOptions
 ) -> tuple[list[tuple[Still, Still]], list[str]]:
     """Pairs of image files, and what to say about those left over."""
     lefts, rights = (find_images(part) for part in parts)
@@ -142,8 +137,9 @@ def _listed(
         )
         if not pairs:
             raise ImageError(
-                f"no image of {parts[0]} has one in {parts[1]} within {1000 * limit:.3g} ms by the "
-                "times in their names; are both of one recording? (or raise the largest skew)"
+                f"no image of {named(parts[0])} has one in {named(parts[1])} within "
+                f"{1000 * limit:.3g} ms by the times in their names; are both of one recording? "
+                "(or raise the largest skew)"
             )
         return pairs, orphans
     listing = find_pairs(*parts)

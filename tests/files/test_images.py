@@ -14,9 +14,6 @@ from pngs import bomb, write_png
 
 from stereo.errors import ImageError
 from stereo.files.images import (
-    find_images,
-    find_named_images,
-    find_pairs,
     image_size,
     read_image,
     split_side_by_side,
@@ -174,118 +171,6 @@ def test_side_by_side_splits_in_the_middle() -> None:
     np.testing.assert_array_equal(np.hstack([left, right]), RGB)
     with pytest.raises(ImageError, match="even"):
         split_side_by_side(RGB[:, :-1])
-
-
-def touch(folder: Path, *names: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in names:
-        (folder / name).write_bytes(b"x")
-    return folder
-
-
-@pytest.mark.parametrize(
-    ("left", "right"),
-    [
-        (["a1.png", "a10.png", "a2.png"], ["a1.png", "a10.png", "a2.png"]),
-        (["left_1.png", "left_2.png"], ["right_1.png", "right_2.png"]),
-        (["left01.jpg", "left02.jpg"], ["right01.jpg", "right02.jpg"]),
-        (["roomL.png", "hallL.png"], ["roomR.png", "hallR.png"]),
-        (["x_im0.png", "y_im0.png"], ["x_im1.png", "y_im1.png"]),
-        (["Cal0_003.png", "Cal0_004.png"], ["Cal1_003.png", "Cal1_004.png"]),
-        (["left_image_3.png", "left_image_4.png"], ["right_image_3.png", "right_image_4.png"]),
-        (["room_0.png", "hall_0.png"], ["room_1.png", "hall_1.png"]),
-        (["view1.png"], ["view5.png"]),
-        (["frame0001.png", "frame0002.png"], ["shot_1.png", "shot_2.png"]),
-    ],
-)
-def test_pairs_are_matched_by_name(tmp_path: Path, left: list[str], right: list[str]) -> None:
-    listing = find_pairs(touch(tmp_path / "l", *left), touch(tmp_path / "r", *right))
-    found = {(a.name, b.name) for _, a, b in listing.pairs}
-    assert found == set(zip(left, right, strict=True))
-    assert not listing.unmatched_left + listing.unmatched_right
-
-
-def test_pairs_come_in_natural_order(tmp_path: Path) -> None:
-    names = ["a1.png", "a10.png", "a2.png"]
-    listing = find_pairs(touch(tmp_path / "l", *names), touch(tmp_path / "r", *names))
-    assert [name for name, _, _ in listing.pairs] == ["a1", "a2", "a10"]
-
-
-def test_orphans_are_reported_by_name(tmp_path: Path) -> None:
-    left = touch(tmp_path / "l", "1.png", "2.png", "3.png")
-    listing = find_pairs(left, touch(tmp_path / "r", "2.png", "3.png", "4.png"))
-    assert [p.name for p in listing.unmatched_left] == ["1.png"]
-    assert [p.name for p in listing.unmatched_right] == ["4.png"]
-
-
-def test_globs_work_and_both_sides_may_share_a_folder(tmp_path: Path) -> None:
-    touch(tmp_path, "left1.png", "left2.png", "right1.png", "right2.png", "notes.txt")
-    listing = find_pairs(tmp_path / "left*.png", tmp_path / "right*.png")
-    assert [(a.name, b.name) for _, a, b in listing.pairs] == [
-        ("left1.png", "right1.png"),
-        ("left2.png", "right2.png"),
-    ]
-
-
-def test_a_common_name_does_not_hide_better_pairs(tmp_path: Path) -> None:
-    left = touch(tmp_path / "l", "board.png", "left1.png", "left2.png")
-    right = touch(tmp_path / "r", "board.png", "right1.png", "right2.png")
-    assert len(find_pairs(left, right).pairs) == 3
-
-
-def test_orphans_of_equal_number_are_not_forced_together(tmp_path: Path) -> None:
-    left = touch(tmp_path / "l", "a_1.png", "b_3.png")
-    listing = find_pairs(left, touch(tmp_path / "r", "a_1.png", "c_3.png"))
-    assert [name for name, _, _ in listing.pairs] == ["a_1"]
-    assert [p.name for p in listing.unmatched_left + listing.unmatched_right] == [
-        "b_3.png",
-        "c_3.png",
-    ]
-
-
-def test_a_glob_across_folders_names_pairs_by_folder(tmp_path: Path) -> None:
-    for scene in ("hall", "room"):
-        touch(tmp_path / scene, "im0.png", "im1.png")
-    listing = find_pairs(tmp_path / "*" / "im0.png", tmp_path / "*" / "im1.png")
-    assert [(name, a.parent.name, b.parent.name) for name, a, b in listing.pairs] == [
-        ("hall_im0", "hall", "hall"),
-        ("room_im0", "room", "room"),
-    ]
-    named = find_named_images(tmp_path / "*" / "im0.png")
-    assert [name for name, _ in named] == ["hall_im0", "room_im0"]
-
-
-def test_two_claims_on_one_partner_are_named(tmp_path: Path) -> None:
-    left = touch(tmp_path / "l", "a.png", "a.jpg", "b.png")
-    with pytest.raises(ImageError, match=r"a\.jpg and .*a\.png both claim"):
-        find_pairs(left, touch(tmp_path / "r", "a.png", "b.png"))
-    with pytest.raises(ImageError, match="have the same name"):
-        find_named_images(left)
-
-
-def test_the_same_file_on_both_sides_is_refused(tmp_path: Path) -> None:
-    folder = touch(tmp_path, "left1.png", "right1.png")
-    with pytest.raises(ImageError, match=r"left1\.png is given as left and as right.*glob"):
-        find_pairs(folder, folder)
-    with pytest.raises(ImageError, match="as left and as right"):
-        find_pairs(folder / "left1.png", folder / "left1.png")
-
-
-def test_folders_give_images_only(tmp_path: Path) -> None:
-    touch(tmp_path, "a.PNG", "²³.png", "._a.png", "calib.txt", ".DS_Store")
-    assert [p.name for p in find_images(tmp_path)] == ["a.PNG", "²³.png"]
-    assert find_images(tmp_path / "*") == find_images(tmp_path)
-
-
-def test_nothing_found_is_said(tmp_path: Path) -> None:
-    touch(tmp_path / "l", "cat.png", "cow.png")
-    touch(tmp_path / "r", "dog.png", "hen.png")
-    with pytest.raises(ImageError, match=r"cat\.png.*dog\.png"):
-        find_pairs(tmp_path / "l", tmp_path / "r")
-    with pytest.raises(ImageError, match="no images found"):
-        find_images(tmp_path / "*.jpg")
-    with pytest.raises(ImageError, match="no such file"):
-        find_images(tmp_path / "nowhere")
 
 
 def test_every_real_image_reads_as_its_header_says(shared_data: Path) -> None:

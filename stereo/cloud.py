@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import InputError, MissingLibraryError
-from stereo.frame import DepthFrame, Float, Image, PointCloud
+from stereo.frame import DepthFrame, Float, PointCloud
+from stereo.gray import to_rgb8
 
 
 def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> PointCloud:
@@ -33,16 +34,8 @@ def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> Poi
     xyz: Any = cv2.merge([z * ray_x, z * ray_y[:, None], z])
     # taking whole triples by index is three times faster than a boolean mask over (H, W, 3)
     index = np.flatnonzero(keep)
-    colors = _rgb8(depth.color).reshape(-1, 3).take(index, axis=0)
+    colors = to_rgb8(depth.color).reshape(-1, 3).take(index, axis=0)
     return PointCloud(xyz.reshape(-1, 3).take(index, axis=0), colors)
-
-
-def _rgb8(color: Image) -> NDArray[np.uint8]:
-    if color.dtype == np.uint16:
-        color = (color >> 8).astype(np.uint8)
-    if color.ndim == 2:
-        color = cv2.cvtColor(color, cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
-    return color  # type: ignore[return-value]
 
 
 def crop(

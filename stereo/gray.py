@@ -1,6 +1,8 @@
-"""Gray levels for matching: colour or gray, 8 or 16 bit, become two comparable 8-bit images."""
+"""Levels: colour becomes gray, and 16 bit become 8, for matching and for the eye."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -23,18 +25,33 @@ def gray_pair(left: Image, right: Image) -> tuple[Image, Image]:
 
 
 def gray8_pair(left: Image, right: Image) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Return both images as gray uint8.
+    """Return both images as gray uint8, comparable; see ``to_8bit``."""
+    one, two = to_8bit((to_gray(left), to_gray(right)))
+    return one, two
 
-    16-bit images are divided by one common number, taken from the brightest 0.1 % of both, so that
-    10- and 12-bit sensors use the whole range while the two stay comparable.
+
+def to_8bit(images: Sequence[Image]) -> list[NDArray[np.uint8]]:
+    """Return images of one scene, gray or colour, as uint8; those that are pass through.
+
+    16-bit images are divided by one common number, taken from the brightest 0.1 % of all, so that
+    10- and 12-bit sensors use the whole range while the images stay comparable.
     """
-    grays = [to_gray(left), to_gray(right)]
-    wide = [gray for gray in grays if gray.dtype == np.uint16]
+    wide = [image for image in images if image.dtype == np.uint16]
     if not wide:
-        return grays[0], grays[1]  # type: ignore[return-value]
-    white = max(float(np.percentile(gray[::4, ::4], 99.9)) for gray in wide)
+        return list(images)  # type: ignore[arg-type]
+    white = max(float(np.percentile(image[::4, ::4], 99.9)) for image in wide)
     scale = 255.0 / max(white, 255.0)
-    narrow = [
-        gray if gray.dtype == np.uint8 else cv2.convertScaleAbs(gray, alpha=scale) for gray in grays
+    return [
+        np.asarray(
+            cv2.convertScaleAbs(image, alpha=scale) if image.dtype == np.uint16 else image, np.uint8
+        )
+        for image in images
     ]
-    return narrow[0], narrow[1]  # type: ignore[return-value]
+
+
+def to_rgb8(image: Image) -> NDArray[np.uint8]:
+    """Return (H, W, 3) RGB uint8 of any image, for showing it and for the colours of a cloud."""
+    (narrow,) = to_8bit([image])
+    if narrow.ndim == 2:
+        narrow = cv2.cvtColor(narrow, cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
+    return narrow

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError, MissingLibraryError
 from stereo.frame import DisparityMap, Float, Image
+from stereo.gray import to_8bit
 from stereo.native import native
 
 EDGE_STEP_PX = 1.5
@@ -68,10 +69,8 @@ def _around_edges(px: Float) -> NDArray[np.uint8]:
 
 
 def _levels(image: Image) -> NDArray[np.uint8]:
-    """(H, W, channels) 8 bit; 16-bit images are scaled by the brightest thousandth."""
-    if image.dtype == np.uint16:
-        white = max(float(np.percentile(image[::4, ::4], 99.9)), 255.0)
-        image = np.asarray(cv2.convertScaleAbs(image, alpha=255.0 / white), np.uint8)
+    """(H, W, channels) 8 bit."""
+    (image,) = to_8bit([image])
     deep = image if image.ndim == 3 else image[..., None]
     return np.ascontiguousarray(deep, np.uint8)
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DepthFrame, Image
+from stereo.gray import to_rgb8
 from stereo.live.depth import LiveFrame
 from stereo.live.pipeline import LiveSettings
 from stereo.matching import MATCHERS, SearchRange, sgm
@@ -309,9 +310,4 @@ def fitting(image: Image, width: int) -> NDArray[np.uint8]:
     if image.shape[1] > width:
         height = max(1, round(image.shape[0] * width / image.shape[1]))
         image = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    if image.dtype == np.uint16:
-        white = max(float(np.percentile(image, 99.9)), 1.0)
-        image = cv2.convertScaleAbs(image, alpha=255 / white)  # type: ignore[assignment]
-    if image.ndim == 2:
-        image = cv2.cvtColor(image, cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
-    return image  # type: ignore[return-value]
+    return to_rgb8(image)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import StereoError
+from stereo.gray import to_rgb8
 from stereo.live.depth import LiveFrame
 from stereo.measure import Pixel, distance, length
 from stereo.preview import COLORMAPS, depth_preview, depth_range, disparity_preview, steadied
@@ -55,7 +56,7 @@ def draw(found: LiveFrame, state: ViewState) -> RGB:
     left, depth = found.result.pair.left, found.depth
     scale = shown_scale(left.shape[1])
     # made small first: it costs less, and lines and letters stay sharp
-    marked = _marked(_rgb(_smaller(left, scale, cv2.INTER_AREA)), state.marks, scale)
+    marked = _marked(to_rgb8(_smaller(left, scale, cv2.INTER_AREA)), state.marks, scale)
     if depth is None:
         px = _smaller(found.result.disparity.px, scale, cv2.INTER_NEAREST)
         colors = disparity_preview(px)
@@ -112,12 +113,6 @@ def _words(width: int, lines: list[str]) -> RGB:
         place = (8, line_px * (number + 1) - 4)
         cv2.putText(paper, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
     return paper
-
-
-def _rgb(image: NDArray[Any]) -> RGB:
-    if image.dtype == np.uint16:
-        image = (image >> 8).astype(np.uint8)
-    return np.repeat(image[..., None], 3, axis=2) if image.ndim == 2 else image
 
 
 def _smaller(image: NDArray[Any], scale: float, how: int) -> NDArray[Any]:

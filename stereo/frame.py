@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from stereo.errors import ImageError, InputError
 
+MAX_SIDE_PX = 32767
+"""Columns or rows of the largest image: what cv2's maps and our matcher can address."""
+
 Image = NDArray[np.uint8] | NDArray[np.uint16]
 Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -22,9 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import MatcherError
-from stereo.frame import DisparityMap, Float, Mask, RectifiedPair
+from stereo.frame import MAX_SIDE_PX, DisparityMap, Float, Mask, RectifiedPair
 from stereo.gray import gray_pair
-from stereo.matching.sgm import MAX_DISPARITIES, MAX_SIDE_PX, SgmMatcher, SgmParams
+from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams
 
 AGREE_PX = 1.0
 """Two opinions within this say the same."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import MatcherError, MissingLibraryError
-from stereo.frame import DisparityMap, RectifiedPair, SearchRange
+from stereo.frame import MAX_SIDE_PX, DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray_pair, to_gray
 from stereo.native import native as _native
 
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from types import ModuleType
 
 MAX_DISPARITIES = 4080
-MAX_SIDE_PX = 32767
-"""Columns and rows of the largest image that can be matched."""
 # Costs live in bytes: largest matching cost (24 census bits and the gradient), twice the jump, the
 # step and one must fit in 255; see native/src/aggregate.hpp.
 _COST_BUDGET = 255 - 24 - 1

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, Self
 
 from calib import RectifiedRig, StereoRig
 from stereo.errors import InputError
-from stereo.frame import StereoFrame
+from stereo.frame import MAX_SIDE_PX, StereoFrame
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
 
 EventKind = Literal[
@@ -108,7 +108,7 @@ class SourceOptions:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
         if self.pixel_format is not None and len(self.pixel_format) != 4:
             raise InputError(f"pixel_format must be four letters (MJPG), got {self.pixel_format!r}")
-        if self.size is not None and not all(1 <= side <= 32767 for side in self.size):
+        if self.size is not None and not all(1 <= side <= MAX_SIDE_PX for side in self.size):
             raise InputError(f"size must be (width, height) in pixels, got {self.size}")
 
 

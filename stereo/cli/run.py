@@ -38,7 +38,7 @@ from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification, Size
 from stereo.refining.refine import RefineParams
 from stereo.run.batch import BatchSettings, Pair, PairFiles, PairReport, SourcePair, run_batch
-from stereo.run.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
+from stereo.run.results import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.sources import SOURCES, Event, open_source
 from stereo.sources.files import is_video, sides
 from stereo.sources.tap import Peeked

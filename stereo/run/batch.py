@@ -22,7 +22,7 @@ from stereo.files.images import read_image, split_side_by_side
 from stereo.frame import StereoFrame
 from stereo.pipeline import StereoPipeline
 from stereo.run.check import check_rows, check_swapped
-from stereo.run.products import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
+from stereo.run.results import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.run.summary import summarize
 
 

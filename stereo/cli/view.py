@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from stereo.display import has_display
 from stereo.errors import InputError
-from stereo.files import outputs
+from stereo.files import clouds, outputs
 from stereo.preview import depth_preview, disparity_preview
 from stereo.render import render_cloud
 
-_CLOUDS = {".ply": outputs.read_ply, ".pcd": outputs.read_pcd}
+_CLOUDS = {".ply": clouds.read_ply, ".pcd": clouds.read_pcd}
 
 
 @click.command("view")

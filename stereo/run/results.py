@@ -8,7 +8,7 @@ from pathlib import Path
 
 from stereo.cloud import remove_outliers, thin, with_normals
 from stereo.errors import InputError
-from stereo.files import outputs
+from stereo.files import clouds, outputs
 from stereo.frame import Float, PointCloud
 from stereo.pipeline import StereoResult
 from stereo.preview import confidence_preview, depth_preview, disparity_preview
@@ -125,13 +125,13 @@ OUTPUTS: dict[str, Output] = {
     ),
     "cloud": Output(
         "cloud.ply",
-        lambda path, r, options: outputs.write_ply(path, _cloud(r, options)),
+        lambda path, r, options: clouds.write_ply(path, _cloud(r, options)),
         True,
         "binary PLY, metres, colour",
     ),
     "cloud-pcd": Output(
         "cloud.pcd",
-        lambda path, r, options: outputs.write_pcd(path, _cloud(r, options)),
+        lambda path, r, options: clouds.write_pcd(path, _cloud(r, options)),
         True,
         "binary PCD, metres, colour",
     ),

@@ -1,6 +1,7 @@
 # The public names, each with its home: written here and nowhere else. __init__.py loads them from
 # this list when they are first used; type checkers read it as it stands.
 
+from .cloud import PointCloud as PointCloud
 from .cloud import crop as crop
 from .cloud import point_cloud as point_cloud
 from .cloud import remove_outliers as remove_outliers
@@ -15,7 +16,6 @@ from .evaluation.evaluate import evaluate as evaluate
 from .files.images import read_image as read_image
 from .frame import DepthFrame as DepthFrame
 from .frame import DisparityMap as DisparityMap
-from .frame import PointCloud as PointCloud
 from .frame import RectifiedPair as RectifiedPair
 from .frame import SearchRange as SearchRange
 from .frame import StereoFrame as StereoFrame
@@ -34,12 +34,12 @@ from .matching import find_search_range as find_search_range
 from .matching import make_matcher as make_matcher
 from .matching import search_range_for_depths as search_range_for_depths
 from .pipeline import StereoPipeline as StereoPipeline
-from .pipeline import StereoResult as StereoResult
 from .rectify import Rectification as Rectification
 from .refining.refine import RefineParams as RefineParams
 from .refining.refine import fill_holes as fill_holes
 from .refining.refine import left_right_check as left_right_check
 from .refining.refine import remove_speckles as remove_speckles
+from .result import StereoResult as StereoResult
 from .run.check import RowCheck as RowCheck
 from .run.check import check_rows as check_rows
 from .run.check import check_swapped as check_swapped

@@ -1,20 +1,77 @@
-"""From a depth frame to coloured points in metres, and the clean-up users ask for.
+"""Coloured points in metres: from a depth frame, cleaned as users ask for, and kept in a file.
 
 Thinning, outlier removal and normals are open3d's, imported only when used.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import InputError, MissingLibraryError
-from stereo.frame import DepthFrame, Float, PointCloud
+from stereo.files import clouds
+from stereo.frame import DepthFrame, Float, freeze
 from stereo.gray import to_rgb8
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PointCloud:
+    """Coloured points in the rectified left camera's frame (x right, y down, z forward).
+
+    Raises InputError for wrong dtype or shape.
+    """
+
+    points: Float
+    """(N, 3) float32 metres, all finite."""
+    colors: NDArray[np.uint8]
+    """(N, 3) RGB."""
+    normals: Float | None = None
+    """(N, 3) float32 unit vectors towards the camera, or None."""
+
+    def __post_init__(self) -> None:
+        n = len(self.points)
+        for name, array, dtype in (
+            ("points", self.points, np.float32),
+            ("colors", self.colors, np.uint8),
+            ("normals", self.normals, np.float32),
+        ):
+            if array is None:
+                continue
+            if array.dtype != dtype or array.shape != (n, 3):
+                raise InputError(
+                    f"{name}: expected {np.dtype(dtype)} ({n}, 3), got {array.dtype} {array.shape}"
+                )
+            freeze(self, name, array)
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def save(self, path: str | Path) -> None:
+        """Write a binary .ply or .pcd in metres, with colour, and normals if there are any.
+
+        Raises InputError for another ending, OutputError when it cannot be written.
+        """
+        clouds.write(path, clouds.Vertices(self.points, self.colors, self.normals))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read a .ply or .pcd as ``save`` writes it. Raises ImageError naming the file."""
+        return cls(*clouds.read(path))
+
+    def to_open3d(self) -> Any:
+        """Return an ``open3d.geometry.PointCloud``. Raises MissingLibraryError without open3d."""
+        o3d = _open3d()
+        legacy = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(self.points.astype(np.float64)))
+        legacy.colors = o3d.utility.Vector3dVector(self.colors / 255.0)
+        if self.normals is not None:
+            legacy.normals = o3d.utility.Vector3dVector(self.normals.astype(np.float64))
+        return legacy
 
 
 def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> PointCloud:
@@ -62,7 +119,7 @@ def thin(cloud: PointCloud, voxel_m: float) -> PointCloud:
         return cloud
     if float(np.ptp(cloud.points, axis=0).max()) / voxel_m > 2e9:
         raise InputError(f"voxel size {voxel_m} m is too small for the extent of this cloud")
-    return _from_open3d(_to_open3d(cloud).voxel_down_sample(voxel_m), cloud.normals is not None)
+    return _from_open3d(cloud.to_open3d().voxel_down_sample(voxel_m), cloud.normals is not None)
 
 
 def remove_outliers(
@@ -77,7 +134,7 @@ def remove_outliers(
         raise InputError(f"neighbors and std_ratio must be positive, got {neighbors}, {std_ratio}")
     if len(cloud) <= neighbors:
         return cloud
-    _, kept = _to_open3d(cloud).remove_statistical_outlier(neighbors, std_ratio)
+    _, kept = cloud.to_open3d().remove_statistical_outlier(neighbors, std_ratio)
     mask = np.zeros(len(cloud), np.bool_)
     mask[np.asarray(kept)] = True
     return _select(cloud, mask)
@@ -92,7 +149,7 @@ def with_normals(cloud: PointCloud, *, neighbors: int = 30) -> PointCloud:
     if len(cloud) == 0:
         return PointCloud(cloud.points, cloud.colors, np.zeros((0, 3), np.float32))
     o3d = _open3d()
-    legacy = _to_open3d(cloud)
+    legacy = cloud.to_open3d()
     legacy.estimate_normals(o3d.geometry.KDTreeSearchParamKNN(neighbors))
     legacy.orient_normals_towards_camera_location(np.zeros(3))
     return PointCloud(cloud.points, cloud.colors, _float32(legacy.normals))
@@ -112,15 +169,6 @@ def _open3d() -> ModuleType:
             "sudo apt-get install libgl1 libegl1 libgomp1 libusb-1.0-0; `stereo doctor` tells more"
         ) from error
     return open3d
-
-
-def _to_open3d(cloud: PointCloud) -> Any:
-    o3d = _open3d()
-    legacy = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(cloud.points.astype(np.float64)))
-    legacy.colors = o3d.utility.Vector3dVector(cloud.colors / 255.0)
-    if cloud.normals is not None:
-        legacy.normals = o3d.utility.Vector3dVector(cloud.normals.astype(np.float64))
-    return legacy
 
 
 def _from_open3d(legacy: Any, has_normals: bool) -> PointCloud:

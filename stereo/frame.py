@@ -24,7 +24,7 @@ Float = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
 
-def _freeze(instance: object, name: str, array: NDArray[Any]) -> None:
+def freeze(instance: object, name: str, array: NDArray[Any]) -> None:
     """Store a read-only view, so that the caller's own array stays writable."""
     view = array.view()
     view.flags.writeable = False
@@ -81,8 +81,8 @@ class StereoFrame:
     def __post_init__(self) -> None:
         _check_image("left image", self.left)
         _check_image("right image", self.right)
-        _freeze(self, "left", self.left)
-        _freeze(self, "right", self.right)
+        freeze(self, "left", self.left)
+        freeze(self, "right", self.right)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -108,8 +108,8 @@ class RectifiedPair:
         _check_image("left image", self.left)
         _check_image("right image", self.right)
         check_same_size(self.left, self.right)
-        _freeze(self, "left", self.left)
-        _freeze(self, "right", self.right)
+        freeze(self, "left", self.left)
+        freeze(self, "right", self.right)
         for name in ("valid_left", "valid_right"):
             mask = getattr(self, name)
             if mask is None:
@@ -118,7 +118,7 @@ class RectifiedPair:
                 raise InputError(
                     f"{name}: expected bool {self.left.shape[:2]}, got {mask.dtype} {mask.shape}"
                 )
-            _freeze(self, name, mask)
+            freeze(self, name, mask)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,8 +157,8 @@ class DisparityMap:
     def __post_init__(self) -> None:
         _check_plane("disparity", self.px)
         _check_plane("confidence", self.confidence, self.px.shape)
-        _freeze(self, "px", self.px)
-        _freeze(self, "confidence", self.confidence)
+        freeze(self, "px", self.px)
+        freeze(self, "confidence", self.confidence)
 
     @property
     def valid_share(self) -> float:
@@ -235,42 +235,19 @@ class DepthFrame:
                 f"colour image: expected size {self.depth_m.shape}, got {self.color.shape[:2]}"
             )
         for name in ("depth_m", "sigma_m", "color"):
-            _freeze(self, name, getattr(self, name))
+            freeze(self, name, getattr(self, name))
 
     @property
     def K(self) -> NDArray[np.float64]:  # noqa: N802
         """(3, 3) intrinsics of the rectified left camera, pixels."""
         return self.geometry.K
 
+    def at(self, x: int, y: int) -> tuple[float, float]:
+        """Return (depth, one sigma) in metres at column ``x`` and row ``y``; NaN where unknown.
 
-@dataclass(frozen=True, eq=False, slots=True)
-class PointCloud:
-    """Coloured points in the rectified left camera's frame (x right, y down, z forward).
-
-    Raises InputError for wrong dtype or shape.
-    """
-
-    points: Float
-    """(N, 3) float32 metres, all finite."""
-    colors: NDArray[np.uint8]
-    """(N, 3) RGB."""
-    normals: Float | None = None
-    """(N, 3) float32 unit vectors towards the camera, or None."""
-
-    def __post_init__(self) -> None:
-        n = len(self.points)
-        for name, array, dtype in (
-            ("points", self.points, np.float32),
-            ("colors", self.colors, np.uint8),
-            ("normals", self.normals, np.float32),
-        ):
-            if array is None:
-                continue
-            if array.dtype != dtype or array.shape != (n, 3):
-                raise InputError(
-                    f"{name}: expected {np.dtype(dtype)} ({n}, 3), got {array.dtype} {array.shape}"
-                )
-            _freeze(self, name, array)
-
-    def __len__(self) -> int:
-        return len(self.points)
+        Raises InputError outside of the image.
+        """
+        height, width = self.depth_m.shape
+        if not (0 <= x < width and 0 <= y < height):
+            raise InputError(f"pixel ({x}, {y}) lies outside of the image of {width}x{height}")
+        return float(self.depth_m[y, x]), float(self.sigma_m[y, x])

@@ -8,36 +8,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stereo.cloud import point_cloud
-from stereo.errors import StereoError
-from stereo.frame import DepthFrame, DisparityMap, PointCloud, RectifiedPair, StereoFrame
+from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
 from stereo.matching import Matcher, align_rows, default_matcher, denoise, make_matcher
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams, refine, refine_both
+from stereo.result import StereoResult
 
 Timed = Callable[[str], AbstractContextManager[None]]
 """Told which stage the block it guards is: "match" or "refine"."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class StereoResult:
-    """What one frame became, stage by stage."""
-
-    pair: RectifiedPair
-    """The rectified images."""
-    disparity: DisparityMap
-    """Disparity of the left image, px, with confidence."""
-    depth: DepthFrame | None
-    """Metric depth with its error bar; None when no calibration is known."""
-
-    def cloud(self, *, max_relative_sigma: float = np.inf) -> PointCloud:
-        """Return the coloured points; see ``stereo.point_cloud``.
-
-        Raises StereoError when there is no metric depth.
-        """
-        if self.depth is None:
-            raise StereoError("no point cloud without metric depth; give a calibration")
-        return point_cloud(self.depth, max_relative_sigma=max_relative_sigma)
 
 
 def _untimed(_stage: str) -> AbstractContextManager[None]:

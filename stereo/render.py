@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.cloud import PointCloud
 from stereo.errors import InputError
-from stereo.frame import PointCloud
 
 BACKGROUND = (24, 26, 30)
 

@@ -19,6 +19,7 @@ from support import Cli, textured_pair
 
 from calib import load_rig
 from stereo.cli.main import _COMMANDS
+from stereo.cloud import PointCloud
 from stereo.files import clouds, outputs
 
 
@@ -60,8 +61,8 @@ def test_run_writes_every_output_and_they_agree(
     np.testing.assert_allclose(millimetres, depth, atol=0.00051)
     disparity = outputs.read_map(out / "disparity.pfm")
     np.testing.assert_allclose(300 * 0.1 / disparity, depth, rtol=1e-5)
-    cloud = clouds.read_ply(out / "cloud.ply")
-    np.testing.assert_array_equal(cloud.points, clouds.read_pcd(out / "cloud.pcd").points)
+    cloud = clouds.read(out / "cloud.ply")
+    np.testing.assert_array_equal(cloud.points, clouds.read(out / "cloud.pcd").points)
     assert np.median(cloud.points[:, 2]) == pytest.approx(5, rel=0.01)
 
 
@@ -74,7 +75,7 @@ def test_run_on_raw_images_with_a_rig(cli: Cli, sample_data: Path, tmp_path: Pat
     )  # fmt: skip
     assert ended.code == 0, ended.err
     assert "error bar" in ended.out
-    cloud = clouds.read_ply(tmp_path / "cloud.ply")
+    cloud = PointCloud.load(tmp_path / "cloud.ply")
     assert cloud.normals is not None
     assert 5_000 < len(cloud) < 300_000
     assert cloud.points[:, 2].max() <= 5

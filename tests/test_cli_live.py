@@ -24,9 +24,9 @@ from stereo.cli.live import _loop, _Saver
 from stereo.cli.messages import Teller
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
-from stereo.pipeline import StereoResult
 from stereo.preview import COLORMAPS
 from stereo.rectify import Rectification
+from stereo.result import StereoResult
 from stereo.sources import Event, SourceStats
 from stereo.viewers import NullViewer
 from stereo.viewers.window import ViewState, draw

@@ -5,15 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from stereo.cloud import PointCloud
 from stereo.errors import ImageError, InputError
-from stereo.frame import (
-    DepthFrame,
-    DisparityMap,
-    PointCloud,
-    RectifiedPair,
-    StereoFrame,
-    StereoGeometry,
-)
+from stereo.frame import DepthFrame, DisparityMap, RectifiedPair, StereoFrame, StereoGeometry
 
 GRAY = np.zeros((4, 6), np.uint8)
 PLANE = np.zeros((4, 6), np.float32)

@@ -14,8 +14,9 @@ from stereo.errors import StereoError, SwappedPairError
 from stereo.files.images import read_image
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.matching import make_matcher, sgm
-from stereo.pipeline import StereoPipeline, StereoResult
+from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
+from stereo.result import StereoResult
 from stereo.run.check import check_rows, check_swapped
 from stereo.synthetic import ROOM_POSE, room_scene, truth_depth
 

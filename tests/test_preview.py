@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from stereo.frame import PointCloud
+from stereo.cloud import PointCloud
 from stereo.preview import (
     _depth_ticks,
     _round_ticks,

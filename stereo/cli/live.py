@@ -33,7 +33,7 @@ from stereo.live.pipeline import LiveSettings
 from stereo.live.region import Region
 from stereo.matching import MATCHERS, SearchRange
 from stereo.refining.refine import RefineParams
-from stereo.run.results import (
+from stereo.result import (
     OUTPUTS,
     CloudOptions,
     check_output_names,

@@ -37,8 +37,8 @@ from stereo.matching import (
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification, Size
 from stereo.refining.refine import RefineParams
+from stereo.result import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.run.batch import BatchSettings, Pair, PairFiles, PairReport, SourcePair, run_batch
-from stereo.run.results import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.sources import SOURCES, Event, open_source
 from stereo.sources.files import is_video, sides
 from stereo.sources.tap import Peeked

@@ -10,13 +10,12 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.cloud import PointCloud
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.files import clouds, outputs
 from stereo.preview import depth_preview, disparity_preview
 from stereo.render import render_cloud
-
-_CLOUDS = {".ply": clouds.read_ply, ".pcd": clouds.read_pcd}
 
 
 @click.command("view")
@@ -41,8 +40,8 @@ def view_command(file: Path, out: Path | None, yaw_deg: float, pitch_deg: float)
 
 def _picture(file: Path, yaw_deg: float, pitch_deg: float) -> NDArray[np.uint8]:
     suffix = file.suffix.lower()
-    if suffix in _CLOUDS:
-        return render_cloud(_CLOUDS[suffix](file), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
+    if suffix in clouds.SUFFIXES:
+        return render_cloud(PointCloud.load(file), yaw_deg=yaw_deg, pitch_deg=pitch_deg)
     if suffix == ".pfm":
         return disparity_preview(outputs.read_map(file))
     if suffix == ".png":
@@ -56,7 +55,7 @@ def _picture(file: Path, yaw_deg: float, pitch_deg: float) -> NDArray[np.uint8]:
 
 def _show_window(file: Path, picture: NDArray[np.uint8]) -> bool:
     """Open a window in a process of its own, since a broken display aborts it."""
-    if file.suffix.lower() in _CLOUDS:
+    if file.suffix.lower() in clouds.SUFFIXES:
         code = (
             "import sys, open3d as o3d; c = o3d.io.read_point_cloud(sys.argv[1]); "
             "c.transform([[1,0,0,0],[0,-1,0,0],[0,0,-1,0],[0,0,0,1]]); "

@@ -8,17 +8,50 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import ImageError
+from stereo.errors import ImageError, InputError
 from stereo.files.atomic import write_whole
 from stereo.files.imagefile import read_bytes
-from stereo.frame import PointCloud
+from stereo.frame import Float
+
+SUFFIXES = (".ply", ".pcd")
+"""Endings of the files."""
 
 _FRAME = "rectified left camera, x right, y down, z forward"
+
+
+class Vertices(NamedTuple):
+    """What the files hold."""
+
+    points: Float
+    """(N, 3) metres."""
+    colors: NDArray[np.uint8]
+    """(N, 3) RGB."""
+    normals: Float | None
+    """(N, 3), or None."""
+
+
+def write(path: str | Path, cloud: Vertices) -> None:
+    """Write a binary .ply or .pcd, by the ending of ``path``.
+
+    Raises InputError for another ending, OutputError when it cannot be written.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise InputError(f"{path}: a cloud ends in {' or '.join(SUFFIXES)}")
+    (_write_ply if path.suffix.lower() == ".ply" else _write_pcd)(path, cloud)
+
+
+def read(path: str | Path) -> Vertices:
+    """Read a file as ``write`` writes it. Raises ImageError naming the file."""
+    path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ImageError(f"{path}: a cloud ends in {' or '.join(SUFFIXES)}")
+    return (_read_ply if path.suffix.lower() == ".ply" else _read_pcd)(path)
 
 
 def _vertex_type(has_normals: bool) -> np.dtype[np.void]:
@@ -35,7 +68,7 @@ def _ply_properties(has_normals: bool) -> list[str]:
     ]
 
 
-def write_ply(path: str | Path, cloud: PointCloud) -> None:
+def _write_ply(path: Path, cloud: Vertices) -> None:
     """Write a binary little-endian PLY in metres, with colour, and normals if there are any.
 
     Raises OutputError.
@@ -46,20 +79,19 @@ def write_ply(path: str | Path, cloud: PointCloud) -> None:
         "comment unit: metre",
         f"comment frame: {_FRAME}",
         "comment made by stereo-depth",
-        f"element vertex {len(cloud)}",
+        f"element vertex {len(cloud.points)}",
         *(f"property {name}" for name in _ply_properties(cloud.normals is not None)),
         "end_header",
     ]
-    vertices = np.empty(len(cloud), _vertex_type(cloud.normals is not None))
+    vertices = np.empty(len(cloud.points), _vertex_type(cloud.normals is not None))
     vertices["xyz"], vertices["rgb"] = cloud.points, cloud.colors
     if cloud.normals is not None:
         vertices["normal"] = cloud.normals
     write_whole(path, ("\n".join(header) + "\n").encode() + vertices.tobytes())
 
 
-def read_ply(path: str | Path) -> PointCloud:
-    """Read a PLY as ``write_ply`` writes it. Raises ImageError naming the file."""
-    path = Path(path)
+def _read_ply(path: Path) -> Vertices:
+    """Read a PLY as ``write`` writes it. Raises ImageError naming the file."""
     header, body = _split_header(path, read_bytes(path), b"ply", b"end_header\n")
     count = re.search(r"element vertex (\d+)", header)
     properties = re.findall(r"^property (.+)$", header, re.MULTILINE)
@@ -72,10 +104,10 @@ def read_ply(path: str | Path) -> PointCloud:
         raise ImageError(f"{path}: only binary PLY files as stereo writes them can be read")
     vertices = _vertices(path, body, _vertex_type(has_normals), int(count[1]))
     normals = vertices["normal"].copy() if has_normals else None
-    return PointCloud(vertices["xyz"].copy(), vertices["rgb"].copy(), normals)
+    return Vertices(vertices["xyz"].copy(), vertices["rgb"].copy(), normals)
 
 
-def write_pcd(path: str | Path, cloud: PointCloud) -> None:
+def _write_pcd(path: Path, cloud: Vertices) -> None:
     """Write a binary PCD (PCL) in metres, with colour, and normals if any. Raises OutputError."""
     fields = ["x", "y", "z"] + (
         ["normal_x", "normal_y", "normal_z"] if cloud.normals is not None else []
@@ -88,13 +120,13 @@ def write_pcd(path: str | Path, cloud: PointCloud) -> None:
         "SIZE" + " 4" * (len(fields) + 1),
         "TYPE" + " F" * (len(fields) + 1),  # older PCL finds no colour under U
         "COUNT" + " 1" * (len(fields) + 1),
-        f"WIDTH {len(cloud)}",
+        f"WIDTH {len(cloud.points)}",
         "HEIGHT 1",
         "VIEWPOINT 0 0 0 1 0 0 0",
-        f"POINTS {len(cloud)}",
+        f"POINTS {len(cloud.points)}",
         "DATA binary",
     ]
-    points = np.empty(len(cloud), np.dtype([("f", "<f4", len(fields)), ("rgb", "<u4")]))
+    points = np.empty(len(cloud.points), np.dtype([("f", "<f4", len(fields)), ("rgb", "<u4")]))
     points["f"][:, :3] = cloud.points
     if cloud.normals is not None:
         points["f"][:, 3:] = cloud.normals
@@ -103,9 +135,8 @@ def write_pcd(path: str | Path, cloud: PointCloud) -> None:
     write_whole(path, ("\n".join(header) + "\n").encode() + points.tobytes())
 
 
-def read_pcd(path: str | Path) -> PointCloud:
-    """Read a PCD as ``write_pcd`` writes it. Raises ImageError naming the file."""
-    path = Path(path)
+def _read_pcd(path: Path) -> Vertices:
+    """Read a PCD as ``write`` writes it. Raises ImageError naming the file."""
     header, body = _split_header(path, read_bytes(path), b"# .PCD", b"DATA binary\n")
     count = re.search(r"^POINTS (\d+)", header, re.MULTILINE)
     fields = re.search(r"^FIELDS x y z( normal_x normal_y normal_z)? rgb$", header, re.MULTILINE)
@@ -116,7 +147,7 @@ def read_pcd(path: str | Path) -> PointCloud:
     packed = points["rgb"]
     colors = np.stack([packed >> 16 & 255, packed >> 8 & 255, packed & 255], axis=1)
     normals = points["f"][:, 3:].copy() if fields[1] else None
-    return PointCloud(points["f"][:, :3].copy(), colors.astype(np.uint8), normals)
+    return Vertices(points["f"][:, :3].copy(), colors.astype(np.uint8), normals)
 
 
 def _split_header(path: Path, data: bytes, magic: bytes, end: bytes) -> tuple[str, bytes]:

@@ -22,8 +22,8 @@ from calib import RectifiedRig, StereoRig
 from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.live.pipeline import LivePipeline, LiveSettings
-from stereo.pipeline import StereoResult
 from stereo.rectify import Rectification
+from stereo.result import StereoResult
 from stereo.sources import StereoSource
 from stereo.threads import start_thread
 

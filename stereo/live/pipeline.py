@@ -26,10 +26,11 @@ from stereo.matching import (
     matcher_for_range,
     search_range_for_depths,
 )
-from stereo.pipeline import StereoPipeline, StereoResult
+from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
 from stereo.refining.temporal import TemporalFilter
+from stereo.result import StereoResult
 
 
 @dataclass(frozen=True, slots=True)

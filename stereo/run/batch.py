@@ -21,8 +21,8 @@ from stereo.files import outputs
 from stereo.files.images import read_image, split_side_by_side
 from stereo.frame import StereoFrame
 from stereo.pipeline import StereoPipeline
+from stereo.result import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.run.check import check_rows, check_swapped
-from stereo.run.results import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.run.summary import summarize
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from stereo.errors import SwappedPairError
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.gray import gray8_pair
-from stereo.pipeline import StereoPipeline, StereoResult
+from stereo.pipeline import StereoPipeline
+from stereo.result import StereoResult
 
 ROW_TOLERANCE_PX = 1.5
 """Rows that differ by more than this, in the median, cost a matcher most of its matches."""

@@ -8,7 +8,8 @@ import numpy as np
 
 from stereo._version import __version__
 from stereo.frame import DisparityMap, Float
-from stereo.pipeline import StereoPipeline, StereoResult
+from stereo.pipeline import StereoPipeline
+from stereo.result import StereoResult
 from stereo.run.check import RowCheck
 
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.cloud import point_cloud
-from stereo.frame import DepthFrame, Image, PointCloud, StereoGeometry
+from stereo.cloud import PointCloud, point_cloud
+from stereo.frame import DepthFrame, Image, StereoGeometry
 from stereo.gray import gray8_pair
-from stereo.pipeline import StereoResult
+from stereo.result import StereoResult
 from stereo.run.check import RowCheck, check_rows
 
 _EXPOSURE_TOLERANCE = 0.15

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from stereo.cloud import PointCloud
 from stereo.errors import ImageError, InputError, OutputError
 from stereo.files import clouds, outputs
-from stereo.frame import PointCloud, StereoGeometry
+from stereo.frame import StereoGeometry
 
 maps = hnp.arrays(
     np.float32,
@@ -106,8 +107,8 @@ def test_pfm_headers_of_others_are_read(tmp_path: Path) -> None:
 def test_clouds_come_back_bit_for_bit(tmp_path: Path, n: int, normals: bool) -> None:
     original = cloud(n, normals)
     for path, write, read in (
-        (tmp_path / "a.ply", clouds.write_ply, clouds.read_ply),
-        (tmp_path / "a.pcd", clouds.write_pcd, clouds.read_pcd),
+        (tmp_path / "a.ply", clouds.write, clouds.read),
+        (tmp_path / "a.pcd", clouds.write, clouds.read),
     ):
         write(path, original)
         back = read(path)
@@ -121,8 +122,8 @@ def test_open3d_reads_our_clouds(tmp_path: Path) -> None:
     import open3d as o3d
 
     original = cloud(40, normals=True)
-    clouds.write_ply(tmp_path / "a.ply", original)
-    clouds.write_pcd(tmp_path / "a.pcd", original)
+    clouds.write(tmp_path / "a.ply", original)
+    clouds.write(tmp_path / "a.pcd", original)
     for name in ("a.ply", "a.pcd"):
         theirs = o3d.io.read_point_cloud(str(tmp_path / name))
         np.testing.assert_allclose(np.asarray(theirs.points), original.points, atol=1e-6)
@@ -179,13 +180,13 @@ def test_one_wrong_byte_never_escapes_as_another_error(
     tmp_path_factory: pytest.TempPathFactory, name: str, at: int, byte: int
 ) -> None:
     path = tmp_path_factory.mktemp("fuzz") / name
-    writers = {".ply": clouds.write_ply, ".pcd": clouds.write_pcd, **MAP_WRITERS}
+    writers = {".ply": clouds.write, ".pcd": clouds.write, **MAP_WRITERS}
     is_map = path.suffix in MAP_WRITERS
     writers[path.suffix](path, np.ones((3, 4), np.float32) if is_map else cloud(2))
     data = bytearray(path.read_bytes())
     data[at % min(len(data), 300)] = byte
     path.write_bytes(data)
-    read = {".ply": clouds.read_ply, ".pcd": clouds.read_pcd}.get(path.suffix, outputs.read_map)
+    read = {".ply": clouds.read, ".pcd": clouds.read}.get(path.suffix, outputs.read_map)
     with contextlib.suppress(ImageError):
         read(path)  # a wrong pixel is read; a wrong header is an ImageError
 
@@ -193,8 +194,8 @@ def test_one_wrong_byte_never_escapes_as_another_error(
 @pytest.mark.parametrize("name", ["a.ply", "a.pcd"])
 def test_truncated_clouds_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
-    (clouds.write_ply if name == "a.ply" else clouds.write_pcd)(path, cloud(50))
-    read = clouds.read_ply if name == "a.ply" else clouds.read_pcd
+    clouds.write(path, cloud(50))
+    read = clouds.read
     whole = path.read_bytes()
     path.write_bytes(whole[:-7])
     with pytest.raises(ImageError, match="50 points need"):
@@ -297,7 +298,7 @@ def test_confidence_is_one_byte_and_unknown_is_zero(tmp_path: Path) -> None:
 
 def test_pcl_of_any_age_finds_the_colour(tmp_path: Path) -> None:
     """PCL before 1.12 or so takes rgb only as a packed float (TYPE F)."""
-    clouds.write_pcd(tmp_path / "a.pcd", cloud(3))
+    clouds.write(tmp_path / "a.pcd", cloud(3))
     data = (tmp_path / "a.pcd").read_bytes()
     assert b"\nTYPE F F F F\n" in data
     packed = np.frombuffer(data[-16:], "<u4")[-1]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from stereo.frame import DisparityMap, RectifiedPair, SearchRange
-from stereo.pipeline import StereoPipeline, StereoResult
+from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
+from stereo.result import StereoResult
 from stereo.run.check import RowCheck
 from stereo.run.summary import summarize
 

@@ -12,7 +12,7 @@ from support import textured_pair
 
 from stereo.cloud import point_cloud
 from stereo.frame import DepthFrame, DisparityMap, RectifiedPair, StereoGeometry
-from stereo.pipeline import StereoResult
+from stereo.result import StereoResult
 from stereo.viewers.scene import bounded_cloud, pick_pixel, rig_health, thinned
 
 

@@ -1,4 +1,4 @@
-"""What a result can be written as: the table behind ``--outputs``."""
+"""What one frame became, and what that can be written as: the table behind ``--outputs``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from stereo.cloud import remove_outliers, thin, with_normals
-from stereo.errors import InputError
-from stereo.files import clouds, outputs
-from stereo.frame import Float, PointCloud
-from stereo.pipeline import StereoResult
+import numpy as np
+
+from stereo.cloud import PointCloud, point_cloud, remove_outliers, thin, with_normals
+from stereo.errors import InputError, StereoError
+from stereo.files import outputs as write
+from stereo.files.outputs import make_folder
+from stereo.frame import DepthFrame, DisparityMap, Float, RectifiedPair
 from stereo.preview import confidence_preview, depth_preview, disparity_preview
 
 
@@ -26,6 +28,44 @@ class CloudOptions:
     """Add normals."""
     max_relative_sigma: float = 0.25
     """Leave out points whose error bar exceeds this share of their depth."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StereoResult:
+    """What one frame became, stage by stage."""
+
+    pair: RectifiedPair
+    """The rectified images."""
+    disparity: DisparityMap
+    """Disparity of the left image, px, with confidence."""
+    depth: DepthFrame | None
+    """Metric depth with its error bar; None when no calibration is known."""
+
+    def cloud(self, *, max_relative_sigma: float = np.inf) -> PointCloud:
+        """Return the coloured points; see ``stereo.point_cloud``.
+
+        Raises StereoError when there is no metric depth.
+        """
+        if self.depth is None:
+            raise StereoError("no point cloud without metric depth; give a calibration")
+        return point_cloud(self.depth, max_relative_sigma=max_relative_sigma)
+
+    def save(
+        self,
+        folder: str | Path,
+        outputs: Sequence[str] | None = None,
+        cloud: CloudOptions | None = None,
+    ) -> dict[str, Path]:
+        """Write ``outputs`` (names in ``OUTPUTS``) into ``folder``; return where each lies.
+
+        Those that need depth are left out where there is none. Raises InputError for an unknown
+        name, OutputError when something cannot be written.
+        """
+        names = DEFAULT_OUTPUTS if outputs is None else tuple(outputs)
+        check_output_names(names)
+        make_folder(Path(folder))
+        files = write_outputs(Path(folder), names, self, cloud or CloudOptions())
+        return {name: Path(folder) / file for name, file in files.items()}
 
 
 Writer = Callable[[Path, StereoResult, CloudOptions], None]
@@ -55,7 +95,7 @@ def _preview(path: Path, result: StereoResult, _: CloudOptions) -> None:
         picture = disparity_preview(result.disparity.px)
     else:
         picture = depth_preview(result.depth.depth_m)
-    outputs.write_image_png(path, picture)
+    write.write_image_png(path, picture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,70 +115,68 @@ class Output:
 OUTPUTS: dict[str, Output] = {
     "disparity": Output(
         "disparity.pfm",
-        lambda path, r, _: outputs.write_disparity_pfm(path, r.disparity.px),
+        lambda path, r, _: write.write_disparity_pfm(path, r.disparity.px),
         False,
         "float32 px, inf unknown",
     ),
     "disparity-png": Output(
         "disparity.png",
-        lambda path, r, _: outputs.write_disparity_png16(path, r.disparity.px),
+        lambda path, r, _: write.write_disparity_png16(path, r.disparity.px),
         False,
         "16 bit, px x 256, 0 unknown (KITTI)",
     ),
     "depth": Output(
         "depth_mm.png",
-        lambda path, r, _: outputs.write_depth_png_mm(path, _depth(r)),
+        lambda path, r, _: write.write_depth_png_mm(path, _depth(r)),
         True,
         "16 bit millimetres, 0 unknown or beyond 65.535 m",
     ),
     "depth-tiff": Output(
         "depth_m.tiff",
-        lambda path, r, _: outputs.write_tiff(path, _depth(r)),
+        lambda path, r, _: write.write_tiff(path, _depth(r)),
         True,
         "float32 metres, NaN unknown",
     ),
     "depth-npy": Output(
         "depth_m.npy",
-        lambda path, r, _: outputs.write_npy(path, _depth(r)),
+        lambda path, r, _: write.write_npy(path, _depth(r)),
         True,
         "float32 metres, NaN unknown",
     ),
     "sigma": Output(
         "sigma_m.tiff",
-        lambda path, r, _: outputs.write_tiff(path, _sigma(r)),
+        lambda path, r, _: write.write_tiff(path, _sigma(r)),
         True,
         "float32 metres: one standard deviation of depth",
     ),
     "confidence": Output(
         "confidence.png",
-        lambda path, r, _: outputs.write_confidence_png(path, r.disparity.confidence),
+        lambda path, r, _: write.write_confidence_png(path, r.disparity.confidence),
         False,
         "8 bit, 255 = certain",
     ),
     "confidence-preview": Output(
         "confidence_preview.png",
-        lambda path, r, _: outputs.write_image_png(
-            path, confidence_preview(r.disparity.confidence)
-        ),
+        lambda path, r, _: write.write_image_png(path, confidence_preview(r.disparity.confidence)),
         False,
         "colour-mapped confidence",
     ),
     "cloud": Output(
         "cloud.ply",
-        lambda path, r, options: clouds.write_ply(path, _cloud(r, options)),
+        lambda path, r, options: _cloud(r, options).save(path),
         True,
         "binary PLY, metres, colour",
     ),
     "cloud-pcd": Output(
         "cloud.pcd",
-        lambda path, r, options: clouds.write_pcd(path, _cloud(r, options)),
+        lambda path, r, options: _cloud(r, options).save(path),
         True,
         "binary PCD, metres, colour",
     ),
     "preview": Output("preview.png", _preview, False, "colour-mapped picture with a scale"),
     "left": Output(
         "left.png",
-        lambda path, r, _: outputs.write_image_png(path, r.pair.left),
+        lambda path, r, _: write.write_image_png(path, r.pair.left),
         False,
         "the rectified left image, which all maps fit",
     ),

@@ -7,6 +7,7 @@ from .cloud import point_cloud as point_cloud
 from .cloud import remove_outliers as remove_outliers
 from .cloud import thin as thin
 from .cloud import with_normals as with_normals
+from .compute import compute_depth as compute_depth
 from .depth import depth_sigma as depth_sigma
 from .depth import depth_to_disparity as depth_to_disparity
 from .depth import disparity_to_depth as disparity_to_depth

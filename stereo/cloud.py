@@ -52,6 +52,13 @@ class PointCloud:
     def __len__(self) -> int:
         return len(self.points)
 
+    def __repr__(self) -> str:
+        if not len(self):
+            return "PointCloud(0 points)"
+        near, far = np.percentile(self.points[:, 2], [1, 99])
+        normals = "" if self.normals is None else ", with normals"
+        return f"PointCloud({len(self)} points, depth {near:.2f} to {far:.2f} m{normals})"
+
     def save(self, path: str | Path) -> None:
         """Write a binary .ply or .pcd in metres, with colour, and normals if there are any.
 

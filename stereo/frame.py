@@ -42,6 +42,17 @@ def _check_image(name: str, image: NDArray[Any]) -> None:
         )
 
 
+def in_words(image: NDArray[Any]) -> str:
+    """Return size and kind of an image, for people: 640x480 RGB uint8."""
+    height, width = image.shape[:2]
+    return f"{width}x{height} {'gray' if image.ndim == 2 else 'RGB'} {image.dtype}"
+
+
+def _known_in_words(plane: Float) -> str:
+    height, width = plane.shape
+    return f"{width}x{height}, {np.isfinite(plane).mean():.0%} known"
+
+
 def check_same_size(left: NDArray[Any], right: NDArray[Any]) -> None:
     """Raise ImageError naming both sizes when they differ."""
     if left.shape[:2] != right.shape[:2]:
@@ -84,6 +95,11 @@ class StereoFrame:
         freeze(self, "left", self.left)
         freeze(self, "right", self.right)
 
+    def __repr__(self) -> str:
+        same = self.left.shape == self.right.shape and self.left.dtype == self.right.dtype
+        right = "" if same else f" and {in_words(self.right)}"
+        return f"StereoFrame({in_words(self.left)}{right}, time_s={self.time_s:g})"
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class RectifiedPair:
@@ -119,6 +135,10 @@ class RectifiedPair:
                     f"{name}: expected bool {self.left.shape[:2]}, got {mask.dtype} {mask.shape}"
                 )
             freeze(self, name, mask)
+
+    def __repr__(self) -> str:
+        masked = ", masked" * (self.valid_left is not None or self.valid_right is not None)
+        return f"RectifiedPair({in_words(self.left)}{masked}, time_s={self.time_s:g})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +179,11 @@ class DisparityMap:
         _check_plane("confidence", self.confidence, self.px.shape)
         freeze(self, "px", self.px)
         freeze(self, "confidence", self.confidence)
+
+    def __repr__(self) -> str:
+        known = self.px[np.isfinite(self.px)]
+        median = f", median {np.median(known):.1f} px" if known.size else ""
+        return f"DisparityMap({_known_in_words(self.px)}{median})"
 
     @property
     def valid_share(self) -> float:
@@ -236,6 +261,14 @@ class DepthFrame:
             )
         for name in ("depth_m", "sigma_m", "color"):
             freeze(self, name, getattr(self, name))
+
+    def __repr__(self) -> str:
+        known = np.isfinite(self.depth_m)
+        median = ""
+        if known.any():
+            sigma_mm = 1000 * np.median(self.sigma_m[known])
+            median = f", median {np.median(self.depth_m[known]):.3f} m ± {sigma_mm:.1f} mm"
+        return f"DepthFrame({_known_in_words(self.depth_m)}{median}, time_s={self.time_s:g})"
 
     @property
     def K(self) -> NDArray[np.float64]:  # noqa: N802

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
+from stereo.errors import InputError
+from stereo.frame import DisparityMap, Image, RectifiedPair, StereoFrame
 from stereo.matching import Matcher, align_rows, default_matcher, denoise, make_matcher
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams, refine, refine_both
@@ -44,8 +45,15 @@ class StereoPipeline:
     max_depth_m: float = field(default=np.inf, kw_only=True)
     """Farther is dropped."""
 
-    def process(self, frame: StereoFrame) -> StereoResult:
-        """Run every stage on one frame. Raises StereoError's children as the stages do."""
+    def process(self, frame: StereoFrame | Image, right: Image | None = None) -> StereoResult:
+        """Run every stage on one frame, or on a left and a right image.
+
+        Raises StereoError's children as the stages do.
+        """
+        if not isinstance(frame, StereoFrame):
+            if right is None:
+                raise InputError("process takes a StereoFrame, or a left and a right image")
+            frame = StereoFrame(frame, right)
         pair = self.rectification.apply(frame)
         return self.measure(pair, self.disparity(pair))
 

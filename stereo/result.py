@@ -41,6 +41,9 @@ class StereoResult:
     depth: DepthFrame | None
     """Metric depth with its error bar; None when no calibration is known."""
 
+    def __repr__(self) -> str:
+        return f"StereoResult({self.disparity if self.depth is None else self.depth})"
+
     def cloud(self, *, max_relative_sigma: float = np.inf) -> PointCloud:
         """Return the coloured points; see ``stereo.point_cloud``.
 

@@ -66,6 +66,9 @@ class PyramidMatcher:
         self._coarse = SgmMatcher(_coarse_params(self.params))
         self._tile_matcher = SgmMatcher(_tile_params(self.params, _STEP))
 
+    def __repr__(self) -> str:
+        return f"PyramidMatcher({self.params})"
+
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """As SgmMatcher's; what it finds depends on pair and parameters alone.
 

@@ -51,6 +51,9 @@ class QualityMatcher:
         self._right = SgmMatcher(replace(self.params, paths=3))
         self._fine = _fine_matcher(self.params)
 
+    def __repr__(self) -> str:
+        return f"QualityMatcher({self.params})"
+
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Return the left view's disparity and confidence. Raises what SgmMatcher.match does."""
         left, right = gray_pair(pair.left, pair.right)

@@ -129,6 +129,9 @@ class SgbmMatcher:
     def __init__(self, params: SgbmParams | None = None) -> None:
         self.params = params or SgbmParams()
 
+    def __repr__(self) -> str:
+        return f"SgbmMatcher({self.params})"
+
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Return the left view's disparity, no column lost, with its confidence.
 

@@ -134,6 +134,9 @@ class SgmMatcher:
         """Pickle by the parameters: what it keeps between pairs is memory only."""
         return SgmMatcher, (self.params,)
 
+    def __repr__(self) -> str:
+        return f"SgmMatcher({self.params})"
+
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Disparity of the left view and how far each pixel can be trusted.
 

@@ -20,7 +20,8 @@ from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, t
 
 from calib import solve  # noqa: E402
 from calib.calibrate import Outcome, calibrate_files  # noqa: E402
-from calib.detection.detect import detect, match_order  # noqa: E402
+from calib.detection.detect import detect  # noqa: E402
+from calib.detection.detection import match_order  # noqa: E402
 from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate  # noqa: E402
 from calib.solving.solve import View, calibrate_stereo  # noqa: E402
 

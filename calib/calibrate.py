@@ -15,14 +15,9 @@ from numpy.typing import NDArray
 
 from calib.board import AprilGrid, Board, Charuco, Chessboard, parse_board
 from calib.camera import Camera, StereoRig
-from calib.detection.detect import (
-    Detection,
-    detect,
-    detect_files,
-    image_hash,
-    match_order,
-    read_gray,
-)
+from calib.detection.detect import detect
+from calib.detection.detection import Detection, match_order
+from calib.detection.files import detect_files, image_hash, read_gray
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
 from calib.judging.diagnose import (

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from calib.atomic import replace_whole
 from calib.calibrate import Outcome
-from calib.detection.detect import read_gray
+from calib.detection.files import read_gray
 from calib.judging.quality import Quality, depth_sigma, image_points
 from calib.solving.solve import Calibration, rectifying
 

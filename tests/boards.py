@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from calib.board import AprilGrid, Board, parse_board
 from calib.camera import Camera, StereoRig
-from calib.detection.detect import Detection
+from calib.detection.detection import Detection
 from calib.page import render
 from calib.solving.adjust import State, exp
 from calib.solving.solve import View

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board
-from calib.detection.detect import Detection, match_order
+from calib.detection.detection import Detection, match_order
 from calib.solving.adjust import exp
 from calib.solving.solve import View
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board, Charuco, Chessboard
-from calib.detection.detect import Detection, detect
+from calib.detection.detect import detect
+from calib.detection.detection import Detection
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
 from calib.judging.quality import plane_spread_deg

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from calib.board import Board
 from calib.camera import Camera, Model, StereoRig
-from calib.detection.detect import Detection
+from calib.detection.detection import Detection
 from calib.errors import CalibrationError
 from calib.solving.adjust import (
     BoardModel,

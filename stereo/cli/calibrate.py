@@ -74,7 +74,7 @@ def calibrate_command(
     the last number in their names. Exit code 3: done, but do not trust it.
     """
     from calib.calibrate import calibrate_files
-    from calib.detection.detect import default_cache
+    from calib.detection.files import default_cache
 
     known = _cameras(intrinsics)
     if live is not None:
@@ -235,7 +235,7 @@ def _split(found: list[Path], scratch: Path) -> tuple[list[Path], list[Path]]:
     """Halves of side-by-side images as files of their own."""
     import cv2
 
-    from calib.detection.detect import read_gray
+    from calib.detection.files import read_gray
 
     sides: tuple[list[Path], list[Path]] = ([], [])
     for path in found:

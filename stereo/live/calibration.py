@@ -17,7 +17,8 @@ import numpy as np
 
 from calib.board import Board
 from calib.calibrate import CalibrationSession, Feedback, Outcome, calibrate_views
-from calib.detection.detect import Detection, detect
+from calib.detection.detect import detect
+from calib.detection.detection import Detection
 from calib.judging.quality import MATCHING_NOISE_PX, depth_errors
 from calib.solving.solve import View
 from stereo.errors import InputError

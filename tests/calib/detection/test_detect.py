@@ -10,7 +10,9 @@ from boards import project, random_poses, random_rig, rendered
 from numpy.typing import NDArray
 
 from calib.board import Chessboard, parse_board
-from calib.detection.detect import Detection, detect, detect_files, match_order, read_gray
+from calib.detection.detect import detect
+from calib.detection.detection import Detection, match_order
+from calib.detection.files import detect_files, read_gray
 from calib.detection.guess import guess_board
 
 SPECS = (

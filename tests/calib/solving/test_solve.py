@@ -9,7 +9,8 @@ from boards import BOARD, random_rig, synthetic_views, truth_state
 
 from calib import CalibrationError
 from calib.board import parse_board
-from calib.detection.detect import detect_files, match_order
+from calib.detection.detection import match_order
+from calib.detection.files import detect_files
 from calib.judging.quality import difference
 from calib.solving import solve as solve_module
 from calib.solving.adjust import (

@@ -25,7 +25,7 @@ from calib.board import Board, parse_board  # noqa: E402
 from calib.calibrate import Outcome, calibrate_views, pair_files  # noqa: E402
 from calib.detection.detection import match_order  # noqa: E402
 from calib.detection.files import default_cache, detect_files  # noqa: E402
-from calib.solving.solve import View  # noqa: E402
+from calib.solving.calibration import View  # noqa: E402
 
 SYNTHETIC = ("chessboard:9x6:25mm", "chessboard:8x5:25mm", "circles:7x5:30mm", "acircles:4x11:20mm")
 Session = tuple[str, list[View], Board]

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from calib.board import parse_board
     from calib.calibrate import CalibrationSession, Outcome, calibrate_files
     from calib.report import write_report
-    from calib.solving.solve import Calibration, calibrate_stereo
+    from calib.solving.calibration import Calibration
+    from calib.solving.solve import calibrate_stereo
 
 _HOME = {
     "parse_board": "board",

@@ -29,7 +29,9 @@ from calib.judging.diagnose import (
     fit_limit,
 )
 from calib.judging.quality import Quality, assess
-from calib.solving.solve import FEWEST_VIEWS, Calibration, Rejected, View, Warp, calibrate_stereo
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View
+from calib.solving.deformation import Deformation
+from calib.solving.solve import calibrate_stereo
 
 Progress = Callable[[str, int, int], None]
 
@@ -108,7 +110,7 @@ def calibrate_files(
     board: Board | str,
     *,
     model: str = "auto",
-    warp: Warp = "auto",
+    deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
     cache: Path | None = None,
@@ -147,7 +149,12 @@ def calibrate_files(
     if len(views) < FEWEST_VIEWS and len(pairs) >= FEWEST_VIEWS:
         return _nothing_seen(chosen, paths, views, rejected, files)
     outcome = calibrate_views(
-        views, chosen, model=model, warp=warp, intrinsics=intrinsics, baseline_m=baseline_m
+        views,
+        chosen,
+        model=model,
+        deformation=deformation,
+        intrinsics=intrinsics,
+        baseline_m=baseline_m,
     )
     if outcome.calibration is None and isinstance(chosen, Chessboard):
         outcome = _other_board(outcome, chosen, paths)
@@ -164,7 +171,7 @@ def calibrate_views(
     board: Board,
     *,
     model: str = "auto",
-    warp: Warp = "auto",
+    deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
 ) -> Outcome:
@@ -173,14 +180,20 @@ def calibrate_views(
     A known baseline gives a board of unknown units its length; another board is checked by it.
     """
     if baseline_m is not None and not board.unit_known:
-        outcome = calibrate_views(views, board, model=model, warp=warp, intrinsics=intrinsics)
+        outcome = calibrate_views(
+            views, board, model=model, deformation=deformation, intrinsics=intrinsics
+        )
         if outcome.calibration is None:
             return outcome
         found = float(np.linalg.norm(outcome.calibration.fit.state.t))
         scaled = _with_square(board, board.square_m * baseline_m / found)
-        return calibrate_views(views, scaled, model=model, warp=warp, intrinsics=intrinsics)
+        return calibrate_views(
+            views, scaled, model=model, deformation=deformation, intrinsics=intrinsics
+        )
     try:
-        c = calibrate_stereo(views, board, model=model, warp=warp, intrinsics=intrinsics)
+        c = calibrate_stereo(
+            views, board, model=model, deformation=deformation, intrinsics=intrinsics
+        )
     except CalibrationError as error:
         return _refused(board, explain_failure(views, board, error), [], {}, len(views))
     if c.rms_px() > fit_limit(c.sizes):
@@ -443,7 +456,7 @@ def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) 
             ],
             "parameters": list(q.names),
             "covariance": [[float(f"{x:.6g}") for x in row] for row in q.covariance],
-            "board_shape": np.round(c.shape.bent(c.fit.state.shape), 9).tolist(),
+            "board_shape": np.round(c.shape.deformed(c.fit.state.shape), 9).tolist(),
         }
     }
 

@@ -20,7 +20,8 @@ from calib.atomic import replace_whole
 from calib.calibrate import Outcome
 from calib.detection.files import read_gray
 from calib.judging.quality import Quality, depth_sigma, image_points
-from calib.solving.solve import Calibration, rectifying
+from calib.solving.calibration import Calibration
+from calib.solving.epipolar import rectifying_rotations
 
 Float = NDArray[np.float64]
 
@@ -57,7 +58,7 @@ def render_report(outcome: Outcome) -> str:
             _residuals(c),
             _views(c, q),
             _pictures(outcome, c),
-            _warp(c),
+            _board(c),
             _parameters(c, q),
         ]
     body = "\n".join(section for section in sections if section)
@@ -265,15 +266,13 @@ def _rectified_picture(outcome: Outcome, c: Calibration, v: int) -> str:
     x, y = np.meshgrid(np.arange(w, dtype=float), np.arange(h, dtype=float))
     rays = np.column_stack([(x.ravel() - w / 2) / f, (y.ravel() - h / 2) / f, np.ones(w * h)])
     halves = []
-    for side, image in enumerate(images):
-        seen = rays @ rectifying(s)
-        seen = seen if side == 0 else seen @ s.R.T
-        pixels = s.camera(side, c.sizes[side]).project(seen)
+    for side, turn in enumerate(rectifying_rotations(s.R, s.t)):
+        pixels = s.camera(side, c.sizes[side]).project(rays @ turn)
         maps = [
             np.nan_to_num(pixels[:, axis], nan=-1e4).reshape(h, w).astype(np.float32)
             for axis in (0, 1)
         ]
-        halves.append(cv2.remap(np.asarray(image), maps[0], maps[1], cv2.INTER_LINEAR))
+        halves.append(cv2.remap(np.asarray(images[side]), maps[0], maps[1], cv2.INTER_LINEAR))
     both = cv2.cvtColor(np.hstack(halves), cv2.COLOR_GRAY2BGR)
     for row in range(h // 20, h, h // 10):
         cv2.line(both, (0, row), (2 * w, row), (55, 127, 26), 1)
@@ -298,12 +297,12 @@ def _figure(image: NDArray[Any], caption: str) -> str:
     )
 
 
-def _warp(c: Calibration) -> str:
+def _board(c: Calibration) -> str:
     if not len(c.shape.modes):
         return (
             '<h2>Board</h2><p class="small">Taken as flat: bending it explained nothing more.</p>'
         )
-    shape = c.shape.bent(c.fit.state.shape)
+    shape = c.shape.deformed(c.fit.state.shape)
     away = shape - c.board.points
     high = away[:, 2] / c.board.square_m * 100
     top = max(float(np.abs(high).max()), 1e-9)

@@ -13,8 +13,8 @@ from calib.board import AprilGrid, Board, parse_board
 from calib.camera import Camera, StereoRig
 from calib.detection.detection import Detection
 from calib.page import render
-from calib.solving.adjust import State, exp
-from calib.solving.solve import View
+from calib.solving.calibration import View
+from calib.solving.state import State, exp
 
 Float = NDArray[np.float64]
 BOARD = parse_board("chessboard:9x6:25mm")

@@ -14,7 +14,7 @@ from calib import StereoRig
 from calib.calibrate import calibrate_views
 from calib.camera import Camera
 from calib.judging.uncertainty import known_covariance, state_of
-from calib.solving.adjust import stepped
+from calib.solving.state import stepped
 from stereo.depth import depth_to_disparity, disparity_sigma
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.rectify import Rectification, _rectifying_rotations
@@ -26,7 +26,7 @@ Float = NDArray[np.float64]
 def calibrated() -> StereoRig:
     rng = np.random.default_rng(5)
     views = synthetic_views(rng, random_rig(rng), 10, noise_px=0.3)
-    rig = calibrate_views(views, BOARD, model="pinhole5", warp="flat").rig
+    rig = calibrate_views(views, BOARD, model="pinhole5", deformation="flat").rig
     assert rig is not None
     return rig
 

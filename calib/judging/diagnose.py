@@ -21,20 +21,12 @@ from calib.detection.detection import Detection
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
 from calib.judging.quality import plane_spread_deg
-from calib.solving.adjust import BoardModel, State, adjust
-from calib.solving.solve import (
-    FEWEST_VIEWS,
-    Calibration,
-    Rejected,
-    View,
-    agree_on_motion,
-    board_poses,
-    calibrate_stereo,
-    observe,
-    one_thread,
-    solve_camera,
-    view_errors,
-)
+from calib.solving.adjust import adjust
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View, observe
+from calib.solving.first_rig import agree_on_motion, board_poses, solve_camera
+from calib.solving.held_out import view_errors
+from calib.solving.solve import calibrate_stereo, one_thread
+from calib.solving.state import BoardModel, State
 
 Float = NDArray[np.float64]
 
@@ -503,7 +495,7 @@ def _whole_session_tries(views: Sequence[View]) -> Iterator[tuple[str, str, list
 
 def _solves(views: Sequence[View], board: Board) -> bool:
     try:
-        c = calibrate_stereo(views, board, model="pinhole5", warp="flat")
+        c = calibrate_stereo(views, board, model="pinhole5", deformation="flat")
     except CalibrationError:
         return False
     return c.rms_px() < fit_limit(c.sizes) and len(c.views) >= 0.7 * len(views)

@@ -15,15 +15,13 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.solving.adjust import State, adjust, stepped
-from calib.solving.solve import (
-    Calibration,
-    HeldOut,
-    held_out,
-    one_thread,
-    rectified_rays,
-    rectifying,
-)
+from calib.solving.adjust import adjust
+from calib.solving.calibration import Calibration, HeldOut
+from calib.solving.epipolar import rectifying_rotations, triangulate
+from calib.solving.held_out import held_out
+from calib.solving.projection import unproject_points
+from calib.solving.solve import one_thread
+from calib.solving.state import State, difference, parameter_names, stepped
 
 Float = NDArray[np.float64]
 Grade = Literal["good", "usable", "recalibrate"]
@@ -31,10 +29,6 @@ Grade = Literal["good", "usable", "recalibrate"]
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 MATCHING_NOISE_PX = 0.25
 """One standard deviation of disparity that a good matcher leaves."""
-_COEFFICIENTS = {
-    "pinhole": "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y",
-    "fisheye": "k1 k2 k3 k4",
-}
 _COVERAGE_GRID = (8, 6)
 _REGIONS = (
     ("upper left", "upper middle", "upper right"),
@@ -150,24 +144,6 @@ def assess(
 # -- covariance ------------------------------------------------------------------------------
 
 
-def parameter_names(state: State) -> tuple[str, ...]:
-    """Names of the global parameters in the order of a step, without the board's shape."""
-    names = []
-    for side, values in zip(("left", "right"), state.intrinsics, strict=False):
-        each = ["fx", "fy", "cx", "cy", *_COEFFICIENTS[state.model].split()[: len(values) - 4]]
-        names += [f"{side}.{name}" for name in each]
-    return (*names, *(f"rotation.{axis}" for axis in "xyz"), *(f"t.{axis}" for axis in "xyz"))
-
-
-def difference(a: State, b: State) -> Float:
-    """(G,) step from ``a`` to ``b``, without the board's shape."""
-    turn = b.R @ a.R.T
-    w = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
-    return np.concatenate(
-        [*(y - x for x, y in zip(a.intrinsics, b.intrinsics, strict=True)), w, b.t - a.t]
-    )
-
-
 def _covariance(c: Calibration, left_out: HeldOut) -> tuple[tuple[str, ...], Float, float]:
     names = parameter_names(c.fit.state)
     scale = 1 / np.sqrt(np.maximum(np.diag(c.fit.normal), 1e-300))
@@ -198,17 +174,6 @@ def _baseline_sigma(c: Calibration, covariance: Float) -> float:
 # -- depth -----------------------------------------------------------------------------------
 
 
-def triangulate(state: State, left: Float, right: Float) -> Float:
-    """(N, 3) points in the rectified left frame from pixels (N, 2) of both cameras, board units."""
-    a, b = rectified_rays(state, 0, left), rectified_rays(state, 1, right)
-    with np.errstate(all="ignore"):
-        xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
-        Z = np.linalg.norm(state.t) / (xa - xb)
-    if (state.R.T @ state.t)[0] > 0:  # swapped cameras: the disparity has the other sign
-        Z = -Z
-    return np.column_stack([xa * Z, (ya + yb) / 2 * Z, Z])
-
-
 def image_points(c: Calibration, state: State, distance: float) -> tuple[Float, Float]:
     """Pixels (N, 2) of a grid over the left image and where the right camera sees them when they
     lie at ``distance``; only those both see.
@@ -216,12 +181,13 @@ def image_points(c: Calibration, state: State, distance: float) -> tuple[Float, 
     (w, h), (w2, h2) = c.sizes
     x, y = np.meshgrid(np.linspace(0.05, 0.95, 13) * (w - 1), np.linspace(0.05, 0.95, 9) * (h - 1))
     left = np.column_stack([x.ravel(), y.ravel()])
-    rays = rectified_rays(state, 0, left)
+    turn = rectifying_rotations(state.R, state.t)[0]
+    rays = unproject_points(state.model, state.intrinsics[0], left) @ turn.T
     with np.errstate(all="ignore"):
         points = rays * (distance / rays[:, 2:])
     ok = np.isfinite(points).all(axis=1) & (rays[:, 2] > 0.35)
     left, points = left[ok], points[ok]
-    in_right = points @ rectifying(state) @ state.R.T + state.t
+    in_right = points @ turn @ state.R.T + state.t
     right = state.camera(1, c.sizes[1]).project(in_right)
     both = np.isfinite(right).all(axis=1)
     both &= (right > -0.5).all(axis=1) & (right < np.array([w2, h2]) - 0.5).all(axis=1)
@@ -296,7 +262,7 @@ def _halves(c: Calibration) -> tuple[State, State] | None:
 def _distance_check(c: Calibration, left_out: HeldOut, covariance: Float) -> DistanceCheck:
     """Both diagonals of the board in every view, measured by the rig solved without that view."""
     errors, known, ends = [], [], []
-    shape = c.shape.bent(c.fit.state.shape)
+    shape = c.shape.deformed(c.fit.state.shape)
     for v, state in enumerate(left_out.states):
         view = c.seen.of_views([v])
         _, a, b = np.intersect1d(

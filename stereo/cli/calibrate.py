@@ -80,7 +80,7 @@ def calibrate_command(
     if live is not None:
         if images or old:
             raise InputError("--live takes its views from the source: drop IMAGES and --continue")
-        solve = {"model": model, "warp": warp, "intrinsics": known}
+        solve = {"model": model, "deformation": warp, "intrinsics": known}
         solve["baseline_m"] = None if baseline_mm is None else baseline_mm / 1e3
         live_options["as_json"] = as_json
         return _live(live, board, solve, live_options, partial(_finish, out, report, as_json))
@@ -96,7 +96,7 @@ def calibrate_command(
             right,
             board or "continued",
             model=model,
-            warp=warp,
+            deformation=warp,
             intrinsics=known,
             baseline_m=None if baseline_mm is None else baseline_mm / 1e3,
             cache=None if no_cache else default_cache(),

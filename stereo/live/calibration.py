@@ -20,7 +20,7 @@ from calib.calibrate import CalibrationSession, Feedback, Outcome, calibrate_vie
 from calib.detection.detect import detect
 from calib.detection.detection import Detection
 from calib.judging.quality import MATCHING_NOISE_PX, depth_errors
-from calib.solving.solve import View
+from calib.solving.calibration import View
 from stereo.errors import InputError
 from stereo.frame import Image
 

@@ -68,7 +68,7 @@ def test_pictures_are_shown_where_files_are_known(tmp_path: Path) -> None:
         sorted(tmp_path.glob("right*")),
         BOARD,
         model="pinhole5",
-        warp="flat",
+        deformation="flat",
     )
     assert found.calibration is not None
     assert found.calibration.rms_px() < 0.15

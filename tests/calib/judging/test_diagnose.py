@@ -13,7 +13,7 @@ from calib.calibrate import CalibrationSession, calibrate_views, views_of_rig
 def test_a_spoilt_session_is_named_with_its_images(way: str) -> None:
     rng = np.random.default_rng(11)
     case = SPOILS[way](synthetic_views(rng, random_rig(rng), 12), BOARD)
-    outcome = calibrate_views(case.views, BOARD, model="pinhole5", warp="flat")
+    outcome = calibrate_views(case.views, BOARD, model="pinhole5", deformation="flat")
     blamed = {r.name for r in outcome.rejected if r.cause == case.cause}
     for finding in outcome.findings:
         blamed |= set(finding.images) if finding.cause == case.cause else set()
@@ -27,7 +27,7 @@ def test_a_spoilt_view_does_not_spoil_the_rig() -> None:
     views = synthetic_views(rng, rig, 12)
     for way in ("moved board", "swapped view", "upside-down view", "flipped view"):
         outcome = calibrate_views(
-            SPOILS[way](views, BOARD).views, BOARD, model="pinhole5", warp="flat"
+            SPOILS[way](views, BOARD).views, BOARD, model="pinhole5", deformation="flat"
         )
         assert outcome.trusted, way
         assert outcome.rig is not None
@@ -56,7 +56,7 @@ def test_wrong_square_size_shows_against_a_known_baseline() -> None:
     rig = random_rig(rng)
     views = synthetic_views(rng, rig, 8)
     outcome = calibrate_views(
-        views, BOARD, model="pinhole5", warp="flat", baseline_m=1.1 * rig.baseline_m
+        views, BOARD, model="pinhole5", deformation="flat", baseline_m=1.1 * rig.baseline_m
     )
     assert not outcome.trusted
     assert "27.5" in outcome.findings[0].message
@@ -65,10 +65,12 @@ def test_wrong_square_size_shows_against_a_known_baseline() -> None:
 def test_evidence_is_enough_to_calibrate_again() -> None:
     rng = np.random.default_rng(15)
     rig = random_rig(rng)
-    outcome = calibrate_views(synthetic_views(rng, rig, 8), BOARD, model="pinhole5", warp="flat")
+    outcome = calibrate_views(
+        synthetic_views(rng, rig, 8), BOARD, model="pinhole5", deformation="flat"
+    )
     assert outcome.rig is not None
     board, views = views_of_rig(outcome.rig)
-    again = calibrate_views(views, board, model="pinhole5", warp="flat")
+    again = calibrate_views(views, board, model="pinhole5", deformation="flat")
     assert again.rig is not None
     assert again.rig.baseline_m == pytest.approx(outcome.rig.baseline_m, rel=1e-5)
 
@@ -97,7 +99,7 @@ def test_a_known_baseline_gives_a_board_of_unknown_units_its_length() -> None:
         synthetic_views(rng, rig, 8),
         board,
         model="pinhole5",
-        warp="flat",
+        deformation="flat",
         baseline_m=rig.baseline_m,
     )
     assert outcome.trusted

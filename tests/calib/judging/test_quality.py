@@ -4,8 +4,10 @@ import numpy as np
 from boards import BOARD, random_rig, synthetic_views, truth_state
 
 from calib.calibrate import calibrate_views
-from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate
+from calib.judging.quality import assess, depth_sigma, image_points
+from calib.solving.epipolar import triangulate
 from calib.solving.solve import calibrate_stereo
+from calib.solving.state import difference
 
 
 def test_error_bars_cover_the_truth_and_predict_the_depth_error() -> None:
@@ -14,7 +16,9 @@ def test_error_bars_cover_the_truth_and_predict_the_depth_error() -> None:
     for seed in range(6):
         rng = np.random.default_rng(seed)
         rig = random_rig(rng)
-        c = calibrate_stereo(synthetic_views(rng, rig, 10), BOARD, model="pinhole5", warp="flat")
+        c = calibrate_stereo(
+            synthetic_views(rng, rig, 10), BOARD, model="pinhole5", deformation="flat"
+        )
         q = assess(c, distances=(2.0,))
         truth = truth_state(rig)
         z.append(difference(c.fit.state, truth) / np.sqrt(np.diag(q.covariance)))
@@ -31,7 +35,7 @@ def test_good_views_are_trusted() -> None:
     rng = np.random.default_rng(7)
     rig = random_rig(rng)
     good = assess(
-        calibrate_stereo(synthetic_views(rng, rig, 12), BOARD, model="pinhole5", warp="flat")
+        calibrate_stereo(synthetic_views(rng, rig, 12), BOARD, model="pinhole5", deformation="flat")
     )
     assert good.grade == "good"
     assert good.distance_check.observed_percent < 1
@@ -43,6 +47,6 @@ def test_parallel_views_are_not_trusted() -> None:
     rng = np.random.default_rng(7)
     for tilt in (0.01, 0.04):
         views = synthetic_views(rng, random_rig(rng), 12, tilt=tilt)
-        outcome = calibrate_views(views, BOARD, model="pinhole5", warp="flat")
+        outcome = calibrate_views(views, BOARD, model="pinhole5", deformation="flat")
         assert not outcome.trusted
         assert "parallel_views" in {finding.cause for finding in outcome.findings}

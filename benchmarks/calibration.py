@@ -21,7 +21,8 @@ from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, t
 from calib.calibrate import Outcome, calibrate_files  # noqa: E402
 from calib.detection.detect import detect  # noqa: E402
 from calib.detection.detection import match_order  # noqa: E402
-from calib.judging.quality import assess, depth_sigma, image_points  # noqa: E402
+from calib.judging.depth_error import calibration_depth_sigma, image_points  # noqa: E402
+from calib.judging.quality import assess  # noqa: E402
 from calib.solving import first_rig  # noqa: E402
 from calib.solving.calibration import View  # noqa: E402
 from calib.solving.epipolar import triangulate  # noqa: E402
@@ -143,7 +144,7 @@ def coverage(title: str, rigs: int, *, images: bool) -> None:
         for distance, rows in depth.items():
             left, right = image_points(c, truth, distance)
             there, real_z = (triangulate(s, left, right)[:, 2] for s in (c.fit.state, truth))
-            sigma = depth_sigma(c, q.covariance, left, right)[1]
+            sigma = calibration_depth_sigma(c, q.covariance, left, right)[1]
             rows.append((np.sqrt(np.median((there - real_z) ** 2)) / 0.6745, np.median(sigma)))
     inside = np.abs(np.array(z)) < 3
     print(f"{rigs} rigs, {title}: parameters within 3 sigma {100 * inside.mean():.2f} %, "

@@ -20,15 +20,10 @@ from calib.detection.detection import Detection, match_order
 from calib.detection.files import detect_files, image_hash, read_gray
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
-from calib.judging.diagnose import (
-    Finding,
-    diagnose,
-    explain_failure,
-    explain_rejected,
-    explain_unseen,
-    fit_limit,
-)
+from calib.judging.diagnose import Finding, diagnose, fit_limit
+from calib.judging.failure import explain_failure, explain_unseen
 from calib.judging.quality import Quality, assess
+from calib.judging.rejected import explain_rejected
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View
 from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo

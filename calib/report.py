@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from calib.atomic import replace_whole
 from calib.calibrate import Outcome
 from calib.detection.files import read_gray
-from calib.judging.quality import Quality, depth_sigma, image_points
+from calib.judging.depth_error import calibration_depth_sigma, image_points
+from calib.judging.quality import Quality
 from calib.solving.calibration import Calibration
 from calib.solving.epipolar import rectifying_rotations
 
@@ -139,7 +140,7 @@ def _depth_map(c: Calibration, q: Quality, distance: float) -> str:
     w, h = c.sizes[0]
     if len(left) < 4:
         return ""
-    _, sigma = depth_sigma(c, q.covariance, left, right)
+    _, sigma = calibration_depth_sigma(c, q.covariance, left, right)
     percent = 100 * sigma / distance
     dx, dy = 0.9 * (w - 1) / 12, 0.9 * (h - 1) / 8
     top = float(np.nanquantile(percent, 0.95))

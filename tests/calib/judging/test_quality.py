@@ -4,7 +4,8 @@ import numpy as np
 from boards import BOARD, random_rig, synthetic_views, truth_state
 
 from calib.calibrate import calibrate_views
-from calib.judging.quality import assess, depth_sigma, image_points
+from calib.judging.depth_error import calibration_depth_sigma, image_points
+from calib.judging.quality import assess
 from calib.solving.epipolar import triangulate
 from calib.solving.solve import calibrate_stereo
 from calib.solving.state import difference
@@ -25,7 +26,7 @@ def test_error_bars_cover_the_truth_and_predict_the_depth_error() -> None:
         left, right = image_points(c, truth, 2.0)
         error = triangulate(c.fit.state, left, right)[:, 2] - triangulate(truth, left, right)[:, 2]
         true.append(np.sqrt(np.median(error**2)) / 0.6745)
-        predicted.append(np.median(depth_sigma(c, q.covariance, left, right)[1]))
+        predicted.append(np.median(calibration_depth_sigma(c, q.covariance, left, right)[1]))
     assert np.mean(np.abs(z) < 3) > 0.97
     # over six rigs the ratio is known to some 30 %
     assert 1 / 2 < np.sqrt(np.mean(np.square(predicted)) / np.mean(np.square(true))) < 2

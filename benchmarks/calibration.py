@@ -18,16 +18,18 @@ sys.path[:0] = [str(REPO), str(REPO / "tests")]
 
 from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, truth_state  # noqa: E402
 
-from calib.calibrate import Outcome, calibrate_files  # noqa: E402
+from calib.calibrate import ImagePair, calibrate_files  # noqa: E402
 from calib.detection.detect import detect  # noqa: E402
 from calib.detection.detection import match_order  # noqa: E402
 from calib.judging.depth_error import calibration_depth_sigma, image_points  # noqa: E402
 from calib.judging.quality import assess  # noqa: E402
+from calib.outcome import Outcome  # noqa: E402
 from calib.solving import first_rig  # noqa: E402
 from calib.solving.calibration import View  # noqa: E402
 from calib.solving.epipolar import triangulate  # noqa: E402
 from calib.solving.solve import calibrate_stereo  # noqa: E402
 from calib.solving.state import difference  # noqa: E402
+from stereo.cli.calibrate import _pairs_of  # noqa: E402
 
 SETS = {
     "opencv_samples": ("left*", "right*", "chessboard:9x6:1u", "rms <= 0.13, rows <= 0.105"),
@@ -70,24 +72,22 @@ def main() -> None:
         coverage("rendered images", args.rendered, images=True)
 
 
-def files(folder: Path) -> tuple[list[Path], list[Path], str]:
+def files(folder: Path) -> tuple[list[ImagePair], list[Path], str]:
+    """Pairs, images without a partner, and the board of one of the sets."""
     left, right, board, _ = SETS[folder.name]
     keep = {".jpg", ".png"}
-    return (
-        [p for p in folder.glob(left) if p.suffix in keep],
-        [p for p in folder.glob(right) if p.suffix in keep],
-        board,
-    )
+    sides = ([p for p in folder.glob(side) if p.suffix in keep] for side in (left, right))
+    return (*_pairs_of(*sides), board)
 
 
 def real(root: Path) -> None:
     print(f"{'set':26}{'model':16}{'flat':>7}{'rms':>7}{'rows':>7}{'baseline':>19}{'s':>6}  grade")
     for name in SETS:
-        left, right, board = files(root / name)
+        pairs, unpaired, board = files(root / name)
         began = time.perf_counter()
-        outcome = calibrate_files(left, right, board)
+        outcome = calibrate_files(pairs, board, unpaired=unpaired)
         took = time.perf_counter() - began
-        flat = calibrate_files(left, right, board, deformation="flat")
+        flat = calibrate_files(pairs, board, unpaired=unpaired, deformation="flat")
         print(line(name, outcome, flat, took))
 
 
@@ -108,9 +108,9 @@ def line(name: str, outcome: Outcome, flat: Outcome, took: float) -> str:
 
 def starts(folder: Path) -> None:
     """The same answer from 20 random starts and orders of the views."""
-    left, right, board = files(folder)
+    pairs, _, board = files(folder)
     began = time.perf_counter()
-    first = calibrate_files(left, right, board, model="pinhole5", deformation="flat")
+    first = calibrate_files(pairs, board, model="pinhole5", deformation="flat")
     took = time.perf_counter() - began
     assert first.calibration is not None
     rng = np.random.default_rng(0)

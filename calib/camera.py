@@ -7,7 +7,7 @@ OpenCV, so a right camera at +x has ``t[0] < 0``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
@@ -16,6 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from calib import lens
 from calib.errors import CameraError
+from calib.notes import Notes, checked_text
 
 Float = NDArray[np.float64]
 Model = Literal["pinhole", "fisheye"]
@@ -169,33 +170,6 @@ class Camera:
         return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
 
 
-class Notes(Mapping[str, Any]):
-    """A read-only mapping of plain data (text, numbers, nested tuples and Notes).
-
-    Lists become tuples and numpy arrays nested tuples of numbers, so that a rig file can hold
-    it. Raises CameraError naming the key for anything else.
-    """
-
-    __slots__ = ("_items",)
-
-    def __init__(self, items: Mapping[str, Any] | None = None, *, where: str = "notes") -> None:
-        self._items: dict[str, Any] = {}
-        for key, value in (items or {}).items():
-            self._items[_checked_text(where, key)] = _plain(value, f"{where}.{key}")
-
-    def __getitem__(self, key: str) -> Any:
-        return self._items[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __repr__(self) -> str:
-        return f"Notes({self._items!r})"
-
-
 @dataclass(frozen=True, eq=False, slots=True)
 class StereoRig:
     """Two cameras and the motion between them.
@@ -237,7 +211,7 @@ class StereoRig:
             if value is not None and not 0 <= value < np.inf:
                 raise CameraError(f"{name}: expected pixels >= 0 or None, got {value!r}")
         if self.name is not None:
-            _checked_text("name", self.name)
+            checked_text("name", self.name)
         notes = self.notes if isinstance(self.notes, Notes) else Notes(self.notes)
         for name, checked in (("R_right_left", R), ("t_right_left", t), ("notes", notes)):
             object.__setattr__(self, name, checked)
@@ -355,13 +329,6 @@ def _checked_points(name: str, value: ArrayLike, columns: int) -> Float:
     return array
 
 
-def _checked_text(name: str, value: Any) -> str:
-    # lone surrogates are in no file's encoding
-    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise CameraError(f"{name}: expected text, got {value!r:.60}")
-    return value
-
-
 def _checked_size(size: Any) -> Size:
     try:
         given = tuple(size)
@@ -407,20 +374,3 @@ def _check_baseline(baseline_m: float) -> None:
             f"the baseline is {baseline_m:g} m; expected {low:g} to {high:g} m. "
             "Lengths here are metres: were millimetres or board squares given, or the reverse?"
         )
-
-
-def _plain(value: Any, where: str) -> Any:
-    """Copy plain data so that nobody can change it; refuse everything else by its key."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return Notes(value, where=where)
-    if isinstance(value, list | tuple):
-        return tuple(_plain(item, f"{where}[{i}]") for i, item in enumerate(value))
-    if isinstance(value, str):
-        return _checked_text(where, value)
-    if isinstance(value, int) and abs(value) >= 2**63:
-        raise CameraError(f"{where}: expected a number that fits 64 bits")
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    raise CameraError(f"{where}: expected plain data, got {type(value).__name__}")

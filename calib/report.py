@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.atomic import replace_whole
-from calib.calibrate import Outcome
 from calib.detection.files import read_gray
 from calib.judging.depth_error import calibration_depth_sigma, image_points
 from calib.judging.quality import Quality
+from calib.outcome import Outcome
 from calib.solving.calibration import Calibration
 from calib.solving.epipolar import rectifying_rotations
 

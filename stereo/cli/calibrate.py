@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,8 +19,9 @@ from stereo.cli.options import opened_as, source_options
 from stereo.errors import InputError
 
 if TYPE_CHECKING:
-    from calib.calibrate import Outcome
+    from calib.calibrate import ImagePair
     from calib.camera import Camera
+    from calib.outcome import Outcome
 
 _MODELS = ("auto", "pinhole5", "pinhole8", "pinhole12", "pinhole14", "fisheye")
 UNTRUSTED = 3
@@ -91,10 +93,11 @@ def calibrate_command(
     if board is None and earlier is None:
         raise InputError("give --board, such as chessboard:9x6:25mm (inner corners), or auto")
     with _sides(images) as (left, right), _progress() as tell:
+        pairs, unpaired = _pairs_of(left, right)
         outcome = calibrate_files(
-            left,
-            right,
+            pairs,
             board or "continued",
+            unpaired=unpaired,
             model=model,
             deformation=warp,
             intrinsics=known,
@@ -229,6 +232,30 @@ def _one_folder(folder: Path, scratch: Path) -> tuple[list[Path], list[Path]]:
     if not found:
         raise InputError(f"{folder}: no images, and no folders left and right, in it")
     return _split(found, scratch)
+
+
+def _pairs_of(left: list[Path], right: list[Path]) -> tuple[list[ImagePair], list[Path]]:
+    """By the last number in each name, or by place where there is none; and what is left over."""
+    from calib.calibrate import ImagePair
+
+    one, two = _numbered(left), _numbered(right)
+    if one is None or two is None:
+        one, two = dict(enumerate(sorted(left))), dict(enumerate(sorted(right)))
+    pairs = [ImagePair(one[k].stem, one[k], two[k]) for k in sorted(one.keys() & two.keys())]
+    over = [
+        here[k] for here, there in ((one, two), (two, one)) for k in sorted(here.keys() - there)
+    ]
+    return pairs, over
+
+
+def _numbered(paths: list[Path]) -> dict[int, Path] | None:
+    numbers: dict[int, Path] = {}
+    for path in paths:
+        digits = re.findall(r"\d+", path.stem)
+        if not digits or int(digits[-1]) in numbers:
+            return None
+        numbers[int(digits[-1])] = path
+    return numbers
 
 
 def _split(found: list[Path], scratch: Path) -> tuple[list[Path], list[Path]]:

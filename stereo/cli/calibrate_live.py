@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from calib.calibrate import Outcome
+from calib.outcome import Outcome
 from calib.solving.calibration import FEWEST_VIEWS
 from stereo.display import has_display
 from stereo.errors import InputError, SourceError

@@ -16,10 +16,12 @@ from typing import Literal
 import numpy as np
 
 from calib.board import Board
-from calib.calibrate import CalibrationSession, Feedback, Outcome, calibrate_views
+from calib.calibrate import calibrate_views
+from calib.collect import CalibrationSession, Feedback
 from calib.detection.detect import detect
 from calib.detection.detection import Detection
 from calib.judging.depth_error import MATCHING_NOISE_PX, expected_depth_errors
+from calib.outcome import Outcome
 from calib.solving.calibration import View
 from stereo.errors import InputError
 from stereo.frame import Image

@@ -14,8 +14,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calib import lens
 from calib.errors import CameraError
+from calib.lens import (
+    fisheye_distort,
+    fisheye_domain,
+    fisheye_undistort,
+    pinhole_distort,
+    pinhole_domain,
+    pinhole_undistort,
+    tilt_homography,
+)
 from calib.notes import Notes, checked_text
 
 Float = NDArray[np.float64]
@@ -79,8 +87,8 @@ class Camera:
     def max_angle_rad(self) -> float:
         """Angle off the optical axis at which the lens model folds or ends; no ray beyond it."""
         if self.model == "fisheye":
-            return lens.fisheye_domain(self._coefficients(4)).limit
-        return float(np.arctan(lens.pinhole_domain(self._coefficients(12)).limit))
+            return fisheye_domain(self._coefficients(4)).limit
+        return float(np.arctan(pinhole_domain(self._coefficients(12)).limit))
 
     def project(self, points: ArrayLike) -> Float:
         """Pixels (N, 2) at which points (N, 3), in the camera's frame, any unit, are seen.
@@ -130,22 +138,22 @@ class Camera:
 
     def _tilt(self) -> Float:
         tau_x, tau_y = self._coefficients(14)[12:]
-        return lens.tilt_homography(tau_x, tau_y)
+        return tilt_homography(tau_x, tau_y)
 
     def _project_fisheye(self, X: Float, Y: Float, Z: Float) -> Float:
         across = np.hypot(X, Y)
         theta = np.arctan2(across, Z)
         k = self._coefficients(4)
-        radius, _ = lens.fisheye_distort(theta, k)
-        seen = (theta < lens.fisheye_domain(k).limit) & ((across > 0) | (Z > 0))
+        radius, _ = fisheye_distort(theta, k)
+        seen = (theta < fisheye_domain(k).limit) & ((across > 0) | (Z > 0))
         outward = np.where(across > 0, radius / across, 0)
         return np.where(seen, [X * outward, Y * outward], np.nan).T
 
     def _project_pinhole(self, X: Float, Y: Float, Z: Float) -> Float:
         k = self._coefficients(12)
         x, y = X / Z, Y / Z
-        u, v, _ = lens.pinhole_distort(x, y, k)
-        seen = (Z > 0) & (np.hypot(x, y) < lens.pinhole_domain(k).limit)
+        u, v, _ = pinhole_distort(x, y, k)
+        seen = (Z > 0) & (np.hypot(x, y) < pinhole_domain(k).limit)
         if self.distortion.size > 12:
             u, v, depth = self._tilt() @ np.array([u, v, np.ones_like(u)])
             u, v, seen = u / depth, v / depth, seen & (depth > 0)
@@ -153,7 +161,7 @@ class Camera:
 
     def _unproject_fisheye(self, uv: Float) -> Float:
         radius = np.hypot(uv[:, 0], uv[:, 1])
-        theta = lens.fisheye_undistort(radius, self._coefficients(4))
+        theta = fisheye_undistort(radius, self._coefficients(4))
         sideways = np.divide(np.sin(theta), radius, out=np.ones_like(radius), where=radius > 0)
         rays = np.column_stack([uv * sideways[:, None], np.cos(theta)])
         return np.where(np.isnan(theta)[:, None], np.nan, rays)
@@ -165,7 +173,7 @@ class Camera:
             with np.errstate(all="ignore"):
                 u, v = np.where(depth > 0, np.array([u, v]) / depth, np.nan)
         if np.any(self.distortion[:12]):
-            u, v = lens.pinhole_undistort(u, v, self._coefficients(12))
+            u, v = pinhole_undistort(u, v, self._coefficients(12))
         rays = np.column_stack([u, v, np.ones_like(u)])
         return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calib import lens
 from calib.camera import Model
+from calib.lens import fisheye_undistort, pinhole_distort, tilt_homography
 from calib.solving.state import BoardModel, Observations, State, cross
 
 Float = NDArray[np.float64]
@@ -79,7 +79,7 @@ def _pinhole(X: Float, k: Float) -> tuple[Float, Float, Float]:
         x, y = X[:, 0] / z, X[:, 1] / z
         full = np.zeros(14)
         full[: len(k)] = k
-        u, v, J = lens.pinhole_distort(x, y, tuple(full[:12].tolist()))
+        u, v, J = pinhole_distort(x, y, tuple(full[:12].tolist()))
         D = np.moveaxis(J, -1, 0)
         r2 = x * x + y * y
         r4, r6 = r2 * r2, r2 * r2 * r2
@@ -106,7 +106,7 @@ def _tilted(uv: Float, D: Float, J_k: Float, tau: Float) -> tuple[Float, Float, 
     """Apply the sensor's tilt; its own two derivatives are central differences."""
 
     def through(angles: Float) -> tuple[Float, Float]:
-        T = lens.tilt_homography(*angles)
+        T = tilt_homography(*angles)
         h = np.column_stack([uv, np.ones(len(uv))]) @ T.T
         w = h[:, :2] / h[:, 2:]
         return w, (T[None, :2, :2] - w[:, :, None] * T[None, 2:, :2]) / h[:, 2, None, None]
@@ -151,20 +151,17 @@ def unproject_points(model: Model, values: Float, pixels: Float) -> Float:
     k = np.pad(values[4:], (0, 18 - len(values)))
     if model == "fisheye":
         radius = np.hypot(uv[:, 0], uv[:, 1])
-        theta = lens.fisheye_undistort(radius, tuple(k[:4].tolist()))
+        theta = fisheye_undistort(radius, tuple(k[:4].tolist()))
         sideways = np.divide(np.sin(theta), radius, out=np.ones_like(radius), where=radius > 0)
         return np.column_stack([uv * sideways[:, None], np.cos(theta)])
     if len(values) > 16:
-        h = (
-            np.column_stack([uv, np.ones(len(uv))])
-            @ np.linalg.inv(lens.tilt_homography(*k[12:14])).T
-        )
+        h = np.column_stack([uv, np.ones(len(uv))]) @ np.linalg.inv(tilt_homography(*k[12:14])).T
         uv = h[:, :2] / h[:, 2:]
     k12 = tuple(k[:12].tolist())
     x, y = uv.T.copy()
     with np.errstate(all="ignore"):
         for step in range(30):
-            u, v, J = lens.pinhole_distort(x, y, k12)
+            u, v, J = pinhole_distort(x, y, k12)
             du, dv = u - uv[:, 0], v - uv[:, 1]
             if step >= 5 and np.nanmax(np.hypot(du, dv), initial=0) < 1e-13:
                 break
@@ -175,7 +172,7 @@ def unproject_points(model: Model, values: Float, pixels: Float) -> Float:
                 continue
             det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
             x, y = x - (J[1, 1] * du - J[0, 1] * dv) / det, y - (J[0, 0] * dv - J[1, 0] * du) / det
-        u, v, J = lens.pinhole_distort(x, y, k12)
+        u, v, J = pinhole_distort(x, y, k12)
         det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
         ok = (np.hypot(u - uv[:, 0], v - uv[:, 1]) < 1e-9) & (det > 0)
     return np.where(ok[:, None], np.column_stack([x, y, np.ones_like(x)]), np.nan)

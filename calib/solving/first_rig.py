@@ -35,42 +35,47 @@ def solve_camera(
 
     Raises CalibrationError when no start leads anywhere.
     """
-    seen = observe_one(detections)
-    width, height = detections[0].size
-    centre = np.array([(width - 1) / 2, (height - 1) / 2])
-    loose = max(2.0, width / 100)
-    fits: list[Fit] = []
     if known is not None:
-        K, d = known.K, known.distortion
-        rays = [known.unproject(one.points) for one in detections]
-        R, t = board_poses(rays, detections, shape)
-        values = np.r_[K[0, 0], K[1, 1], K[0, 2], K[1, 2], d]
-        state = State(model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
-        fits.append(adjust(shape, state, seen, free=np.zeros(state.globals, bool), robust_px=2.0))
-    for share in () if known is not None else _STARTS[model]:
-        f = share * width
-        start = Camera(
-            model, (width, height), np.array([[f, 0, centre[0]], [0, f, centre[1]], [0, 0, 1]])
-        )
-        R, t = board_poses([_rays(start, one.points) for one in detections], detections, shape)
-        values = np.r_[f, f, centre, np.zeros(count)]
-        state = State(model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
-        each = np.arange(state.globals)
-        fit = adjust(shape, state, seen, free=each < 2, robust_px=loose, max_steps=8)
-        fit = adjust(
-            shape, fit.state, seen, free=np.isin(each, (0, 1, 4, 5)), robust_px=loose, max_steps=15
-        )
-        fits.append(
-            adjust(shape, fit.state, seen, robust_px=max(1.0, width / 1000), tolerance=1e-7)
-        )
-    fits = [fit for fit in fits if np.isfinite(fit.cost)]
-    if not fits:
+        fits = [_with_lens(known, detections, shape)]
+    else:
+        width = detections[0].size[0]
+        fits = [_from_focal(s * width, detections, shape, model, count) for s in _STARTS[model]]
+    finite = [fit for fit in fits if np.isfinite(fit.cost)]
+    if not finite:
         raise CalibrationError(
             "no lens of this model explains the corners; are they of the board that was named?"
         )
-    best = min(fits, key=lambda fit: fit.cost)
-    same = [fit for fit in fits if fit.cost <= best.cost * 1.001 + 1e-9]
-    return best, len(same) / max(1, len(_STARTS[model]) if known is None else 1)
+    best = min(finite, key=lambda fit: fit.cost)
+    same = [fit for fit in finite if fit.cost <= best.cost * 1.001 + 1e-9]
+    return best, len(same) / len(fits)
+
+
+def _with_lens(known: Camera, detections: Sequence[Detection], shape: BoardModel) -> Fit:
+    """The board's poses before a camera that stays as it is."""
+    K, d = known.K, known.distortion
+    R, t = board_poses([known.unproject(one.points) for one in detections], detections, shape)
+    values = np.r_[K[0, 0], K[1, 1], K[0, 2], K[1, 2], d]
+    state = State(known.model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
+    fixed = np.zeros(state.globals, bool)
+    return adjust(shape, state, observe_one(detections), free=fixed, robust_px=2.0)
+
+
+def _from_focal(
+    f: float, detections: Sequence[Detection], shape: BoardModel, model: Model, count: int
+) -> Fit:
+    """Started from one focal length (px) and no distortion, more and more of the lens is freed."""
+    seen = observe_one(detections)
+    width, height = detections[0].size
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    start = Camera(model, (width, height), np.array([[f, 0, cx], [0, f, cy], [0, 0, 1]]))
+    R, t = board_poses([_rays(start, one.points) for one in detections], detections, shape)
+    values = np.r_[f, f, cx, cy, np.zeros(count)]
+    state = State(model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
+    each, loose = np.arange(state.globals), max(2.0, width / 100)
+    radial = np.isin(each, (0, 1, 4, 5))
+    fit = adjust(shape, state, seen, free=each < 2, robust_px=loose, max_steps=8)
+    fit = adjust(shape, fit.state, seen, free=radial, robust_px=loose, max_steps=15)
+    return adjust(shape, fit.state, seen, robust_px=max(1.0, width / 1000), tolerance=1e-7)
 
 
 def _rays(camera: Camera, pixels: Float) -> Float:

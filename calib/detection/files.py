@@ -1,4 +1,4 @@
-"""The same for many files at once, remembered between runs by what the files hold."""
+"""Find a board in many files at once; answers are remembered between runs by what a file holds."""
 
 from __future__ import annotations
 

@@ -18,11 +18,18 @@ sys.path[:0] = [str(REPO), str(REPO / "tests")]
 
 from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, truth_state  # noqa: E402
 
-from calib import solve  # noqa: E402
-from calib.calibrate import Outcome, calibrate_files  # noqa: E402
-from calib.detection.detect import detect, match_order  # noqa: E402
-from calib.judging.quality import assess, depth_sigma, difference, image_points, triangulate  # noqa: E402
-from calib.solving.solve import View, calibrate_stereo  # noqa: E402
+from calib.calibrate import ImagePair, calibrate_files  # noqa: E402
+from calib.detection.detect import detect  # noqa: E402
+from calib.detection.detection import match_order  # noqa: E402
+from calib.judging.depth_error import calibration_depth_sigma, image_points  # noqa: E402
+from calib.judging.quality import assess  # noqa: E402
+from calib.outcome import Outcome  # noqa: E402
+from calib.solving import first_rig  # noqa: E402
+from calib.solving.calibration import View  # noqa: E402
+from calib.solving.epipolar import triangulate  # noqa: E402
+from calib.solving.solve import calibrate_stereo  # noqa: E402
+from calib.solving.state import difference  # noqa: E402
+from stereo.cli.calibrate import _pairs_of  # noqa: E402
 
 SETS = {
     "opencv_samples": ("left*", "right*", "chessboard:9x6:1u", "rms <= 0.13, rows <= 0.105"),
@@ -65,24 +72,22 @@ def main() -> None:
         coverage("rendered images", args.rendered, images=True)
 
 
-def files(folder: Path) -> tuple[list[Path], list[Path], str]:
+def files(folder: Path) -> tuple[list[ImagePair], list[Path], str]:
+    """Pairs, images without a partner, and the board of one of the sets."""
     left, right, board, _ = SETS[folder.name]
     keep = {".jpg", ".png"}
-    return (
-        [p for p in folder.glob(left) if p.suffix in keep],
-        [p for p in folder.glob(right) if p.suffix in keep],
-        board,
-    )
+    sides = ([p for p in folder.glob(side) if p.suffix in keep] for side in (left, right))
+    return (*_pairs_of(*sides), board)
 
 
 def real(root: Path) -> None:
     print(f"{'set':26}{'model':16}{'flat':>7}{'rms':>7}{'rows':>7}{'baseline':>19}{'s':>6}  grade")
     for name in SETS:
-        left, right, board = files(root / name)
+        pairs, unpaired, board = files(root / name)
         began = time.perf_counter()
-        outcome = calibrate_files(left, right, board)
+        outcome = calibrate_files(pairs, board, unpaired=unpaired)
         took = time.perf_counter() - began
-        flat = calibrate_files(left, right, board, warp="flat")
+        flat = calibrate_files(pairs, board, unpaired=unpaired, deformation="flat")
         print(line(name, outcome, flat, took))
 
 
@@ -103,20 +108,22 @@ def line(name: str, outcome: Outcome, flat: Outcome, took: float) -> str:
 
 def starts(folder: Path) -> None:
     """The same answer from 20 random starts and orders of the views."""
-    left, right, board = files(folder)
+    pairs, _, board = files(folder)
     began = time.perf_counter()
-    first = calibrate_files(left, right, board, model="pinhole5", warp="flat")
+    first = calibrate_files(pairs, board, model="pinhole5", deformation="flat")
     took = time.perf_counter() - began
     assert first.calibration is not None
     rng = np.random.default_rng(0)
-    usual, found = solve._STARTS, []
+    usual, found = first_rig._STARTS, []
     for _ in range(20):
-        solve._STARTS = {"pinhole": tuple(rng.uniform(0.4, 4, 2)), "fisheye": (0.4,)}
+        first_rig._STARTS = {"pinhole": tuple(rng.uniform(0.4, 4, 2)), "fisheye": (0.4,)}
         views = [first.calibration.views[i] for i in rng.permutation(len(first.calibration.views))]
         found.append(
-            calibrate_stereo(views, first.calibration.board, model="pinhole5", warp="flat").rig
+            calibrate_stereo(
+                views, first.calibration.board, model="pinhole5", deformation="flat"
+            ).rig
         )
-    solve._STARTS = usual
+    first_rig._STARTS = usual
     baselines = np.array([rig.baseline_m for rig in found])
     spread = 100 * np.ptp(baselines) / baselines.mean()
     print(f"20 random starts, shuffled: baseline spread {spread:.2g} % (goal 0.1 %); "
@@ -130,14 +137,14 @@ def coverage(title: str, rigs: int, *, images: bool) -> None:
         rng = np.random.default_rng(seed)
         rig = random_rig(rng)
         views = rendered_views(rng, rig, 15) if images else synthetic_views(rng, rig, 15)
-        c = calibrate_stereo(views, BOARD, model="pinhole5", warp="flat")
+        c = calibrate_stereo(views, BOARD, model="pinhole5", deformation="flat")
         q = assess(c)
         truth = truth_state(rig)
         z.append(difference(c.fit.state, truth) / np.sqrt(np.diag(q.covariance)))
         for distance, rows in depth.items():
             left, right = image_points(c, truth, distance)
             there, real_z = (triangulate(s, left, right)[:, 2] for s in (c.fit.state, truth))
-            sigma = depth_sigma(c, q.covariance, left, right)[1]
+            sigma = calibration_depth_sigma(c, q.covariance, left, right)[1]
             rows.append((np.sqrt(np.median((there - real_z) ** 2)) / 0.6745, np.median(sigma)))
     inside = np.abs(np.array(z)) < 3
     print(f"{rigs} rigs, {title}: parameters within 3 sigma {100 * inside.mean():.2f} %, "

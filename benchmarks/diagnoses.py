@@ -22,9 +22,11 @@ from calibration import SETS, files  # noqa: E402
 from spoil import FALSE_ALARMS, SPOILS, Spoilt  # noqa: E402
 
 from calib.board import Board, parse_board  # noqa: E402
-from calib.calibrate import Outcome, calibrate_views, pair_files  # noqa: E402
-from calib.detection.detect import default_cache, detect_files, match_order  # noqa: E402
-from calib.solving.solve import View  # noqa: E402
+from calib.calibrate import calibrate_views  # noqa: E402
+from calib.detection.detection import match_order  # noqa: E402
+from calib.detection.files import default_cache, detect_files  # noqa: E402
+from calib.outcome import Outcome  # noqa: E402
+from calib.solving.calibration import View  # noqa: E402
 
 SYNTHETIC = ("chessboard:9x6:25mm", "chessboard:8x5:25mm", "circles:7x5:30mm", "acircles:4x11:20mm")
 Session = tuple[str, list[View], Board]
@@ -45,9 +47,8 @@ def real(root: Path) -> Iterator[Session]:
     for name in SETS if root.is_dir() else ():
         if name.startswith("degenerate"):
             continue
-        left, right, spec = files(root / name)
+        pairs, _, spec = files(root / name)
         board = parse_board(spec)
-        pairs, _ = pair_files(left, right)
         found = detect_files([p for _, a, b in pairs for p in (a, b)], board, cache=default_cache())
         views = [
             View(pair[0], a, match_order(a, b, board))

@@ -3,7 +3,8 @@
 ``load_rig(path)`` reads a calibration file into a ``StereoRig`` (or a ``RectifiedRig`` when the
 file holds rectified geometry only), ``save_rig(rig, path)`` writes our own file.
 
-    outcome = calibrate_files(left_files, right_files, parse_board("chessboard:9x6:25mm"))
+    pairs = [ImagePair("01", Path("left01.png"), Path("right01.png")), ...]
+    outcome = calibrate_files(pairs, parse_board("chessboard:9x6:25mm"))
     outcome.grade, outcome.rig, outcome.summary()
 
 What calibrates is loaded when first used: who only reads a rig file does not wait for it.
@@ -14,23 +15,27 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from calib.camera import Camera, Notes, RectifiedRig, StereoRig
+from calib.camera import Camera, RectifiedRig, StereoRig
 from calib.errors import CalibrationError, CameraError, RigFileError, RigWriteError
 from calib.formats import FORMATS, Format, load_rig, save_rig
+from calib.notes import Notes
 
 if TYPE_CHECKING:
     from calib.board import parse_board
-    from calib.calibrate import CalibrationSession, Outcome, calibrate_files
+    from calib.calibrate import calibrate_files
+    from calib.collect import CalibrationSession
+    from calib.outcome import Outcome
     from calib.report import write_report
-    from calib.solving.solve import Calibration, calibrate_stereo
+    from calib.solving.calibration import Calibration
+    from calib.solving.solve import calibrate_stereo
 
 _HOME = {
     "parse_board": "board",
     "write_report": "report",
-    "CalibrationSession": "calibrate",
-    "Outcome": "calibrate",
+    "CalibrationSession": "collect",
+    "Outcome": "outcome",
     "calibrate_files": "calibrate",
-    "Calibration": "solving.solve",
+    "Calibration": "solving.calibration",
     "calibrate_stereo": "solving.solve",
 }
 

@@ -7,15 +7,24 @@ OpenCV, so a right camera at +x has ``t[0] < 0``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from calib import lens
 from calib.errors import CameraError
+from calib.lens import (
+    fisheye_distort,
+    fisheye_domain,
+    fisheye_undistort,
+    pinhole_distort,
+    pinhole_domain,
+    pinhole_undistort,
+    tilt_homography,
+)
+from calib.notes import Notes, checked_text
 
 Float = NDArray[np.float64]
 Model = Literal["pinhole", "fisheye"]
@@ -78,8 +87,8 @@ class Camera:
     def max_angle_rad(self) -> float:
         """Angle off the optical axis at which the lens model folds or ends; no ray beyond it."""
         if self.model == "fisheye":
-            return lens.fisheye_domain(self._coefficients(4)).limit
-        return float(np.arctan(lens.pinhole_domain(self._coefficients(12)).limit))
+            return fisheye_domain(self._coefficients(4)).limit
+        return float(np.arctan(pinhole_domain(self._coefficients(12)).limit))
 
     def project(self, points: ArrayLike) -> Float:
         """Pixels (N, 2) at which points (N, 3), in the camera's frame, any unit, are seen.
@@ -129,22 +138,22 @@ class Camera:
 
     def _tilt(self) -> Float:
         tau_x, tau_y = self._coefficients(14)[12:]
-        return lens.tilt_homography(tau_x, tau_y)
+        return tilt_homography(tau_x, tau_y)
 
     def _project_fisheye(self, X: Float, Y: Float, Z: Float) -> Float:
         across = np.hypot(X, Y)
         theta = np.arctan2(across, Z)
         k = self._coefficients(4)
-        radius, _ = lens.fisheye_distort(theta, k)
-        seen = (theta < lens.fisheye_domain(k).limit) & ((across > 0) | (Z > 0))
+        radius, _ = fisheye_distort(theta, k)
+        seen = (theta < fisheye_domain(k).limit) & ((across > 0) | (Z > 0))
         outward = np.where(across > 0, radius / across, 0)
         return np.where(seen, [X * outward, Y * outward], np.nan).T
 
     def _project_pinhole(self, X: Float, Y: Float, Z: Float) -> Float:
         k = self._coefficients(12)
         x, y = X / Z, Y / Z
-        u, v, _ = lens.pinhole_distort(x, y, k)
-        seen = (Z > 0) & (np.hypot(x, y) < lens.pinhole_domain(k).limit)
+        u, v, _ = pinhole_distort(x, y, k)
+        seen = (Z > 0) & (np.hypot(x, y) < pinhole_domain(k).limit)
         if self.distortion.size > 12:
             u, v, depth = self._tilt() @ np.array([u, v, np.ones_like(u)])
             u, v, seen = u / depth, v / depth, seen & (depth > 0)
@@ -152,7 +161,7 @@ class Camera:
 
     def _unproject_fisheye(self, uv: Float) -> Float:
         radius = np.hypot(uv[:, 0], uv[:, 1])
-        theta = lens.fisheye_undistort(radius, self._coefficients(4))
+        theta = fisheye_undistort(radius, self._coefficients(4))
         sideways = np.divide(np.sin(theta), radius, out=np.ones_like(radius), where=radius > 0)
         rays = np.column_stack([uv * sideways[:, None], np.cos(theta)])
         return np.where(np.isnan(theta)[:, None], np.nan, rays)
@@ -164,36 +173,9 @@ class Camera:
             with np.errstate(all="ignore"):
                 u, v = np.where(depth > 0, np.array([u, v]) / depth, np.nan)
         if np.any(self.distortion[:12]):
-            u, v = lens.pinhole_undistort(u, v, self._coefficients(12))
+            u, v = pinhole_undistort(u, v, self._coefficients(12))
         rays = np.column_stack([u, v, np.ones_like(u)])
         return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
-
-
-class Notes(Mapping[str, Any]):
-    """A read-only mapping of plain data (text, numbers, nested tuples and Notes).
-
-    Lists become tuples and numpy arrays nested tuples of numbers, so that a rig file can hold
-    it. Raises CameraError naming the key for anything else.
-    """
-
-    __slots__ = ("_items",)
-
-    def __init__(self, items: Mapping[str, Any] | None = None, *, where: str = "notes") -> None:
-        self._items: dict[str, Any] = {}
-        for key, value in (items or {}).items():
-            self._items[_checked_text(where, key)] = _plain(value, f"{where}.{key}")
-
-    def __getitem__(self, key: str) -> Any:
-        return self._items[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._items)
-
-    def __len__(self) -> int:
-        return len(self._items)
-
-    def __repr__(self) -> str:
-        return f"Notes({self._items!r})"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -237,7 +219,7 @@ class StereoRig:
             if value is not None and not 0 <= value < np.inf:
                 raise CameraError(f"{name}: expected pixels >= 0 or None, got {value!r}")
         if self.name is not None:
-            _checked_text("name", self.name)
+            checked_text("name", self.name)
         notes = self.notes if isinstance(self.notes, Notes) else Notes(self.notes)
         for name, checked in (("R_right_left", R), ("t_right_left", t), ("notes", notes)):
             object.__setattr__(self, name, checked)
@@ -355,13 +337,6 @@ def _checked_points(name: str, value: ArrayLike, columns: int) -> Float:
     return array
 
 
-def _checked_text(name: str, value: Any) -> str:
-    # lone surrogates are in no file's encoding
-    if not isinstance(value, str) or any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise CameraError(f"{name}: expected text, got {value!r:.60}")
-    return value
-
-
 def _checked_size(size: Any) -> Size:
     try:
         given = tuple(size)
@@ -407,20 +382,3 @@ def _check_baseline(baseline_m: float) -> None:
             f"the baseline is {baseline_m:g} m; expected {low:g} to {high:g} m. "
             "Lengths here are metres: were millimetres or board squares given, or the reverse?"
         )
-
-
-def _plain(value: Any, where: str) -> Any:
-    """Copy plain data so that nobody can change it; refuse everything else by its key."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return Notes(value, where=where)
-    if isinstance(value, list | tuple):
-        return tuple(_plain(item, f"{where}[{i}]") for i, item in enumerate(value))
-    if isinstance(value, str):
-        return _checked_text(where, value)
-    if isinstance(value, int) and abs(value) >= 2**63:
-        raise CameraError(f"{where}: expected a number that fits 64 bits")
-    if value is None or isinstance(value, bool | int | float):
-        return value
-    raise CameraError(f"{where}: expected plain data, got {type(value).__name__}")

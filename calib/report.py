@@ -6,21 +6,21 @@ plotting library, and reads on a phone.
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.atomic import replace_whole
-from calib.calibrate import Outcome
-from calib.detection.detect import read_gray
-from calib.judging.quality import Quality, depth_sigma, image_points
-from calib.solving.solve import Calibration, rectifying
+from calib.detection.files import read_gray
+from calib.drawing import both_ways, figure, heat, svg
+from calib.judging.depth_error import calibration_depth_sigma, image_points
+from calib.judging.quality import Quality
+from calib.outcome import Outcome
+from calib.solving.calibration import Calibration
+from calib.solving.epipolar import rectifying_rotations
 
 Float = NDArray[np.float64]
 
@@ -57,7 +57,7 @@ def render_report(outcome: Outcome) -> str:
             _residuals(c),
             _views(c, q),
             _pictures(outcome, c),
-            _warp(c),
+            _board(c),
             _parameters(c, q),
         ]
     body = "\n".join(section for section in sections if section)
@@ -138,19 +138,19 @@ def _depth_map(c: Calibration, q: Quality, distance: float) -> str:
     w, h = c.sizes[0]
     if len(left) < 4:
         return ""
-    _, sigma = depth_sigma(c, q.covariance, left, right)
+    _, sigma = calibration_depth_sigma(c, q.covariance, left, right)
     percent = 100 * sigma / distance
     dx, dy = 0.9 * (w - 1) / 12, 0.9 * (h - 1) / 8
     top = float(np.nanquantile(percent, 0.95))
     cells = "".join(
         f'<rect x="{x - dx / 2:.1f}" y="{y - dy / 2:.1f}" width="{dx + 0.5:.1f}" '
-        f'height="{dy + 0.5:.1f}" fill="{_heat(p / top)}"/>'
+        f'height="{dy + 0.5:.1f}" fill="{heat(p / top)}"/>'
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{w / 45:.1f}" text-anchor="middle" '
         f'dominant-baseline="middle" fill="{"#000" if p < 0.65 * top else "#fff"}">{p:.2g}</text>'
         for (x, y), p in zip(left, percent, strict=True)
         if np.isfinite(p)
     )
-    return _svg(w, h, cells)
+    return svg(w, h, cells)
 
 
 def _coverage(c: Calibration, q: Quality) -> str:
@@ -173,7 +173,7 @@ def _coverage(c: Calibration, q: Quality) -> str:
             for x, y in c.seen.pixels[rows][::step]
         )
         figures.append(
-            f"<figure>{_svg(w, h, boxes + dots)}<figcaption>{name}: corners in "
+            f"<figure>{svg(w, h, boxes + dots)}<figcaption>{name}: corners in "
             f"{100 * q.coverage_share[side]:.0f} % of the cells (red: none)</figcaption></figure>"
         )
     return f'<h2>Coverage</h2><div class="pair">{"".join(figures)}</div>'
@@ -194,7 +194,7 @@ def _residuals(c: Calibration) -> str:
         )
         drawing = f'<path d="{lines}" stroke="#cf222e" stroke-width="{w / 500:.1f}" fill="none"/>'
         figures.append(
-            f"<figure>{_svg(w, h, drawing)}<figcaption>{name}: residuals, {gain:.0f} times "
+            f"<figure>{svg(w, h, drawing)}<figcaption>{name}: residuals, {gain:.0f} times "
             f"enlarged; rms {c.rms_px(side):.3f} px</figcaption></figure>"
         )
     return f'<h2>Residuals</h2><div class="pair">{"".join(figures)}</div>'
@@ -218,7 +218,7 @@ def _views(c: Calibration, q: Quality) -> str:
         )
     return (
         "<h2>Views</h2><figure>"
-        + _svg(width, n * row + 4, "".join(bars))
+        + svg(width, n * row + 4, "".join(bars))
         + "<figcaption>Error of each view, px: dark as fitted, light when the view was left out; "
         "rows: its row error when left out</figcaption></figure>"
     )
@@ -249,7 +249,7 @@ def _corner_picture(outcome: Outcome, c: Calibration, v: int, side: int) -> str:
         cv2.circle(color, at, max(2, image.shape[1] // 250), (255, 105, 9), 1, cv2.LINE_AA)
         end = (round(x + 30 * dx), round(y + 30 * dy))
         cv2.line(color, at, end, (46, 34, 207), 1, cv2.LINE_AA)
-    return _figure(
+    return figure(
         color,
         f"worst views: {c.views[v].name}, {('left', 'right')[side]}, errors 30 times enlarged",
     )
@@ -265,19 +265,17 @@ def _rectified_picture(outcome: Outcome, c: Calibration, v: int) -> str:
     x, y = np.meshgrid(np.arange(w, dtype=float), np.arange(h, dtype=float))
     rays = np.column_stack([(x.ravel() - w / 2) / f, (y.ravel() - h / 2) / f, np.ones(w * h)])
     halves = []
-    for side, image in enumerate(images):
-        seen = rays @ rectifying(s)
-        seen = seen if side == 0 else seen @ s.R.T
-        pixels = s.camera(side, c.sizes[side]).project(seen)
+    for side, turn in enumerate(rectifying_rotations(s.R, s.t)):
+        pixels = s.camera(side, c.sizes[side]).project(rays @ turn)
         maps = [
             np.nan_to_num(pixels[:, axis], nan=-1e4).reshape(h, w).astype(np.float32)
             for axis in (0, 1)
         ]
-        halves.append(cv2.remap(np.asarray(image), maps[0], maps[1], cv2.INTER_LINEAR))
+        halves.append(cv2.remap(np.asarray(images[side]), maps[0], maps[1], cv2.INTER_LINEAR))
     both = cv2.cvtColor(np.hstack(halves), cv2.COLOR_GRAY2BGR)
     for row in range(h // 20, h, h // 10):
         cv2.line(both, (0, row), (2 * w, row), (55, 127, 26), 1)
-    return _figure(both, f"{c.views[v].name} rectified: the same thing lies on the same line")
+    return figure(both, f"{c.views[v].name} rectified: the same thing lies on the same line")
 
 
 def _picture(outcome: Outcome, c: Calibration, v: int, side: int) -> NDArray[np.uint8] | None:
@@ -288,22 +286,12 @@ def _picture(outcome: Outcome, c: Calibration, v: int, side: int) -> NDArray[np.
     return cv2.normalize(gray, np.zeros_like(gray), 0, 255, cv2.NORM_MINMAX).astype(np.uint8)
 
 
-def _figure(image: NDArray[Any], caption: str) -> str:
-    scale = min(1.0, 1000 / image.shape[1])
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    data = bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])[1])
-    return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/jpeg;base64,'
-        f'{base64.b64encode(data).decode()}"><figcaption>{escape(caption)}</figcaption></figure>'
-    )
-
-
-def _warp(c: Calibration) -> str:
+def _board(c: Calibration) -> str:
     if not len(c.shape.modes):
         return (
             '<h2>Board</h2><p class="small">Taken as flat: bending it explained nothing more.</p>'
         )
-    shape = c.shape.bent(c.fit.state.shape)
+    shape = c.shape.deformed(c.fit.state.shape)
     away = shape - c.board.points
     high = away[:, 2] / c.board.square_m * 100
     top = max(float(np.abs(high).max()), 1e-9)
@@ -311,7 +299,7 @@ def _warp(c: Calibration) -> str:
     low, span = xy.min(axis=0), np.ptp(xy, axis=0)
     dots = "".join(
         f'<circle cx="{(x - low[0] + 1) * 40:.0f}" cy="{(y - low[1] + 1) * 40:.0f}" r="17" '
-        f'fill="{_both_ways(z / top)}"/><text x="{(x - low[0] + 1) * 40:.0f}" '
+        f'fill="{both_ways(z / top)}"/><text x="{(x - low[0] + 1) * 40:.0f}" '
         f'y="{(y - low[1] + 1) * 40:.0f}" font-size="11" text-anchor="middle" '
         f'dominant-baseline="middle">{z:.1f}</text>'
         for (x, y), z in zip(xy, high, strict=True)
@@ -319,7 +307,7 @@ def _warp(c: Calibration) -> str:
     scale, unit = (1e3, "mm") if c.board.unit_known else (1.0, "units")
     return (
         "<h2>Board</h2><figure>"
-        + _svg((span[0] + 2) * 40, (span[1] + 2) * 40, dots)
+        + svg((span[0] + 2) * 40, (span[1] + 2) * 40, dots)
         + f"<figcaption>Height of the corners above a plane, % of a square (from "
         f"{away[:, 2].min() * scale:.2g} to {away[:, 2].max() * scale:.2g} {unit}); sideways up to "
         f"{np.linalg.norm(away[:, :2], axis=1).max() * scale:.2g} {unit}</figcaption></figure>"
@@ -348,36 +336,3 @@ def _parameters(c: Calibration, q: Quality) -> str:
         f"{q.inflation:.2f} times those of plain least squares, as leaving views out demands. "
         f"Board <code>{escape(c.board.spec)}</code>.</p></div></div>"
     )
-
-
-def _svg(width: float, height: float, content: str) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-0.5 -0.5 {width:.0f} {height:.0f}" '
-        f'width="{width:.0f}" role="img" style="background:#fff;border:1px solid #d1d9e0">'
-        f"{content}</svg>"
-    )
-
-
-def _heat(share: float) -> str:
-    """Light yellow to dark purple."""
-    stops: Sequence[tuple[int, int, int]] = (
-        (255, 247, 188),
-        (254, 153, 41),
-        (204, 51, 90),
-        (84, 16, 98),
-    )
-    return _between(stops, min(max(share, 0), 1))
-
-
-def _both_ways(share: float) -> str:
-    return _between(
-        ((84, 140, 220), (245, 245, 245), (226, 106, 80)), (min(max(share, -1), 1) + 1) / 2
-    )
-
-
-def _between(stops: Iterable[tuple[int, int, int]], share: float) -> str:
-    table = np.array(list(stops), float)
-    at = share * (len(table) - 1)
-    i = min(int(at), len(table) - 2)
-    r, g, b = np.rint(table[i] + (at - i) * (table[i + 1] - table[i])).astype(int)
-    return f"#{r:02x}{g:02x}{b:02x}"

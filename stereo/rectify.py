@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from calib import Camera, RectifiedRig, StereoRig
+from calib.judging.uncertainty import disparity_variance
+from calib.solving.epipolar import half_way_baseline, rectifying_rotations
 from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError, RectificationError
 from stereo.frame import (
@@ -204,10 +205,6 @@ def _calibration_variance(
     """Computed on a coarse grid and interpolated: lenses are smooth."""
     if "calibration" not in rig.notes:
         return None
-    from calib.judging.uncertainty import (
-        disparity_variance,  # brings the solver along: not for every rig
-    )
-
     width, height = out
     columns, rows = _VARIANCE_GRID
     x, y = np.meshgrid(
@@ -264,10 +261,8 @@ def _rig_for_size(rig: StereoRig, size: Size, *, rescale: bool) -> StereoRig:
 
 
 def _rectifying_rotations(rig: StereoRig) -> tuple[Matrix, Matrix]:
-    """The rotations of left and right axes into the common rectified ones."""
-    half = Rotation.from_rotvec(0.5 * Rotation.from_matrix(rig.R_right_left).as_rotvec())
-    # right centre seen from the left one, in axes half-way between the two
-    baseline = -half.inv().as_matrix() @ rig.t_right_left
+    """The rotations of left and right axes into the common rectified ones, of a horizontal rig."""
+    baseline = half_way_baseline(rig.R_right_left, rig.t_right_left)
     direction = baseline / np.linalg.norm(baseline)
     if abs(direction[0]) < np.cos(np.pi / 4):
         if abs(direction[1]) > abs(direction[2]):
@@ -285,11 +280,7 @@ def _rectifying_rotations(rig: StereoRig) -> tuple[Matrix, Matrix]:
             "left and right are swapped: the calibration places the right camera "
             f"{-baseline[0]:.3f} m to the left of the left one; exchange the two"
         )
-    angle = np.arccos(np.clip(direction[0], -1, 1))
-    axis = np.cross(direction, [1.0, 0.0, 0.0])
-    norm = np.linalg.norm(axis)
-    align = Rotation.from_rotvec(axis / norm * angle if norm > 1e-12 else np.zeros(3))
-    return (align * half).as_matrix(), (align * half.inv()).as_matrix()
+    return rectifying_rotations(rig.R_right_left, rig.t_right_left)
 
 
 def _common_intrinsics(

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from calib.board import AprilGrid, Board, parse_board
 from calib.camera import Camera, StereoRig
-from calib.detection.detect import Detection
+from calib.detection.detection import Detection
 from calib.page import render
-from calib.solving.adjust import State, exp
-from calib.solving.solve import View
+from calib.solving.calibration import View
+from calib.solving.state import State, exp
 
 Float = NDArray[np.float64]
 BOARD = parse_board("chessboard:9x6:25mm")
@@ -140,3 +140,13 @@ def rendered(rig: StereoRig, R: Float, t: Float, *, board: Board = BOARD) -> tup
         image = cv2.resize(fine, (640, 480), interpolation=cv2.INTER_AREA)
         images.append(cv2.GaussianBlur(image, (0, 0), 0.6))
     return images[0], images[1]
+
+
+def seen(spec: str, seed: int = 3) -> tuple[Any, NDArray[np.float64]]:
+    """A rendered left image and where the points truly are."""
+    board = parse_board(spec)
+    rng = np.random.default_rng(seed)
+    rig = random_rig(rng)
+    R, t = random_poses(rng, rig, 1, board=board, tilt=0.35)[0]
+    left, _ = rendered(rig, R, t, board=board)
+    return left, project(rig, board.points @ R.T + t)[0]

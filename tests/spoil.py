@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board
-from calib.detection.detect import Detection, match_order
-from calib.solving.adjust import exp
-from calib.solving.solve import View
+from calib.detection.detection import Detection, match_order
+from calib.solving.calibration import View
+from calib.solving.state import exp
 
 FALSE_ALARMS = {
     "swapped", "upside_down", "mirrored", "unsynchronised", "flipped_corners", "rig_moved",

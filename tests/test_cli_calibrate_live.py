@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 from numpy.typing import NDArray
 
 from calib import StereoRig, load_rig
-from calib.detection.detect import read_gray
+from calib.detection.files import read_gray
 from stereo.cli import calibrate_live as live_module
 from stereo.cli.calibrate import calibrate_command
 from stereo.errors import InputError, StreamLostError

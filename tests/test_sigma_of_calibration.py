@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pytest
 from boards import BOARD, random_rig, synthetic_views
 from numpy.typing import NDArray
 
-from calib import StereoRig
+from calib import StereoRig, save_rig
 from calib.calibrate import calibrate_views
 from calib.camera import Camera
 from calib.judging.uncertainty import known_covariance, state_of
-from calib.solving.adjust import stepped
+from calib.solving.state import stepped
 from stereo.depth import depth_to_disparity, disparity_sigma
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.rectify import Rectification, _rectifying_rotations
@@ -26,7 +29,7 @@ Float = NDArray[np.float64]
 def calibrated() -> StereoRig:
     rng = np.random.default_rng(5)
     views = synthetic_views(rng, random_rig(rng), 10, noise_px=0.3)
-    rig = calibrate_views(views, BOARD, model="pinhole5", warp="flat").rig
+    rig = calibrate_views(views, BOARD, model="pinhole5", deformation="flat").rig
     assert rig is not None
     return rig
 
@@ -142,3 +145,25 @@ def test_rescaled_images_have_the_same_relative_error() -> None:
 def test_a_damaged_covariance_counts_as_none(calibration: dict[str, object]) -> None:
     rig = replace(calibrated(), notes={"calibration": calibration})
     assert Rectification.from_rig(rig).calibration_px2 is None
+
+
+def test_rectifying_loads_neither_solver_nor_detector(tmp_path: Path) -> None:
+    """They took 250 ms, though the covariance needs neither."""
+    save_rig(calibrated(), tmp_path / "rig.yaml")
+    code = (
+        "import sys; from calib import load_rig; from stereo.rectify import Rectification\n"
+        "rect = Rectification.from_rig(load_rig(sys.argv[1]))\n"
+        "assert rect.calibration_px2 is not None\n"
+        "print('\\n'.join(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "rig.yaml")],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    loaded = set(done.stdout.split())
+    assert "calib.judging.uncertainty" in loaded
+    heavy = ("calib.detection", "calib.solving.solve", "calib.solving.adjust", "calib.board")
+    heavy += ("scipy.optimize", "scipy.ndimage", "scipy.interpolate", "threadpoolctl")
+    assert not {name for name in loaded if name.startswith(heavy)}

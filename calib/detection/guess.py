@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board, Charuco, Chessboard, dictionary
-from calib.detection.detect import detect, stretched
+from calib.detection.detect import detect
+from calib.detection.levels import gray8, stretched
 
 _DICTIONARIES = (
     "DICT_4X4_1000",
@@ -39,7 +40,7 @@ def guess_board(
 
 def chessboard_size(image: NDArray[Any]) -> tuple[int, int] | None:
     """(columns, rows) of inner corners of the chessboard in an image; None when there is none."""
-    gray: NDArray[Any] = np.clip(stretched(image), 0, 255).astype(np.uint8)
+    gray: NDArray[Any] = gray8(stretched(image))
     scale = min(1.0, 1280 / max(gray.shape))
     if scale < 1:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
@@ -93,7 +94,7 @@ def _guess_charuco(
 
 
 def _markers(image: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    gray = np.clip(stretched(image), 0, 255).astype(np.uint8)
+    gray = gray8(stretched(image))
     corners, ids, _ = cv2.aruco.ArucoDetector(dictionary(name)).detectMarkers(gray)
     if ids is None:
         return np.zeros((0, 4, 2)), np.zeros(0, np.intp)

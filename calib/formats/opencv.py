@@ -23,7 +23,8 @@ import numpy as np
 
 from calib.camera import Camera, Float, Model, Size, StereoRig
 from calib.errors import CameraError, RigFileError
-from calib.formats import filestorage
+from calib.formats.filestorage import looks_like as is_filestorage
+from calib.formats.filestorage import parse as parse_filestorage
 from calib.formats.reading import METRES_PER, Stated, metres_per_unit, number
 
 Values = dict[str, Any]
@@ -59,7 +60,7 @@ _CONFLICT = object()  # the same name in two sections with different values
 
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file is of FileStorage, or a folder holds an intrinsics/extrinsics pair."""
-    return any(_pairs(path)) if path.is_dir() else filestorage.looks_like(head)
+    return any(_pairs(path)) if path.is_dir() else is_filestorage(head)
 
 
 def read(path: Path, stated: Stated) -> StereoRig:
@@ -95,7 +96,7 @@ def read(path: Path, stated: Stated) -> StereoRig:
 def _gather(path: Path) -> tuple[list[Path], Values]:
     """Return the file, or the pair it belongs to, and its values by normalised name."""
     files = [_pair_in(path)] if path.is_dir() else [path]
-    values = _flat(filestorage.parse(files[0]))
+    values = _flat(parse_filestorage(files[0]))
     whole = _find_pair(values, "K") and all(_value(values, kind) is not None for kind in "RT")
     other = _companion(files[0])
     if whole or other is None:
@@ -103,7 +104,7 @@ def _gather(path: Path) -> tuple[list[Path], Values]:
     if not other.is_file():
         needed = "the camera matrices" if "extrinsic" in files[0].name else "R and T"
         raise RigFileError(f"{files[0]}: {other.name} with {needed} must lie beside it")
-    return [*files, other], _flat(filestorage.parse(other)) | values
+    return [*files, other], _flat(parse_filestorage(other)) | values
 
 
 def _flat(data: Mapping[str, Any]) -> Values:

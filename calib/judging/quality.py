@@ -10,70 +10,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.solving.adjust import State, adjust, stepped
-from calib.solving.solve import (
-    Calibration,
-    HeldOut,
-    held_out,
-    one_thread,
-    rectified_rays,
-    rectifying,
+from calib.judging.depth_error import (
+    MATCHING_NOISE_PX,
+    DepthError,
+    DistanceCheck,
+    calibration_depth_sigma,
+    distance_check,
+    expected_depth_errors,
+    image_points,
 )
+from calib.solving.calibration import Calibration, HeldOut
+from calib.solving.held_out import held_out
+from calib.solving.solve import one_thread
+from calib.solving.state import difference, parameter_names
 
 Float = NDArray[np.float64]
 Grade = Literal["good", "usable", "recalibrate"]
 
+
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
-MATCHING_NOISE_PX = 0.25
-"""One standard deviation of disparity that a good matcher leaves."""
-_COEFFICIENTS = {
-    "pinhole": "k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y",
-    "fisheye": "k1 k2 k3 k4",
-}
 _COVERAGE_GRID = (8, 6)
 _REGIONS = (
     ("upper left", "upper middle", "upper right"),
     ("middle left", "centre", "middle right"),
     ("lower left", "lower middle", "lower right"),
 )
-
-
-class DepthError(NamedTuple):
-    """What to expect at one distance, over the part of the image both cameras see."""
-
-    distance_m: float
-    calibration_m: float
-    """Median over the image of the standard deviation that calibration alone causes."""
-    matching_m: float
-    """The same of MATCHING_NOISE_PX of disparity."""
-    total_m: float
-    """Both together."""
-    worst_m: float
-    """95 % quantile of both together over the image."""
-    halves_m: float
-    """Median depth disagreement of two calibrations from half of the views each; NaN: too few."""
-
-    @property
-    def percent(self) -> float:
-        """``total_m`` as a share of the distance."""
-        return 100 * self.total_m / self.distance_m
-
-
-class DistanceCheck(NamedTuple):
-    """Distances between corners of held-out boards, measured by the rig against known."""
-
-    observed_percent: float
-    """Root mean square relative error."""
-    predicted_percent: float
-    """What covariance and corner noise predict."""
-    scale_percent: float
-    """Mean relative error: a wrong square size or baseline shows here only against other views."""
-    pairs: int
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -124,8 +90,8 @@ def assess(
             baseline = float(np.linalg.norm(c.fit.state.t))
             unknown = tuple(round(baseline * k, 3) for k in (5, 10, 20, 50))
             distances = DISTANCES_M if c.board.unit_known else unknown
-        depth = depth_errors(c, covariance, distances, matching_noise_px)
-        check = _distance_check(c, left_out, covariance)
+        depth = expected_depth_errors(c, covariance, distances, matching_noise_px)
+        check = distance_check(c, left_out, covariance)
     coverage = tuple(_coverage(c, side) for side in (0, 1))
     shares = tuple(float((cells > 0).mean()) for cells in coverage)
     tilt = plane_spread_deg(c.fit.state.view_R)
@@ -147,25 +113,7 @@ def assess(
     )
 
 
-# -- covariance ------------------------------------------------------------------------------
-
-
-def parameter_names(state: State) -> tuple[str, ...]:
-    """Names of the global parameters in the order of a step, without the board's shape."""
-    names = []
-    for side, values in zip(("left", "right"), state.intrinsics, strict=False):
-        each = ["fx", "fy", "cx", "cy", *_COEFFICIENTS[state.model].split()[: len(values) - 4]]
-        names += [f"{side}.{name}" for name in each]
-    return (*names, *(f"rotation.{axis}" for axis in "xyz"), *(f"t.{axis}" for axis in "xyz"))
-
-
-def difference(a: State, b: State) -> Float:
-    """(G,) step from ``a`` to ``b``, without the board's shape."""
-    turn = b.R @ a.R.T
-    w = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
-    return np.concatenate(
-        [*(y - x for x, y in zip(a.intrinsics, b.intrinsics, strict=True)), w, b.t - a.t]
-    )
+# -- covariance ----------------------------------------------------------------------------------
 
 
 def _covariance(c: Calibration, left_out: HeldOut) -> tuple[tuple[str, ...], Float, float]:
@@ -195,162 +143,7 @@ def _baseline_sigma(c: Calibration, covariance: Float) -> float:
     return float(np.sqrt(max(float(along @ covariance[-3:, -3:] @ along), 0)))
 
 
-# -- depth -----------------------------------------------------------------------------------
-
-
-def triangulate(state: State, left: Float, right: Float) -> Float:
-    """(N, 3) points in the rectified left frame from pixels (N, 2) of both cameras, board units."""
-    a, b = rectified_rays(state, 0, left), rectified_rays(state, 1, right)
-    with np.errstate(all="ignore"):
-        xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
-        Z = np.linalg.norm(state.t) / (xa - xb)
-    if (state.R.T @ state.t)[0] > 0:  # swapped cameras: the disparity has the other sign
-        Z = -Z
-    return np.column_stack([xa * Z, (ya + yb) / 2 * Z, Z])
-
-
-def image_points(c: Calibration, state: State, distance: float) -> tuple[Float, Float]:
-    """Pixels (N, 2) of a grid over the left image and where the right camera sees them when they
-    lie at ``distance``; only those both see.
-    """
-    (w, h), (w2, h2) = c.sizes
-    x, y = np.meshgrid(np.linspace(0.05, 0.95, 13) * (w - 1), np.linspace(0.05, 0.95, 9) * (h - 1))
-    left = np.column_stack([x.ravel(), y.ravel()])
-    rays = rectified_rays(state, 0, left)
-    with np.errstate(all="ignore"):
-        points = rays * (distance / rays[:, 2:])
-    ok = np.isfinite(points).all(axis=1) & (rays[:, 2] > 0.35)
-    left, points = left[ok], points[ok]
-    in_right = points @ rectifying(state) @ state.R.T + state.t
-    right = state.camera(1, c.sizes[1]).project(in_right)
-    both = np.isfinite(right).all(axis=1)
-    both &= (right > -0.5).all(axis=1) & (right < np.array([w2, h2]) - 0.5).all(axis=1)
-    return left[both], right[both]
-
-
-def depth_sigma(
-    c: Calibration, covariance: Float, left: Float, right: Float
-) -> tuple[Float, Float]:
-    """Depth (N,) of pixel pairs and the standard deviation (N,) that calibration gives it."""
-    state = c.fit.state
-    Z = triangulate(state, left, right)[:, 2]
-    sigma = np.sqrt(np.diag(covariance))
-    J = np.zeros((len(left), len(sigma)))
-    for i in np.flatnonzero(sigma > 0):
-        step = np.zeros(state.globals)
-        step[i] = 0.1 * sigma[i]
-        up, down = stepped(state, step), stepped(state, -step)
-        J[:, i] = (triangulate(up, left, right)[:, 2] - triangulate(down, left, right)[:, 2]) / (
-            2 * step[i]
-        )
-    variance = np.einsum("ni,ij,nj->n", J, covariance, J)
-    return Z, np.sqrt(np.maximum(variance, 0))
-
-
-def depth_errors(
-    c: Calibration, covariance: Float, distances: Sequence[float], noise_px: float
-) -> tuple[DepthError, ...]:
-    """Expected depth error at each distance."""
-    state = c.fit.state
-    focal = float(np.mean([values[:2] for values in state.intrinsics]))
-    baseline = float(np.linalg.norm(state.t))
-    halves = _halves(c)
-    rows = []
-    for distance in distances:
-        left, right = image_points(c, state, distance)
-        if len(left) < 4:
-            continue  # nearer than where the two views meet
-        _, calibration = depth_sigma(c, covariance, left, right)
-        matching = distance**2 / (focal * baseline) * noise_px
-        total = np.hypot(calibration, matching)
-        apart = np.nan
-        if halves is not None:
-            a, b = (triangulate(half, left, right)[:, 2] for half in halves)
-            apart = float(np.nanmedian(np.abs(a - b)))
-        rows.append(
-            DepthError(
-                distance,
-                float(np.nanmedian(calibration)),
-                matching,
-                float(np.nanmedian(total)),
-                float(np.nanquantile(total, 0.95)),
-                apart,
-            )
-        )
-    return tuple(rows)
-
-
-def _halves(c: Calibration) -> tuple[State, State] | None:
-    """Solutions from every second view each."""
-    if len(c.views) < 6:
-        return None
-    states = []
-    for half in (0, 1):
-        views = np.arange(half, len(c.views), 2)
-        state = c.fit.state.of_views(views)
-        fit = adjust(c.shape, state, c.seen.of_views(views), free=c.fit.free, tolerance=1e-7)
-        states.append(fit.state)
-    return states[0], states[1]
-
-
-def _distance_check(c: Calibration, left_out: HeldOut, covariance: Float) -> DistanceCheck:
-    """Both diagonals of the board in every view, measured by the rig solved without that view."""
-    errors, known, ends = [], [], []
-    shape = c.shape.bent(c.fit.state.shape)
-    for v, state in enumerate(left_out.states):
-        view = c.seen.of_views([v])
-        _, a, b = np.intersect1d(
-            np.where(view.camera == 0, view.point, -1),
-            np.where(view.camera == 1, view.point, -2),
-            return_indices=True,
-        )
-        if len(a) < 4:
-            continue
-        ids = view.point[a]
-        left, right = view.pixels[a], view.pixels[b]
-        measured = triangulate(state, left, right)
-        for along in ([1, 1], [1, -1]):
-            place = shape[ids, :2] @ along
-            pair = [int(np.argmin(place)), int(np.argmax(place))]
-            known.append(float(np.linalg.norm(np.subtract(*shape[ids[pair]]))))
-            errors.append(float(np.linalg.norm(np.subtract(*measured[pair]))) / known[-1] - 1)
-            ends.append((left[pair], right[pair]))
-    if not errors:
-        return DistanceCheck(np.nan, np.nan, np.nan, 0)
-    sides = (np.array([e[0] for e in ends]), np.array([e[1] for e in ends]))
-    predicted = _length_sigma(c, covariance, *sides) / known
-    observed, expected = (
-        100 * float(np.sqrt(np.mean(np.square(values)))) for values in (errors, predicted)
-    )
-    return DistanceCheck(observed, expected, 100 * float(np.mean(errors)), len(errors))
-
-
-def _length_sigma(c: Calibration, covariance: Float, left: Float, right: Float) -> Float:
-    """(P,) standard deviation of distances between two triangulated points, pixels (P, 2, 2)."""
-    state = c.fit.state
-
-    def length(s: State, a: Float, b: Float) -> Float:
-        points = triangulate(s, a.reshape(-1, 2), b.reshape(-1, 2)).reshape(-1, 2, 3)
-        return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1))
-
-    base = length(state, left, right)
-    variance = np.zeros(len(left))
-    for side in (0, 1):
-        for point, axis in np.ndindex(2, 2):
-            moved = [left, right]
-            moved[side] = moved[side].copy()
-            moved[side][:, point, axis] += 0.01
-            variance += ((length(state, *moved) - base) / 0.01 * c.noise_px) ** 2
-    sigma = np.sqrt(np.diag(covariance))
-    J = np.zeros((len(left), len(sigma)))
-    for i in np.flatnonzero(sigma > 0):
-        step = np.zeros(state.globals)
-        step[i] = 0.1 * sigma[i]
-        J[:, i] = (length(stepped(state, step), left, right) - base) / step[i]
-    return np.asarray(np.sqrt(variance + np.einsum("ni,ij,nj->n", J, covariance, J)))
-
-
-# -- coverage and grade ----------------------------------------------------------------------
+# -- coverage and grade --------------------------------------------------------------------------
 
 
 def _coverage(c: Calibration, side: int) -> Float:
@@ -380,7 +173,7 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     left, right = image_points(c, state, near)
     share = np.inf
     if len(left) >= 4:
-        share = float(np.nanmedian(depth_sigma(c, covariance, left, right)[1]) / near)
+        share = float(np.nanmedian(calibration_depth_sigma(c, covariance, left, right)[1]) / near)
     row = left_out.row_error_px * min(1.0, 1000 / max(c.sizes[0]))
     aspect = max(abs(v[0] / v[1] - 1) for v in state.intrinsics)
     focal = max(

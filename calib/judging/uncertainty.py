@@ -17,9 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import StereoRig
-from calib.judging.quality import parameter_names, triangulate
-from calib.solving.adjust import State, stepped
-from calib.solving.solve import rectifying
+from calib.solving.epipolar import rectifying_rotations, triangulate
+from calib.solving.state import State, parameter_names, stepped
 
 Float = NDArray[np.float64]
 
@@ -87,7 +86,7 @@ def _depth_slopes(
 ) -> Float:
     """(N, G) change of disparity (px) per unit of each parameter, at so many baselines' depth."""
     depth = share * rig.baseline_m
-    along = rays @ rectifying(state).T
+    along = rays @ rectifying_rotations(state.R, state.t)[0].T
     with np.errstate(all="ignore"):
         points = rays * (depth / np.where(along[:, 2:] > 0.1, along[:, 2:], np.nan))
     left = rig.left.project(points)

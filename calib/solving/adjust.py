@@ -4,110 +4,20 @@ Levenberg-Marquardt with an analytic Jacobian. The poses of the board touch only
 they are eliminated view by view (Schur complement) and what is left to solve is as large as the
 intrinsics, the rig's motion and the board's shape together: some 30 to 200 unknowns, whatever the
 number of views. One step over 13 pairs takes about 3 ms.
-
-Rotations are stepped by left multiplication, ``R <- exp(w) R``; that is also the parameter the
-covariance speaks of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from calib import lens
-from calib.camera import Camera, Model
+from calib.solving.projection import project
+from calib.solving.state import BoardModel, Observations, State, moved
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Observations:
-    """Corners seen, sorted by view."""
-
-    camera: Index
-    """(M,) 0 left, 1 right."""
-    view: Index
-    """(M,) 0 to V - 1, never decreasing."""
-    point: Index
-    """(M,) the board's point."""
-    pixels: Float
-    """(M, 2)."""
-
-    def chosen(self, keep: NDArray[np.bool_]) -> Observations:
-        """Only those observations."""
-        return Observations(*(getattr(self, n)[keep] for n in self.__slots__))
-
-    def of_views(self, views: Sequence[int] | Index) -> Observations:
-        """Only those views, renumbered in the order given."""
-        parts = [np.flatnonzero(self.view == view) for view in views]
-        rows = np.concatenate(parts) if parts else np.zeros(0, np.intp)
-        number = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        return replace(self.chosen_rows(rows), view=number)
-
-    def chosen_rows(self, rows: Index) -> Observations:
-        """Those rows in that order."""
-        return Observations(*(getattr(self, n)[rows] for n in self.__slots__))
-
-    @property
-    def views(self) -> int:
-        """Number of views."""
-        return int(self.view[-1]) + 1 if len(self.view) else 0
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class State:
-    """Everything that is solved for."""
-
-    model: Model
-    intrinsics: tuple[Float, ...]
-    """Per camera (4 + n,): fx, fy, cx, cy, then the distortion in OpenCV's order."""
-    R: Float
-    """(3, 3) ``x_right = R x_left + t``."""
-    t: Float
-    """(3,) in the board's unit."""
-    view_R: Float  # noqa: N815
-    """(V, 3, 3) board to left camera."""
-    view_t: Float
-    """(V, 3)."""
-    shape: Float
-    """(S,) weights of the board's modes of deformation."""
-
-    def camera(self, side: int, size: tuple[int, int]) -> Camera:
-        """One of the cameras as others use it."""
-        fx, fy, cx, cy = self.intrinsics[side][:4]
-        K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
-        return Camera(self.model, size, K, self.intrinsics[side][4:])
-
-    def of_views(self, views: Sequence[int] | Index) -> State:
-        """The same with only those board poses."""
-        rows = np.asarray(views, dtype=np.intp)
-        return replace(self, view_R=self.view_R[rows], view_t=self.view_t[rows])
-
-    @property
-    def globals(self) -> int:
-        """How many unknowns there are besides the board's poses."""
-        return sum(map(len, self.intrinsics)) + 6 * (len(self.intrinsics) - 1) + len(self.shape)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class BoardModel:
-    """A board that may be bent: ``points + modes . weights``."""
-
-    points: Float
-    """(N, 3) as printed."""
-    modes: Float = field(default_factory=lambda: np.zeros((0, 0, 3)))
-    """(S, N, 3) ways to deform it, in the board's unit per unit weight."""
-
-    def bent(self, weights: Float) -> Float:
-        """(N, 3) points with the given weights (S,) of the modes."""
-        if not len(weights):
-            return self.points
-        return np.asarray(self.points + np.einsum("s,snc->nc", weights, self.modes))
 
 
 class Fit(NamedTuple):
@@ -122,171 +32,6 @@ class Fit(NamedTuple):
     """(F, F) information matrix of the free global unknowns, board poses eliminated."""
     free: NDArray[np.bool_]
     """(G,) which global unknowns were free."""
-
-
-def project(
-    board: BoardModel, state: State, seen: Observations, *, jacobian: bool = True
-) -> tuple[Float, Float, Float]:
-    """Predicted pixels (M, 2), Jacobians to globals (M, 2, G) and to the view's pose (M, 2, 6).
-
-    Pixels are NaN where the lens model cannot see the point.
-    """
-    m = len(seen.view)
-    P = board.bent(state.shape)[seen.point]
-    view_R = state.view_R[seen.view]
-    turned = np.einsum("mij,mj->mi", view_R, P)
-    X = turned + state.view_t[seen.view]
-    right = seen.camera == 1
-    moved = X[right] @ state.R.T
-    Xc = X.copy()
-    Xc[right] = moved + state.t
-    pixels = np.empty((m, 2))
-    to_globals, to_X = np.zeros((m, 2, state.globals if jacobian else 0)), np.empty((m, 2, 3))
-    start = 0
-    for side, values in enumerate(state.intrinsics):
-        rows = np.flatnonzero(seen.camera == side)
-        pixels[rows], J_X, J_k = project_points(state.model, values, Xc[rows], jacobian=jacobian)
-        if jacobian:
-            to_X[rows] = J_X
-            to_globals[rows, :, start : start + len(values)] = J_k
-        start += len(values)
-    if not jacobian:
-        return pixels, to_globals, to_X
-    if len(state.intrinsics) == 2:
-        to_globals[right, :, start : start + 3] = -to_X[right] @ _cross(moved)
-        to_globals[right, :, start + 3 : start + 6] = to_X[right]
-        start += 6
-    to_left = to_X
-    to_left[right] = to_X[right] @ state.R
-    to_pose = np.concatenate([-to_left @ _cross(turned), to_left], axis=2)
-    if len(state.shape):
-        to_board = to_left @ view_R
-        to_globals[:, :, start:] = np.einsum("mij,smj->mis", to_board, board.modes[:, seen.point])
-    return pixels, to_globals, to_pose
-
-
-def project_points(
-    model: Model, values: Float, X: Float, *, jacobian: bool = True
-) -> tuple[Float, Float, Float]:
-    """Pixels (M, 2) of points (M, 3) with Jacobians to the points and to the intrinsics."""
-    uv, J_X, J_k = (_fisheye if model == "fisheye" else _pinhole)(X, values[4:])
-    f = values[:2]
-    pixels = uv * f + values[2:4]
-    if not jacobian:
-        return pixels, J_X, J_k
-    to_values = np.zeros((len(X), 2, len(values)))
-    to_values[:, 0, 0], to_values[:, 1, 1] = uv[:, 0], uv[:, 1]
-    to_values[:, 0, 2] = to_values[:, 1, 3] = 1
-    to_values[:, :, 4:] = J_k * f[:, None]
-    return pixels, J_X * f[:, None], to_values
-
-
-def _pinhole(X: Float, k: Float) -> tuple[Float, Float, Float]:
-    with np.errstate(all="ignore"):
-        z = np.where(X[:, 2] > 0, X[:, 2], np.nan)
-        x, y = X[:, 0] / z, X[:, 1] / z
-        full = np.zeros(14)
-        full[: len(k)] = k
-        u, v, J = lens.pinhole_distort(x, y, tuple(full[:12].tolist()))
-        D = np.moveaxis(J, -1, 0)
-        r2 = x * x + y * y
-        r4, r6 = r2 * r2, r2 * r2 * r2
-        top = 1 + full[0] * r2 + full[1] * r4 + full[4] * r6
-        bottom = 1 + full[5] * r2 + full[6] * r4 + full[7] * r6
-        J_k = np.zeros((len(x), 2, 14))
-        for row, c in enumerate((x, y)):
-            up, down = c / bottom, -c * top / (bottom * bottom)
-            J_k[:, row, [0, 1, 4]] = np.column_stack([up * r2, up * r4, up * r6])
-            J_k[:, row, 5:8] = np.column_stack([down * r2, down * r4, down * r6])
-        J_k[:, 0, 2], J_k[:, 1, 2] = 2 * x * y, r2 + 2 * y * y
-        J_k[:, 0, 3], J_k[:, 1, 3] = r2 + 2 * x * x, 2 * x * y
-        J_k[:, 0, 8], J_k[:, 0, 9], J_k[:, 1, 10], J_k[:, 1, 11] = r2, r4, r2, r4
-        uv = np.column_stack([u, v])
-        if len(k) > 12:
-            uv, D, J_k = _tilted(uv, D, J_k, full[12:])
-        to_xy = np.zeros((len(x), 2, 3))
-        to_xy[:, 0, 0] = to_xy[:, 1, 1] = 1 / z
-        to_xy[:, 0, 2], to_xy[:, 1, 2] = -x / z, -y / z
-        return uv, D @ to_xy, J_k[:, :, : len(k)]
-
-
-def _tilted(uv: Float, D: Float, J_k: Float, tau: Float) -> tuple[Float, Float, Float]:
-    """Apply the sensor's tilt; its own two derivatives are central differences."""
-
-    def through(angles: Float) -> tuple[Float, Float]:
-        T = lens.tilt_homography(*angles)
-        h = np.column_stack([uv, np.ones(len(uv))]) @ T.T
-        w = h[:, :2] / h[:, 2:]
-        return w, (T[None, :2, :2] - w[:, :, None] * T[None, 2:, :2]) / h[:, 2, None, None]
-
-    w, slope = through(tau)
-    J_k = slope @ J_k
-    step = 1e-6
-    for i in range(2):
-        away = np.eye(2)[i] * step
-        J_k[:, :, 12 + i] = (through(tau + away)[0] - through(tau - away)[0]) / (2 * step)
-    return w, slope @ D, J_k
-
-
-def _fisheye(X: Float, k: Float) -> tuple[Float, Float, Float]:
-    full = np.zeros(4)
-    full[: len(k)] = k
-    r = np.maximum(np.hypot(X[:, 0], X[:, 1]), 1e-12)
-    theta = np.arctan2(r, X[:, 2])
-    t2 = theta * theta
-    bend = 1 + t2 * (full[0] + t2 * (full[1] + t2 * (full[2] + t2 * full[3])))
-    slope = 1 + t2 * (3 * full[0] + t2 * (5 * full[1] + t2 * (7 * full[2] + t2 * 9 * full[3])))
-    slope = np.where(slope > 0, slope, np.nan)  # beyond the fold
-    reached = theta * bend
-    unit = X[:, :2] / r[:, None]
-    rho2 = r * r + X[:, 2] ** 2
-    d_theta = np.column_stack([unit * (X[:, 2] / rho2)[:, None], -r / rho2])
-    J_X = (slope[:, None] * unit)[:, :, None] * d_theta[:, None, :]
-    s = reached / r
-    J_X[:, :, :2] += s[:, None, None] * (np.eye(2) - unit[:, :, None] * unit[:, None, :])
-    powers = np.column_stack([theta * t2, theta * t2**2, theta * t2**3, theta * t2**4])
-    J_k = unit[:, :, None] * powers[:, None, : len(k)]
-    return unit * (reached + 0 * slope)[:, None], J_X, J_k
-
-
-def unproject_points(model: Model, values: Float, pixels: Float) -> Float:
-    """Rays (N, 3) of pixels (N, 2), z = 1 for a pinhole, length 1 for a fisheye; NaN: none found.
-
-    As ``Camera.unproject`` but without looking for the fold first, which costs more than the rays
-    when the parameters are new at every call, as in propagating a covariance.
-    """
-    uv = (pixels - values[2:4]) / values[:2]
-    k = np.pad(values[4:], (0, 18 - len(values)))
-    if model == "fisheye":
-        radius = np.hypot(uv[:, 0], uv[:, 1])
-        theta = lens.fisheye_undistort(radius, tuple(k[:4].tolist()))
-        sideways = np.divide(np.sin(theta), radius, out=np.ones_like(radius), where=radius > 0)
-        return np.column_stack([uv * sideways[:, None], np.cos(theta)])
-    if len(values) > 16:
-        h = (
-            np.column_stack([uv, np.ones(len(uv))])
-            @ np.linalg.inv(lens.tilt_homography(*k[12:14])).T
-        )
-        uv = h[:, :2] / h[:, 2:]
-    k12 = tuple(k[:12].tolist())
-    x, y = uv.T.copy()
-    with np.errstate(all="ignore"):
-        for step in range(30):
-            u, v, J = lens.pinhole_distort(x, y, k12)
-            du, dv = u - uv[:, 0], v - uv[:, 1]
-            if step >= 5 and np.nanmax(np.hypot(du, dv), initial=0) < 1e-13:
-                break
-            if step < 5:  # divide by the radial gain: slow, but it finds the right branch
-                gain = np.hypot(u, v) / np.maximum(np.hypot(x, y), 1e-12)
-                gain = np.where(gain > 0.1, gain, 1.0)
-                x, y = x - du / gain, y - dv / gain
-                continue
-            det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
-            x, y = x - (J[1, 1] * du - J[0, 1] * dv) / det, y - (J[0, 0] * dv - J[1, 0] * du) / det
-        u, v, J = lens.pinhole_distort(x, y, k12)
-        det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
-        ok = (np.hypot(u - uv[:, 0], v - uv[:, 1]) < 1e-9) & (det > 0)
-    return np.where(ok[:, None], np.column_stack([x, y, np.ones_like(x)]), np.nan)
 
 
 def adjust(
@@ -315,7 +60,7 @@ def adjust(
         improved = False
         while damping < 1e8:
             step_globals, step_poses = _damped_step(blocks, damping)
-            trial = _stepped(state, free, step_globals, step_poses)
+            trial = moved(state, free, step_globals, step_poses)
             new_cost, new_error = _cost(board, trial, seen, robust_px)
             if new_cost <= cost:
                 improved = True
@@ -427,51 +172,3 @@ def _damped(H: Float, damping: float) -> Float:
     i = np.arange(n)
     out[..., i, i] = H[..., i, i] * (1 + damping) + 1e-12 * damping
     return out
-
-
-def _stepped(state: State, free: NDArray[np.bool_], step: Float, poses: Float) -> State:
-    full = np.zeros(state.globals)
-    full[free] = step
-    intrinsics, start = [], 0
-    for values in state.intrinsics:
-        intrinsics.append(values + full[start : start + len(values)])
-        start += len(values)
-    R, t = state.R, state.t
-    if len(state.intrinsics) == 2:
-        R, t = exp(full[None, start : start + 3])[0] @ R, t + full[start + 3 : start + 6]
-        start += 6
-    return replace(
-        state,
-        intrinsics=tuple(intrinsics),
-        R=R,
-        t=t,
-        view_R=exp(poses[:, :3]) @ state.view_R,
-        view_t=state.view_t + poses[:, 3:],
-        shape=state.shape + full[start:],
-    )
-
-
-def stepped(state: State, step: Float) -> State:
-    """``state`` moved by a step (G,) of all its globals: how a covariance is sampled."""
-    return _stepped(state, np.ones(state.globals, bool), step, np.zeros((len(state.view_t), 6)))
-
-
-def _cross(v: Float) -> Float:
-    """(M, 3, 3) matrices of the cross product with (M, 3) vectors."""
-    out = np.zeros((len(v), 3, 3))
-    out[:, 0, 1], out[:, 0, 2], out[:, 1, 2] = -v[:, 2], v[:, 1], -v[:, 0]
-    out[:, 1, 0], out[:, 2, 0], out[:, 2, 1] = v[:, 2], -v[:, 1], v[:, 0]
-    return out
-
-
-def exp(w: Float) -> Float:
-    """(M, 3, 3) rotations by rotation vectors (M, 3)."""
-    angle = np.linalg.norm(w, axis=1)[:, None, None]
-    K = _cross(w)
-    small = angle < 1e-8
-    safe = np.where(small, 1.0, angle)
-    a = np.where(small, 1.0, np.sin(safe) / safe)
-    b = np.where(small, 0.5, (1 - np.cos(safe)) / safe**2)
-    R = np.eye(3) + a * K + b * (K @ K)
-    U, _, Vt = np.linalg.svd(R)  # steps multiply up: stay a rotation to the last bit
-    return np.asarray(U @ Vt)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -18,8 +19,9 @@ from stereo.cli.options import opened_as, source_options
 from stereo.errors import InputError
 
 if TYPE_CHECKING:
-    from calib.calibrate import Outcome
+    from calib.calibrate import ImagePair
     from calib.camera import Camera
+    from calib.outcome import Outcome
 
 _MODELS = ("auto", "pinhole5", "pinhole8", "pinhole12", "pinhole14", "fisheye")
 UNTRUSTED = 3
@@ -74,13 +76,13 @@ def calibrate_command(
     the last number in their names. Exit code 3: done, but do not trust it.
     """
     from calib.calibrate import calibrate_files
-    from calib.detection.detect import default_cache
+    from calib.detection.files import default_cache
 
     known = _cameras(intrinsics)
     if live is not None:
         if images or old:
             raise InputError("--live takes its views from the source: drop IMAGES and --continue")
-        solve = {"model": model, "warp": warp, "intrinsics": known}
+        solve = {"model": model, "deformation": warp, "intrinsics": known}
         solve["baseline_m"] = None if baseline_mm is None else baseline_mm / 1e3
         live_options["as_json"] = as_json
         return _live(live, board, solve, live_options, partial(_finish, out, report, as_json))
@@ -91,12 +93,13 @@ def calibrate_command(
     if board is None and earlier is None:
         raise InputError("give --board, such as chessboard:9x6:25mm (inner corners), or auto")
     with _sides(images) as (left, right), _progress() as tell:
+        pairs, unpaired = _pairs_of(left, right)
         outcome = calibrate_files(
-            left,
-            right,
+            pairs,
             board or "continued",
+            unpaired=unpaired,
             model=model,
-            warp=warp,
+            deformation=warp,
             intrinsics=known,
             baseline_m=None if baseline_mm is None else baseline_mm / 1e3,
             cache=None if no_cache else default_cache(),
@@ -231,11 +234,35 @@ def _one_folder(folder: Path, scratch: Path) -> tuple[list[Path], list[Path]]:
     return _split(found, scratch)
 
 
+def _pairs_of(left: list[Path], right: list[Path]) -> tuple[list[ImagePair], list[Path]]:
+    """By the last number in each name, or by place where there is none; and what is left over."""
+    from calib.calibrate import ImagePair
+
+    one, two = _numbered(left), _numbered(right)
+    if one is None or two is None:
+        one, two = dict(enumerate(sorted(left))), dict(enumerate(sorted(right)))
+    pairs = [ImagePair(one[k].stem, one[k], two[k]) for k in sorted(one.keys() & two.keys())]
+    over = [
+        here[k] for here, there in ((one, two), (two, one)) for k in sorted(here.keys() - there)
+    ]
+    return pairs, over
+
+
+def _numbered(paths: list[Path]) -> dict[int, Path] | None:
+    numbers: dict[int, Path] = {}
+    for path in paths:
+        digits = re.findall(r"\d+", path.stem)
+        if not digits or int(digits[-1]) in numbers:
+            return None
+        numbers[int(digits[-1])] = path
+    return numbers
+
+
 def _split(found: list[Path], scratch: Path) -> tuple[list[Path], list[Path]]:
     """Halves of side-by-side images as files of their own."""
     import cv2
 
-    from calib.detection.detect import read_gray
+    from calib.detection.files import read_gray
 
     sides: tuple[list[Path], list[Path]] = ([], [])
     for path in found:

@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 
-from calib.calibrate import Outcome
-from calib.solving.solve import FEWEST_VIEWS
+from calib.outcome import Outcome
+from calib.solving.calibration import FEWEST_VIEWS
 from stereo.display import has_display
 from stereo.errors import InputError, SourceError
 from stereo.files.outputs import make_folder, write_image_png

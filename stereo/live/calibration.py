@@ -16,10 +16,13 @@ from typing import Literal
 import numpy as np
 
 from calib.board import Board
-from calib.calibrate import CalibrationSession, Feedback, Outcome, calibrate_views
-from calib.detection.detect import Detection, detect
-from calib.judging.quality import MATCHING_NOISE_PX, depth_errors
-from calib.solving.solve import View
+from calib.calibrate import calibrate_views
+from calib.collect import CalibrationSession, Feedback
+from calib.detection.detect import detect
+from calib.detection.detection import Detection
+from calib.judging.depth_error import MATCHING_NOISE_PX, expected_depth_errors
+from calib.outcome import Outcome
+from calib.solving.calibration import View
 from stereo.errors import InputError
 from stereo.frame import Image
 
@@ -272,7 +275,7 @@ class LiveCalibration:
         distances = [target.distance_m for target in self.targets]
         rows = {
             row.distance_m: row
-            for row in depth_errors(c, q.covariance, distances, MATCHING_NOISE_PX)
+            for row in expected_depth_errors(c, q.covariance, distances, MATCHING_NOISE_PX)
         }
         return tuple(
             Expected(t, row.percent, 100 * row.matching_m / row.distance_m)

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.detection.detect import Detection
+from calib.detection.detection import Detection
 from stereo.frame import Image
 from stereo.live.calibration import Doing, Solved, Step
 from stereo.viewers.panels import fitting

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from boards import BOARD, random_poses, random_rig, rendered, synthetic_views
 
-from calib.calibrate import Outcome, calibrate_files, calibrate_views
+from calib.calibrate import ImagePair, calibrate_files, calibrate_views
+from calib.outcome import Outcome
 from calib.report import render_report, write_report
 
 
@@ -63,12 +64,14 @@ def test_pictures_are_shown_where_files_are_known(tmp_path: Path) -> None:
     for i, (R, t) in enumerate(random_poses(rng, rig, 5)):
         for side, image in zip(("left", "right"), rendered(rig, R, t), strict=True):
             cv2.imwrite(str(tmp_path / f"{side}{i}.png"), image)
+    pairs = [
+        ImagePair(str(i), tmp_path / f"left{i}.png", tmp_path / f"right{i}.png") for i in range(5)
+    ]
     found = calibrate_files(
-        sorted(tmp_path.glob("left*")),
-        sorted(tmp_path.glob("right*")),
+        pairs,
         BOARD,
         model="pinhole5",
-        warp="flat",
+        deformation="flat",
     )
     assert found.calibration is not None
     assert found.calibration.rms_px() < 0.15

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.board import parse_board
-from calib.calibrate import Outcome
-from calib.detection.detect import Detection, read_gray
+from calib.detection.detection import Detection
+from calib.detection.files import read_gray
+from calib.outcome import Outcome
 from stereo.errors import InputError
 from stereo.live.calibration import Expected, LiveCalibration, Stillness, Target
 from stereo.viewers.calibration import calibration_picture

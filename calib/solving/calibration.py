@@ -1,0 +1,140 @@
+"""The result of solving, and what it was solved from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.board import Board
+from calib.camera import StereoRig
+from calib.detection.detection import Detection
+from calib.solving.adjust import Fit
+from calib.solving.state import BoardModel, Observations, State
+
+Float = NDArray[np.float64]
+
+FEWEST_VIEWS = 3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class View:
+    """One position of the board, seen by both cameras."""
+
+    name: str
+    left: Detection
+    right: Detection
+
+
+class Rejected(NamedTuple):
+    """A view that was not used, and why."""
+
+    name: str
+    cause: str
+    """One of the names in ``calib.judging``."""
+    reason: str
+
+
+class HeldOut(NamedTuple):
+    """Errors on views that the solution had not seen."""
+
+    reprojection_rms_px: float
+    row_error_px: float
+    """Mean |y_left - y_right| after rectification."""
+    view_row_error_px: Float
+    """(V,) mean of each view."""
+    view_rms_px: Float
+    """(V,)."""
+    states: tuple[State, ...]
+    """Per fold the solution without it; without poses of the left-out views."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Calibration:
+    """A solved rig with all its evidence."""
+
+    board: Board
+    model_name: str
+    views: tuple[View, ...]
+    """Those that were used; view i of ``seen`` and ``fit.state`` is views[i]."""
+    rejected: tuple[Rejected, ...]
+    sizes: tuple[tuple[int, int], tuple[int, int]]
+    """(width, height) of the left and the right images."""
+    shape: BoardModel
+    """The board and its modes of deformation (none: taken as flat)."""
+    seen: Observations
+    """Corners that were used."""
+    corners_rejected: Observations
+    """Corners of used views that were not."""
+    fit: Fit
+    held_out: dict[str, HeldOut]
+    """By name of the candidate (model, and "+bent"): why this one was chosen."""
+    starts_agree: float
+    """Share of all starts that ended in this minimum, 0 to 1."""
+    fixed_intrinsics: bool = False
+    noise_px: float = 0.0
+    """Standard deviation of one coordinate of a corner, estimated from the residuals."""
+
+    @property
+    def rig(self) -> StereoRig:
+        """The cameras, without notes."""
+        s = self.fit.state
+        left, right = (s.camera(side, self.sizes[side]) for side in (0, 1))
+        return StereoRig(left, right, s.R, s.t, reprojection_rms_px=self.rms_px())
+
+    @property
+    def name(self) -> str:
+        """Key of the chosen candidate in ``held_out``."""
+        return self.model_name + ("+bent" if len(self.shape.modes) else "")
+
+    def free(self, state: State) -> NDArray[np.bool_]:
+        """(G,) which globals of a state move: all, or all but the intrinsics."""
+        free = np.ones(state.globals, bool)
+        if self.fixed_intrinsics:
+            free[: sum(map(len, state.intrinsics))] = False
+        return free
+
+    def rms_px(self, side: int | None = None, view: int | None = None) -> float:
+        """``sqrt(mean |e|^2)`` of one camera (0, 1), one view, or all."""
+        rows = np.ones(len(self.seen.view), bool)
+        if side is not None:
+            rows &= self.seen.camera == side
+        if view is not None:
+            rows &= self.seen.view == view
+        return rms(self.fit.residuals[rows])
+
+
+def observe(views: Sequence[View]) -> Observations:
+    """All corners of all views in one table."""
+    parts = [
+        (v, s, d) for v, view in enumerate(views) for s, d in ((0, view.left), (1, view.right))
+    ]
+    if not parts:
+        none = np.zeros(0, np.intp)
+        return Observations(none, none, none, np.zeros((0, 2)))
+    counts = [len(d.ids) for _, _, d in parts]
+    return Observations(
+        np.repeat([s for _, s, _ in parts], counts),
+        np.repeat([v for v, _, _ in parts], counts),
+        np.concatenate([d.ids for _, _, d in parts]),
+        np.concatenate([d.points for _, _, d in parts]),
+    )
+
+
+def observe_one(detections: Sequence[Detection]) -> Observations:
+    """Corners of one camera alone, as camera 0."""
+    counts = [len(one.ids) for one in detections]
+    return Observations(
+        np.zeros(sum(counts), np.intp),
+        np.repeat(np.arange(len(counts)), counts),
+        np.concatenate([one.ids for one in detections]),
+        np.concatenate([one.points for one in detections]),
+    )
+
+
+def rms(residuals: Float) -> float:
+    """``sqrt(mean |e|^2)`` of residuals (M, 2); 0 of none."""
+    return float(np.sqrt((residuals**2).sum(axis=1).mean())) if len(residuals) else 0.0

@@ -1,0 +1,85 @@
+"""What two cameras see of one point: rays in common axes, rows that should agree, depth."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from calib.solving.projection import unproject_points
+from calib.solving.state import Observations, State
+
+Float = NDArray[np.float64]
+
+
+def half_way_baseline(R: Float, t: Float) -> Float:
+    """(3,) the right camera's centre seen from the left one, in axes half-way between the two.
+
+    ``x_right = R x_left + t``; the unit is that of ``t``. Its largest component says how the
+    cameras stand: +x side by side, -x swapped, y one above the other.
+    """
+    return np.asarray(-_half_turn(R).inv().as_matrix() @ t)
+
+
+def rectifying_rotations(R: Float, t: Float) -> tuple[Float, Float]:
+    """The rotations (3, 3) of left and right axes into the common rectified ones.
+
+    Both cameras are turned half-way towards each other and then together until the baseline runs
+    along x (J.-Y. Bouguet). Swapped cameras stay upright: their baseline runs along -x.
+    """
+    half, baseline = _half_turn(R), half_way_baseline(R, t)
+    direction = baseline / np.linalg.norm(baseline)
+    if direction[0] < 0 and abs(direction[0]) >= abs(direction[1]):
+        direction = -direction
+    angle = np.arccos(np.clip(direction[0], -1, 1))
+    axis = np.cross(direction, [1.0, 0.0, 0.0])
+    norm = np.linalg.norm(axis)
+    align = Rotation.from_rotvec(axis / norm * angle if norm > 1e-12 else np.zeros(3))
+    return (align * half).as_matrix(), (align * half.inv()).as_matrix()
+
+
+def _half_turn(R: Float) -> Rotation:
+    return Rotation.from_rotvec(0.5 * Rotation.from_matrix(R).as_rotvec())
+
+
+def rectified_rays(state: State, left: Float, right: Float) -> tuple[Float, Float]:
+    """(N, 3) and (M, 3) rays of the left camera's and the right one's pixels, rectified axes."""
+    turns = rectifying_rotations(state.R, state.t)
+    rays = [
+        unproject_points(state.model, values, pixels) @ turn.T
+        for values, pixels, turn in zip(state.intrinsics, (left, right), turns, strict=True)
+    ]
+    return rays[0], rays[1]
+
+
+def row_errors(state: State, seen: Observations) -> Float:
+    """(K,) |y_left - y_right| after rectification of the corners both cameras saw, pixels.
+
+    Pinhole: on the rectified image plane at the mean focal length. Fisheye: distance between the
+    two epipolar planes times focal length, which is the same near the axis and stays finite far
+    off it.
+    """
+    key = seen.view * 10**6 + seen.point
+    _, a, b = np.intersect1d(
+        np.where(seen.camera == 0, key, -1),
+        np.where(seen.camera == 1, key, -2),
+        return_indices=True,
+    )
+    f = float(np.mean([values[:2] for values in state.intrinsics]))
+    left, right = rectified_rays(state, seen.pixels[a], seen.pixels[b])
+    if state.model == "fisheye":
+        angle = np.arctan2(left[:, 1], left[:, 2]) - np.arctan2(right[:, 1], right[:, 2])
+        gap = np.abs(angle) * np.hypot(left[:, 1], left[:, 2]) * f
+    else:
+        gap = np.abs(left[:, 1] / left[:, 2] - right[:, 1] / right[:, 2]) * f
+    return np.asarray(gap[np.isfinite(gap)])
+
+
+def triangulate(state: State, left: Float, right: Float) -> Float:
+    """(N, 3) points in the rectified left frame from pixels (N, 2) of both cameras, board units."""
+    a, b = rectified_rays(state, left, right)
+    baseline = -(rectifying_rotations(state.R, state.t)[1] @ state.t)[0]  # swapped cameras: < 0
+    with np.errstate(all="ignore"):
+        xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
+        Z = baseline / (xa - xb)
+    return np.column_stack([xa * Z, (ya + yb) / 2 * Z, Z])

@@ -1,0 +1,200 @@
+"""A first rig: each lens alone, from several focal lengths; then the motion most views agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from calib.board import Board
+from calib.camera import Camera, Model
+from calib.detection.detection import Detection
+from calib.errors import CalibrationError
+from calib.solving.adjust import Fit, adjust
+from calib.solving.calibration import View, observe_one
+from calib.solving.projection import project_points
+from calib.solving.state import BoardModel, State, exp
+
+Float = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+_STARTS = {"pinhole": (0.5, 0.8, 1.3, 2.5), "fisheye": (0.25, 0.35, 0.5)}  # focal length / width
+
+
+def solve_camera(
+    detections: Sequence[Detection],
+    shape: BoardModel,
+    model: Model,
+    count: int,
+    known: Camera | None = None,
+) -> tuple[Fit, float]:
+    """One camera alone, from several focal lengths: the best fit, and the share that agrees.
+
+    Raises CalibrationError when no start leads anywhere.
+    """
+    if known is not None:
+        fits = [_with_lens(known, detections, shape)]
+    else:
+        width = detections[0].size[0]
+        fits = [_from_focal(s * width, detections, shape, model, count) for s in _STARTS[model]]
+    finite = [fit for fit in fits if np.isfinite(fit.cost)]
+    if not finite:
+        raise CalibrationError(
+            "no lens of this model explains the corners; are they of the board that was named?"
+        )
+    best = min(finite, key=lambda fit: fit.cost)
+    same = [fit for fit in finite if fit.cost <= best.cost * 1.001 + 1e-9]
+    return best, len(same) / len(fits)
+
+
+def _with_lens(known: Camera, detections: Sequence[Detection], shape: BoardModel) -> Fit:
+    """The board's poses before a camera that stays as it is."""
+    K, d = known.K, known.distortion
+    R, t = board_poses([known.unproject(one.points) for one in detections], detections, shape)
+    values = np.r_[K[0, 0], K[1, 1], K[0, 2], K[1, 2], d]
+    state = State(known.model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
+    fixed = np.zeros(state.globals, bool)
+    return adjust(shape, state, observe_one(detections), free=fixed, robust_px=2.0)
+
+
+def _from_focal(
+    f: float, detections: Sequence[Detection], shape: BoardModel, model: Model, count: int
+) -> Fit:
+    """Started from one focal length (px) and no distortion, more and more of the lens is freed."""
+    seen = observe_one(detections)
+    width, height = detections[0].size
+    cx, cy = (width - 1) / 2, (height - 1) / 2
+    start = Camera(model, (width, height), np.array([[f, 0, cx], [0, f, cy], [0, 0, 1]]))
+    R, t = board_poses([_rays(start, one.points) for one in detections], detections, shape)
+    values = np.r_[f, f, cx, cy, np.zeros(count)]
+    state = State(model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
+    each, loose = np.arange(state.globals), max(2.0, width / 100)
+    radial = np.isin(each, (0, 1, 4, 5))
+    fit = adjust(shape, state, seen, free=each < 2, robust_px=loose, max_steps=8)
+    fit = adjust(shape, fit.state, seen, free=radial, robust_px=loose, max_steps=15)
+    return adjust(shape, fit.state, seen, robust_px=max(1.0, width / 1000), tolerance=1e-7)
+
+
+def _rays(camera: Camera, pixels: Float) -> Float:
+    """Rays of a lens without distortion; a fisheye's stop at 80 degrees."""
+    if camera.model == "pinhole":
+        return camera.unproject(pixels)
+    q = (pixels - camera.K[:2, 2]) / camera.K[0, 0]
+    r = np.maximum(np.hypot(*q.T), 1e-9)
+    theta = np.minimum(r, 1.4)
+    return np.column_stack([q * (np.sin(theta) / r)[:, None], np.cos(theta)])
+
+
+def board_poses(
+    rays: Sequence[Float], detections: Sequence[Detection], shape: BoardModel
+) -> tuple[Float, Float]:
+    """Board poses (V, 3, 3), (V, 3) by the homography from the board to the rays' plane z = 1."""
+    rotations, positions = [], []
+    for ray, one in zip(rays, detections, strict=True):
+        ok = np.isfinite(ray).all(axis=1) & (ray[:, 2] > 0.2)
+        if ok.sum() < 6:
+            ok = np.isfinite(ray).all(axis=1) & (ray[:, 2] > 0)
+        xy = ray[ok, :2] / ray[ok, 2:]
+        H = None
+        if ok.sum() >= 4:
+            H, _ = cv2.findHomography(shape.points[one.ids[ok], :2], xy)
+        if H is None:
+            H = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 10 * np.ptp(shape.points, axis=0).max()]])
+        H = H * (2 / (np.linalg.norm(H[:, 0]) + np.linalg.norm(H[:, 1])))
+        H = H if H[2, 2] > 0 else -H
+        U, _, Vt = np.linalg.svd(np.column_stack([H[:, 0], H[:, 1], np.cross(H[:, 0], H[:, 1])]))
+        rotations.append(U @ np.diag([1, 1, np.linalg.det(U @ Vt)]) @ Vt)
+        positions.append(H[:, 2])
+    return np.array(rotations), np.array(positions)
+
+
+# -- the motion between the cameras --------------------------------------------------------------
+
+
+def agree_on_motion(
+    views: Sequence[View], board: Board, solos: Sequence[Fit]
+) -> tuple[State, NDArray[np.bool_], list[int]]:
+    """The motion most views agree on, which views do, and the order of the right corners of each.
+
+    Every view in every order proposes a motion; the one with the lowest 60 % quantile of errors
+    wins (least median of squares), so up to 40 % of the views may be wrong.
+    """
+    left, right = (solo.state for solo in solos)
+    orders = _orders(views, board)
+    proposals = []
+    for v in range(len(views)):
+        for p, order in enumerate(board.symmetries):
+            if p not in orders[v]:
+                continue
+            turn = _symmetry_motion(board, order)
+            R_v, t_v = right.view_R[v] @ turn[0], right.view_R[v] @ turn[1] + right.view_t[v]
+            R = R_v @ left.view_R[v].T
+            proposals.append((R, t_v - R @ left.view_t[v]))
+    best: tuple[float, float, Float, list[int], tuple[Float, Float]] | None = None
+    rank = max(0, int(np.ceil(0.6 * len(views))) - 1)
+    for R, t in proposals:
+        errors, chosen = _motion_errors(views, board, left, right, R, t, orders)
+        score = float(np.sort(errors)[rank])
+        angle = float(np.arccos(np.clip((np.trace(R) - 1) / 2, -1, 1)))
+        # equally good: two cameras of a rig look the same way up
+        if best is None or (score * (1 + 0.3 * (angle > 1.6)) < best[0]):
+            best = (score * (1 + 0.3 * (angle > 1.6)), angle, errors, chosen, (R, t))
+    assert best is not None
+    _, _, errors, order_of, (R, t) = best
+    usual = float(np.sort(errors)[rank])
+    if usual > 0.015 * max(views[0].right.size):
+        raise CalibrationError(
+            "the pairs do not agree on where the right camera is: most are unsynchronised, wrongly "
+            "paired, mirrored or of another rig. Hold board and cameras still for each pair and "
+            "check that left and right images are paired by number"
+        )
+    good = errors < max(2.0, 4 * usual)
+    state = replace(left, intrinsics=(left.intrinsics[0], right.intrinsics[0]), R=R, t=t)
+    return state, good, order_of
+
+
+def _orders(views: Sequence[View], board: Board) -> list[list[int]]:
+    full = list(range(len(board.symmetries)))
+    return [full if len(view.right.ids) == len(board.points) else [0] for view in views]
+
+
+def _symmetry_motion(board: Board, order: Index) -> tuple[Float, Float]:
+    """R, t with ``points[order[i]] = R points[i] + t``.
+
+    The right view's pose was found for its own order; in the other order board point i lies where
+    point order[i] lay, so the pose becomes that pose after this motion.
+    """
+    A, B = board.points, board.points[order]
+    a, b = A.mean(axis=0), B.mean(axis=0)
+    M = (B - b).T @ (A - a)
+    angle = np.arctan2(M[1, 0] - M[0, 1], M[0, 0] + M[1, 1])
+    R = exp(np.array([[0, 0, angle]]))[0]
+    return R, b - R @ a
+
+
+def _motion_errors(
+    views: Sequence[View],
+    board: Board,
+    left: State,
+    right: State,
+    R: Float,
+    t: Float,
+    orders: Sequence[Sequence[int]],
+) -> tuple[Float, list[int]]:
+    """Per view the median distance (px) of right corners from where the left pose puts them."""
+    errors, chosen = [], []
+    for v, view in enumerate(views):
+        X = board.points @ left.view_R[v].T + left.view_t[v]
+        pixels = project_points(right.model, right.intrinsics[0], X @ R.T + t, jacobian=False)[0]
+        options = []
+        for p in orders[v]:
+            points = view.right.points[board.symmetries[p]] if p else view.right.points
+            gap = np.linalg.norm(pixels[view.right.ids] - points, axis=1)
+            options.append((float(np.median(np.nan_to_num(gap, nan=1e6))), p))
+        error, p = min(options)
+        errors.append(error)
+        chosen.append(p)
+    return np.array(errors), chosen

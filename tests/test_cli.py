@@ -18,7 +18,7 @@ from pngs import bomb
 from support import Cli, textured_pair
 
 from calib import load_rig
-from stereo.cli.main import _COMMANDS
+from stereo.cli.main import COMMANDS
 from stereo.files import outputs
 
 
@@ -471,9 +471,12 @@ def test_demo_runs_and_says_where_to_look(cli: Cli, tmp_path: Path) -> None:
 
 def test_every_command_is_listed_and_has_help(cli: Cli) -> None:
     listed = cli("--help").out
-    for name in _COMMANDS:
-        assert name in listed
-        assert "Usage: stereo" in cli(name, "--help").out
+    for heading, commands in COMMANDS.items():
+        assert f"{heading}:\n" in listed
+        for name, text in commands.items():
+            assert f"{name} " in listed
+            assert text in listed
+            assert "Usage: stereo" in cli(name, "--help").out
     assert cli("nonsense").code == 2
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import Field, field, fields, is_dataclass
 from functools import wraps
+from inspect import get_annotations
 from typing import Any, TypeVar, get_type_hints
 
 import click
@@ -32,13 +33,12 @@ def option(*flags: str, default: Any = None, **settings: Any) -> Any:
     ``flags`` and ``settings`` are those of ``click.option``; without flags it is called as the
     field is. The field's default is the option's, and a required option has none.
     """
+    if settings.get("required"):
+        return field(metadata={"flags": flags, "settings": settings})
     if default is None:  # as click has it
         default = False if settings.get("is_flag") else () if settings.get("multiple") else None
-    metadata = {"flags": flags, "settings": {"default": default, **settings}}
-    if settings.get("required"):
-        del metadata["settings"]["default"]  # type: ignore[attr-defined]
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
+    settings["default"] = default
+    return field(default=default, metadata={"flags": flags, "settings": settings})
 
 
 class HeadedOption(click.Option):
@@ -69,7 +69,8 @@ class HeadedCommand(click.Command):
             record = param.get_help_record(ctx)
             if record is not None and isinstance(param, click.Option):
                 sections.setdefault(getattr(param, "heading", None), []).append(record)
-        sections["Other" if len(sections) > 1 else "Options"] = sections.pop(None)
+        rest = sections.pop(None, [])
+        sections["Other" if sections else "Options"] = rest
         width = min(_COLUMN, max(len(flags) for rows in sections.values() for flags, _ in rows))
         for heading, rows in sections.items():  # all with their texts below each other
             with formatter.section(heading or ""):
@@ -79,7 +80,7 @@ class HeadedCommand(click.Command):
 def command(
     name: str, *, without: Collection[str] = ()
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """Make a command of a function; its arguments that are groups bring their options.
+    """Make a command of a function; its arguments annotated with groups bring their options.
 
     Options named in ``without`` are not offered; their fields keep their defaults.
     """
@@ -93,32 +94,29 @@ def command(
 
         @wraps(function)
         def call(**params: Any) -> Any:
-            built = {
-                argument: group(
-                    **{f.name: params.pop(f.name) for f in fields(group) if f.name in params}
-                )
-                for argument, group in groups.items()
-            }
+            built = {argument: _build(group, params) for argument, group in groups.items()}
             return function(**params, **built)
 
         made = click.command(name, cls=HeadedCommand)(call)
-        grouped = [
-            _as_click(group, f)
-            for group in groups.values()
-            for f in _own_first(group)
-            if f.name not in without
-        ]
+        found = ((group, f) for group in groups.values() for f in _own_first(group))
+        grouped = [_as_click(group, f) for group, f in found if f.name not in without]
         made.params = [*grouped, *made.params]
         return made
 
     return decorate
 
 
+def _build(group: type, params: dict[str, Any]) -> Any:
+    """A group of what was given; takes it out of ``params``."""
+    names = [f.name for f in fields(group) if f.name in params]
+    return group(**{name: params.pop(name) for name in names})
+
+
 def _own_first(group: type) -> Iterator[Field[Any]]:
     """The fields of a group, before those of the groups it extends."""
     all_fields = {f.name: f for f in fields(group)}
     for owner in group.__mro__:
-        for name in vars(owner).get("__annotations__", {}):
+        for name in get_annotations(owner):
             if name in all_fields:
                 yield all_fields.pop(name)
 

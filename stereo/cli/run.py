@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,6 @@ from calib import RectifiedRig, StereoRig
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.matching import chosen_matcher, told_range
-from stereo.cli.messages import print_event
 from stereo.cli.options import (
     DepthOptions,
     MatchOptions,
@@ -25,8 +24,7 @@ from stereo.cli.options import (
     outputs_option,
 )
 from stereo.cli.rig import calibration_of, rectification
-from stereo.errors import InputError
-from stereo.files.images import find_named_images, find_pairs, image_size
+from stereo.cli.run_input import run_input
 from stereo.matching import (
     AutoRangeMatcher,
     Matcher,
@@ -35,13 +33,10 @@ from stereo.matching import (
     search_range_for_depths,
 )
 from stereo.pipeline import StereoPipeline
-from stereo.rectify import Rectification, Size
+from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
-from stereo.run.batch import BatchSettings, Pair, PairFiles, PairReport, SourcePair, run_batch
+from stereo.run.batch import BatchSettings, PairReport, run_batch
 from stereo.run.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
-from stereo.sources import SOURCES, open_source
-from stereo.sources.files import is_video, sides
-from stereo.sources.tap import Peeked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +53,6 @@ class ResultOptions:
     )
     remove_outliers: bool = option(is_flag=True, help="Remove lonely points from the cloud.")
     normals: bool = option(is_flag=True, help="Add normals to the cloud.")
-
-
-@dataclass(frozen=True, slots=True)
-class _Input:
-    """What is to be processed."""
-
-    pairs: Iterable[Pair]
-    total: int | None
-    """How many; None: nobody knows."""
-    size: Size
-    """(width, height) of one view."""
-    calibration: StereoRig | RectifiedRig | None = None
-    """What the source knows about its own cameras."""
 
 
 @command("run")
@@ -96,73 +78,39 @@ def run_command(
     name and go into a folder each; a rerun continues where an earlier one stopped.
     """
     with ExitStack() as stack:
-        given = _input(stack, left, right, side_by_side=images.side_by_side)
+        given = run_input(stack, left, right, side_by_side=images.side_by_side)
         calibration = calibration_of(rig, given.size, given.calibration)
         rect = rectification(calibration, rig, given.size)
         name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
-        pipeline = StereoPipeline(
-            rect,
-            _matcher(name, match.params, search),
-            refine=RefineParams(depth.surfaces, depth.fill, edges=match.quality),
-            prepare=match.quality,
-            min_depth_m=depth.min_depth_m,
-            max_depth_m=depth.max_depth_m,
+        pipeline = _pipeline(rect, name, search, match, depth)
+        matching = name, match.params, search
+        settings = BatchSettings(
+            results.out,
+            output_names(results.outputs),
+            CloudOptions(results.voxel_m, results.remove_outliers, results.normals),
+            images.swap,
+            _description(rig, depth, rect, match.quality, matching),
         )
-        decides = (
-            *(rig.calib, rig.alpha, rig.rescale, depth.surfaces, depth.fill, match.quality),
-            *(depth.min_depth_m, depth.max_depth_m, (name, match.params, search)),
-            *(rect.geometry, rect.R_rect_left),
-        )
-        settings = _settings(results, images.swap, repr([*decides]))
         reports = list(_with_progress(run_batch(given.pairs, pipeline, settings), given.total))
     _show(reports, settings, as_json=as_json)
     return 0 if all(report.trusted for report in reports) else 3
 
 
-def _input(stack: ExitStack, left: str, right: str | None, *, side_by_side: bool) -> _Input:
-    """What LEFT and RIGHT name; a source stays open as long as the stack."""
-    spec = _source_spec(left, right, side_by_side=side_by_side)
-    if spec is None:
-        files = _pairs(left, right, side_by_side=side_by_side)
-        return _Input(files, len(files), _pair_size(files[0]))
-    source = Peeked(stack.enter_context(open_source(spec, on_event=print_event)))
-    pairs = (SourcePair(spec, number, frame) for number, frame in enumerate(source))
-    return _Input(pairs, None, source.view_size, source.calibration)
-
-
-def _source_spec(left: str, right: str | None, *, side_by_side: bool) -> str | None:
-    """The source that is meant; None for plain image files. Raises InputError for a live one."""
-    kind = left.partition(":")[0]
-    if kind in SOURCES and kind not in ("recording", "bag"):
-        raise InputError(
-            f"{left}: is live and has no end; use stereo live, or record it first: "
-            f"stereo record {left} -o DIR"
-        )
-    if right is not None:
-        return f"{left},{right}" if is_video(left) and is_video(right) else None
-    if kind in SOURCES or is_video(left) or (not side_by_side and len(sides(left)) == 2):
-        return left
-    return None
-
-
-def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFiles]:
-    if side_by_side:
-        if right is not None:
-            raise InputError("--side-by-side takes one image, folder or glob; RIGHT is too much")
-        return [PairFiles(name, path, None) for name, path in find_named_images(left)]
-    if right is None:
-        raise InputError("RIGHT is missing; or is LEFT one image of both views? (--side-by-side)")
-    listing = find_pairs(left, right)
-    for other, lonely in (("right", listing.unmatched_left), ("left", listing.unmatched_right)):
-        for path in lonely:
-            click.echo(f"warning: {path} has no partner among the {other} images", err=True)
-    return [PairFiles(*pair) for pair in listing.pairs]
-
-
-def _pair_size(pair: PairFiles) -> Size:
-    """(width, height) of one view, from the file's header."""
-    width, height = image_size(pair.left)
-    return (width // 2, height) if pair.right is None else (width, height)
+def _pipeline(
+    rect: Rectification,
+    name: str,
+    search: SearchRange | None,
+    match: MatchOptions,
+    depth: DepthOptions,
+) -> StereoPipeline:
+    return StereoPipeline(
+        rect,
+        _matcher(name, match.params, search),
+        refine=RefineParams(depth.surfaces, depth.fill, edges=match.quality),
+        prepare=match.quality,
+        min_depth_m=depth.min_depth_m,
+        max_depth_m=depth.max_depth_m,
+    )
 
 
 def _matcher(name: str, params: dict[str, Any], search: SearchRange | None) -> Matcher:
@@ -192,14 +140,17 @@ def _search_range(
     return told_range(depth)
 
 
-def _settings(results: ResultOptions, swap: bool, decides: str) -> BatchSettings:
-    return BatchSettings(
-        results.out,
-        output_names(results.outputs),
-        CloudOptions(results.voxel_m, results.remove_outliers, results.normals),
-        swap,
-        decides,
-    )
+def _description(
+    rig: RigOptions,
+    depth: DepthOptions,
+    rect: Rectification,
+    quality: bool,
+    matching: tuple[str, dict[str, Any], SearchRange | None],
+) -> str:
+    """All that decides the result, besides what BatchSettings knows."""
+    told = [rig.calib, rig.alpha, rig.rescale, depth.surfaces, depth.fill, quality]
+    limits = [depth.min_depth_m, depth.max_depth_m]
+    return repr([*told, *limits, matching, rect.geometry, rect.R_rect_left])
 
 
 def _with_progress(reports: Iterator[PairReport], total: int | None) -> Iterator[PairReport]:

@@ -32,7 +32,7 @@ from stereo.sources import Event, SourceStats
 from stereo.viewers import NullViewer
 from stereo.viewers.window import ViewState, draw
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 RIG = REPO / "sample_data" / "clip" / "rig.yaml"
 NONE = ("--view", "none", "--num-disparities", "64", "--no-surfaces")
 

@@ -59,3 +59,6 @@ class Ended:
 
 Cli = Callable[..., Ended]
 """Runs ``stereo`` with these arguments."""
+
+METRIC = ("--rectified", "--focal-px", 300, "--baseline-m", 0.1, "--num-disparities", 32)
+"""Options of a small rectified pair, such as ``textured_pair`` makes."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import click
 
+from stereo.cli.values import parse_size
 from stereo.errors import InputError
 
 _KINDS = ("chessboard", "charuco", "circles", "acircles", "aprilgrid")
@@ -63,13 +63,13 @@ def _spec(
     dictionary: str | None,
     gap: float,
 ) -> str:
-    match = re.fullmatch(r"(\d+)[xX](\d+)", squares or "")
-    if match is None or square_mm is None:
+    counted = parse_size(squares or "")
+    if counted is None or square_mm is None:
         raise InputError(
             f"give --squares COLSxROWS and --square-mm, such as --squares 11x8 --square-mm 20; "
             f"got --squares {squares}, --square-mm {square_mm}"
         )
-    columns, rows = int(match[1]), int(match[2])
+    columns, rows = counted
     if kind == "chessboard":  # written by its inner corners
         return f"{kind}:{columns - 1}x{rows - 1}:{square_mm:g}mm"
     if kind == "charuco":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from stereo._version import __version__
+from stereo.cli.groups import json_option
 from stereo.doctor import as_json as findings_as_json
 from stereo.doctor import examine
 
@@ -18,13 +19,13 @@ if TYPE_CHECKING:
 
 @click.command("doctor")
 @click.option("--cameras", is_flag=True, help="List the cameras and their modes instead.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@json_option()
 def doctor_command(cameras: bool, as_json: bool) -> int:
     """Look at Python, libraries, display, video back-ends and processor, or at cameras."""
     if cameras:
         from stereo.sources.devices import list_devices  # needs the libraries that may be missing
 
-        return _tell_cameras(list_devices(), as_json=as_json)
+        return _show_cameras(list_devices(), as_json=as_json)
     findings = examine()
     if as_json:
         click.echo(json.dumps({"version": __version__, **findings_as_json(findings)}))
@@ -37,7 +38,7 @@ def doctor_command(cameras: bool, as_json: bool) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-def _tell_cameras(devices: list[Device], *, as_json: bool) -> int:
+def _show_cameras(devices: list[Device], *, as_json: bool) -> int:
     if as_json:
         click.echo(json.dumps({"cameras": [device.as_json() for device in devices]}))
         return 0

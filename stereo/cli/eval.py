@@ -10,13 +10,10 @@ from typing import Any
 import click
 import numpy as np
 
-from stereo.cli.options import (
-    chosen_matcher,
-    config_options,
-    matcher_option,
-    matcher_params,
-    quality_option,
-)
+from stereo.cli.config import config_options
+from stereo.cli.groups import command, headed, json_option
+from stereo.cli.matching import chosen_matcher
+from stereo.cli.options import MatchOptions
 from stereo.errors import InputError
 from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
 from stereo.evaluation.manifest import ManifestPair, load_manifest
@@ -28,32 +25,30 @@ from stereo.rectify import Rectification
 _COLUMNS = tuple(field.name for field in fields(Metrics))
 
 
-@click.command("eval")
+@command("eval", without=("coarse_to_fine",))
 @click.argument("manifest", type=click.Path(path_type=Path))
 @config_options
-@matcher_option
-@quality_option
-@click.option("--save", type=click.Path(path_type=Path), help="Write NAME.pfm of each pair here.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
-@click.pass_context
-def eval_command(
-    ctx: click.Context, /, manifest: Path, save: Path | None, as_json: bool, **options: Any
-) -> None:
+@headed(
+    "Output",
+    "--save",
+    type=click.Path(path_type=Path),
+    help="Write NAME.pfm of each pair here.",
+)
+@json_option()
+def eval_command(manifest: Path, *, match: MatchOptions, save: Path | None, as_json: bool) -> None:
     """Match every pair that MANIFEST lists and compare with its ground truth.
 
     Percentages are of visible pixels. density and sparse are of the map with its holes, dense and
     the rest of the map with our own filling. ause_px tells how well confidence sorts good pixels
     from bad ones: 0 px is a perfect order.
     """
-    quality = options["quality"]
-    name = chosen_matcher(options["matcher"], quality=quality)
-    params = matcher_params(ctx, options["matcher_params"])
+    name = chosen_matcher(match)
     pairs = load_manifest(manifest)
     if save is not None:
         outputs.make_folder(save)
     scores = {}
     for item in pairs:
-        scores[item.name] = _score(item, name, params, save, quality=quality)
+        scores[item.name] = _score(item, name, match.params, save, quality=match.quality)
         if not as_json:
             _row(item.name, scores[item.name], header=len(scores) == 1)
     summary = _summary(list(scores.values()))

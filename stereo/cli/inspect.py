@@ -11,8 +11,9 @@ import click
 import numpy as np
 
 from calib import RectifiedRig, StereoRig, load_rig
-from calib.camera import Model
-from stereo.cli.options import model_option, unit_option
+from stereo.cli.groups import command, headed, json_option
+from stereo.cli.options import RigFileOptions
+from stereo.cli.values import Size
 from stereo.depth import depth_sigma
 from stereo.errors import InputError
 from stereo.frame import StereoGeometry
@@ -21,11 +22,15 @@ from stereo.rectify import Rectification
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
-@click.command("inspect")
+@command("inspect")
 @click.argument("rig", type=click.Path())
-@unit_option
-@model_option
-@click.option("--size", metavar="WxH", help="Image size, for files that do not state it.")
+@headed(
+    "Calibration",
+    "--size",
+    type=Size("1280x720"),
+    metavar="WxH",
+    help="Image size, for files that do not state it.",
+)
 @click.option(
     "--disparity-noise-px",
     type=float,
@@ -33,12 +38,12 @@ DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
     show_default=True,
     help="One standard deviation of the disparity.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@json_option()
 def inspect_command(
     rig: str,
-    unit: str | None,
-    model: Model | None,
-    size: str | None,
+    *,
+    file: RigFileOptions,
+    size: tuple[int, int] | None,
     disparity_noise_px: float,
     as_json: bool,
 ) -> None:
@@ -47,7 +52,7 @@ def inspect_command(
         raise InputError(
             f"--disparity-noise-px must be between 0 and 100, got {disparity_noise_px}"
         )
-    calibration = load_rig(Path(rig), size=_parse_size(size), unit=unit, model=model)
+    calibration = load_rig(Path(rig), size=size, unit=file.unit, model=file.model)
     rect = Rectification.from_calibration(calibration)
     assert rect.geometry is not None  # a calibration always has one
     facts = _describe(calibration, rect.geometry) | {
@@ -89,16 +94,6 @@ def calibration_errors(rect: Rectification) -> list[float] | None:
         sigma_px = float(np.sqrt(np.median(rect.calibration_px2.at(flat))))
         errors.append(round(1000 * distance**2 / per_m * sigma_px, 2))
     return errors
-
-
-def _parse_size(text: str | None) -> tuple[int, int] | None:
-    if text is None:
-        return None
-    try:
-        width, height = (int(part) for part in text.lower().split("x"))
-    except ValueError:
-        raise InputError(f"--size wants WIDTHxHEIGHT, such as 1280x720, got {text!r}") from None
-    return width, height
 
 
 def _describe(calibration: StereoRig | RectifiedRig, geometry: StereoGeometry) -> dict[str, Any]:

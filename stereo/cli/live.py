@@ -5,25 +5,27 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, ClassVar
 
 import click
 
 from calib import RectifiedRig, StereoRig
-from stereo.cli.messages import Teller
+from stereo.cli.config import config_options
+from stereo.cli.groups import command, headed, json_option, option
+from stereo.cli.matching import chosen_matcher, told_range
+from stereo.cli.messages import LiveMessages
 from stereo.cli.options import (
-    calibration_of,
-    chosen_matcher,
-    config_options,
-    matcher_option,
-    matcher_params,
-    num_disparities_option,
-    opened_as,
-    rectification,
-    rig_options,
-    source_options,
+    DepthOptions,
+    EndOptions,
+    MatchOptions,
+    OpenOptions,
+    RigOptions,
+    ViewOptions,
+    outputs_option,
 )
+from stereo.cli.rig import calibration_of, rectification
 from stereo.cli.signals import until_stopped
 from stereo.display import has_display
 from stereo.errors import InputError
@@ -31,15 +33,9 @@ from stereo.files import outputs
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.pipeline import LiveSettings
 from stereo.live.region import Region
-from stereo.matching import MATCHERS, SearchRange
+from stereo.matching import MATCHERS
 from stereo.refining.refine import RefineParams
-from stereo.result import (
-    OUTPUTS,
-    CloudOptions,
-    check_output_names,
-    output_names,
-    write_outputs,
-)
+from stereo.result import CloudOptions, check_output_names, output_names, write_outputs
 from stereo.sources import StereoSource, open_source
 from stereo.sources.tap import Peeked, Tap
 from stereo.viewers import NullViewer, Viewer
@@ -50,109 +46,116 @@ if TYPE_CHECKING:
 _TICK_S = 0.1
 
 
-@click.command("live")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameOptions:
+    """What is done to each frame besides matching."""
+
+    heading: ClassVar[str] = "Depth"
+    roi: str | None = option(metavar="X,Y,W,H", help="Only this part of the rectified image.")
+    decimate: int = option(type=int, default=1, help="Divide the image's sides by this.")
+    smooth: bool = option(is_flag=True, help="Average over time where nothing moves.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaveOptions:
+    """What is kept of what was seen."""
+
+    heading: ClassVar[str] = "Output"
+    out: Path | None = option(
+        "-o", "--out", type=click.Path(path_type=Path), help="Folder for what is saved."
+    )
+    outputs: str | None = outputs_option()
+    save_every: int | None = option(type=click.IntRange(min=1), help="Save every so many frames.")
+    record: Path | None = option(type=click.Path(path_type=Path), help="Record the raw pairs here.")
+
+
+@command("live", without=("coarse_to_fine",))
 @click.argument("source")
-@click.option(
-    "--view",
-    type=click.Choice(["window", "web", "none"]),
-    help="Where to look.  [default: window where there is a display, else none]",
-)
-@click.option("--host", default="127.0.0.1", show_default=True, help="Who may look: web address.")
-@click.option("--port", type=int, default=8080, show_default=True, help="Web port; 0: any free.")
-@source_options
-@rig_options
 @config_options
-@matcher_option
-@num_disparities_option
-@click.option("--min-disparity", type=int, help="Smallest disparity, pixels.  [default: 0]")
-@click.option("--min-depth-m", type=float, default=0.0, help="Nearer is dropped; sets the range.")
-@click.option("--max-depth-m", type=float, default=math.inf, help="Farther is dropped.")
-@click.option("--surfaces/--no-surfaces", default=True, help="Planes for textureless regions.")
-@click.option("--fill", is_flag=True, help="Fill holes from their surroundings.")
-@click.option("--roi", metavar="X,Y,W,H", help="Only this part of the rectified image.")
-@click.option("--decimate", type=int, default=1, help="Divide the image's sides by this.")
-@click.option("--smooth", is_flag=True, help="Average over time where nothing moves.")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="Folder for what is saved.")
-@click.option("--outputs", help=f"What to save, comma separated: {', '.join(OUTPUTS)}.")
-@click.option("--save-every", type=click.IntRange(min=1), help="Save every so many frames.")
-@click.option("--record", type=click.Path(path_type=Path), help="Record the raw pairs here.")
-@click.option("--max-frames", type=click.IntRange(min=1), help="End after so many results.")
-@click.option("--duration-s", type=click.FloatRange(0, min_open=True), help="End after so long.")
-@click.option("--fast", is_flag=True, help="Files and recordings: as fast as they can be matched.")
+@headed(
+    "Source",
+    "--fast",
+    is_flag=True,
+    help="Files and recordings: as fast as they can be matched.",
+)
 @click.option("--stats", is_flag=True, help="Print the time of each stage at the end.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON line per frame and per event.")
-@click.pass_context
-def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
+@json_option("One JSON line per frame and per event.")
+def live_command(
+    source: str,
+    *,
+    opening: OpenOptions,
+    rig: RigOptions,
+    match: MatchOptions,
+    depth: DepthOptions,
+    frames: FrameOptions,
+    looking: ViewOptions,
+    saving: SaveOptions,
+    ending: EndOptions,
+    fast: bool,
+    stats: bool,
+    as_json: bool,
+) -> int:
     """Show, save or print depth from SOURCE until Ctrl-C.
 
     SOURCE is sbs:0 (one device with both views), pair:0,2 (two), http:// or rtsp:// addresses, a
     video file, a folder of pairs, recording:DIR, bag:FILE or synthetic:room; docs/live.md has all.
     """
-    say = Teller(as_json=options["as_json"])
-    view = _chosen_view(options)
-    saver, settings = _Saver(options), _settings(ctx, options)
+    messages = LiveMessages(as_json=as_json)
+    view = _chosen_view(looking.view, as_json=as_json)
+    saver, settings = _Saver(saving), _settings(match, depth, frames)
     with until_stopped(), ExitStack() as stack:
-        raw = open_source(source, opened_as(options, pace=not options["fast"]), on_event=say.event)
-        peeked = Peeked(stack.enter_context(raw))
-        calibration = _calibration(options, peeked)
-        rect = rectification(
-            calibration, alpha=options["alpha"], rescale=options["rescale"], size=peeked.view_size
-        )
-        tapped = _recorded(stack, peeked, calibration, options)
-        switch = None
-        if view == "web" and options["record"] is None:
-            from stereo.cli.live_web import RecordSwitch
-
-            switch = stack.enter_context(RecordSwitch(tapped, calibration))
-            tapped = stack.enter_context(Tap(tapped, switch.take))
+        wanted = opening.as_source_options(pace=not fast)
+        opened = stack.enter_context(open_source(source, wanted, on_event=messages.event))
+        peeked = Peeked(opened)
+        calibration = _calibration(rig, peeked)
+        rect = rectification(calibration, rig, peeked.view_size)
+        tapped, switch = _recorded(stack, peeked, calibration, saving.record, view)
         live = stack.enter_context(LiveDepth(tapped, rect, settings))
-        viewer = stack.enter_context(_viewer(view, live, saver, switch, options))
-        stack.callback(say.end, live, stats=options["stats"])
-        _loop(live, viewer, saver, say, options)
+        viewer = stack.enter_context(_viewer(view, looking, live, saver, switch))
+        stack.callback(messages.end, live, stats=stats)
+        _loop(live, viewer, saver, messages, ending)
     return 0
 
 
 def _loop(
-    live: LiveDepth, viewer: Viewer, saver: _Saver, say: Teller, options: dict[str, Any]
+    live: LiveDepth, viewer: Viewer, saver: _Saver, messages: LiveMessages, ending: EndOptions
 ) -> None:
-    end_s = time.monotonic() + (options["duration_s"] or math.inf)
+    end_s = time.monotonic() + (ending.duration_s or math.inf)
     shown = 0
-    while not viewer.closed and time.monotonic() < end_s and shown != options["max_frames"]:
+    while not viewer.closed and time.monotonic() < end_s and shown != ending.max_frames:
         found = live.wait(_TICK_S)
         if found is not None:
             viewer.show(found)
             saver.maybe(found)
-            viewer.status(say.frame(live, found))
+            viewer.status(messages.frame(live, found))
             shown += 1
         elif live.ended:
             return
         else:  # a lost stream must not take keys and buttons with it
-            viewer.status(say.waiting())
+            viewer.status(messages.waiting())
             viewer.idle()
 
 
-def _calibration(options: dict[str, Any], source: Peeked) -> StereoRig | RectifiedRig | None:
+def _calibration(rig: RigOptions, source: Peeked) -> StereoRig | RectifiedRig | None:
     """As told, else as the source knows of itself; said once."""
-    calibration = calibration_of(options, source.view_size, source.calibration)
+    calibration = calibration_of(rig, source.view_size, source.calibration)
     if calibration is None:
         click.echo("note: no calibration, so disparity only; give --calib RIG", err=True)
     return calibration
 
 
-def _settings(ctx: click.Context, options: dict[str, Any]) -> LiveSettings:
-    count, low = options["num_disparities"], options["min_disparity"]
-    if low is not None and not isinstance(count, int):
-        raise InputError("--min-disparity needs --num-disparities; without both they are found")
+def _settings(match: MatchOptions, depth: DepthOptions, frames: FrameOptions) -> LiveSettings:
     return LiveSettings(
-        matcher=chosen_matcher(options["matcher"]),
-        matcher_params=matcher_params(ctx, options["matcher_params"]),
-        search=SearchRange(low or 0, count) if isinstance(count, int) else None,
-        refine=RefineParams(surfaces=options["surfaces"], fill=options["fill"]),
-        min_depth_m=options["min_depth_m"],
-        max_depth_m=options["max_depth_m"],
-        region=None if options["roi"] is None else _region(options["roi"]),
-        decimate=options["decimate"],
-        smooth=options["smooth"],
+        search=told_range(depth),
+        matcher=chosen_matcher(match),
+        matcher_params=match.params,
+        refine=RefineParams(surfaces=depth.surfaces, fill=depth.fill),
+        quality=match.quality,
+        min_depth_m=depth.min_depth_m,
+        max_depth_m=depth.max_depth_m,
+        region=None if frames.roi is None else _region(frames.roi),
+        decimate=frames.decimate,
+        smooth=frames.smooth,
     )
 
 
@@ -167,28 +170,34 @@ def _recorded(
     stack: ExitStack,
     source: StereoSource,
     calibration: StereoRig | RectifiedRig | None,
-    options: dict[str, Any],
-) -> StereoSource:
-    """The source, with every frame recorded as well if that was asked for."""
-    if options["record"] is None:
-        return source
-    from stereo.sources.record import Recorder
+    folder: Path | None,
+    view: str,
+) -> tuple[StereoSource, RecordSwitch | None]:
+    """The source, recorded as well: into a folder, or when the page's button says so."""
+    if folder is not None:
+        from stereo.sources.record import Recorder
 
-    recorder = stack.enter_context(Recorder(options["record"], source, calibration=calibration))
-    return stack.enter_context(Tap(source, recorder.write))
+        recorder = stack.enter_context(Recorder(folder, source, calibration=calibration))
+        return stack.enter_context(Tap(source, recorder.write)), None
+    if view == "web":
+        from stereo.cli.live_web import RecordSwitch
+
+        switch = stack.enter_context(RecordSwitch(source, calibration))
+        return stack.enter_context(Tap(source, switch.take)), switch
+    return source, None
 
 
-def _chosen_view(options: dict[str, Any]) -> str:
+def _chosen_view(asked: str | None, *, as_json: bool) -> str:
     """What was asked for; else a window where there is a display and a person, else nothing."""
-    if options["view"] == "window" and not has_display():
+    if asked == "window" and not has_display():
         raise InputError("--view window needs a display and there is none; use --view web or none")
-    if options["view"] is None:
-        return "window" if has_display() and not options["as_json"] else "none"
-    return str(options["view"])
+    if asked is None:
+        return "window" if has_display() and not as_json else "none"
+    return asked
 
 
 def _viewer(
-    view: str, live: LiveDepth, saver: _Saver, switch: RecordSwitch | None, options: dict[str, Any]
+    view: str, looking: ViewOptions, live: LiveDepth, saver: _Saver, switch: RecordSwitch | None
 ) -> Viewer:
     if view == "window":
         from stereo.viewers.window import WindowViewer
@@ -198,7 +207,7 @@ def _viewer(
         from stereo.cli.live_web import web_viewer
 
         record = None if switch is None else switch.switch
-        return web_viewer(live, saver.save, record, host=options["host"], port=options["port"])
+        return web_viewer(live, saver.save, record, host=looking.host, port=looking.port)
     return NullViewer()
 
 
@@ -207,20 +216,19 @@ def _next_matcher(live: LiveDepth) -> str:
     names = [name for name in ("sgm", "sgm-fast", "sgbm") if name in MATCHERS]
     now = live.settings.matcher
     after = names[(names.index(now) + 1) % len(names)] if now in names else names[0]
-    live.change(matcher=after, matcher_params={})
+    live.change(matcher=after, matcher_params={}, quality=False)
     return after
 
 
 class _Saver:
     """Writes chosen frames as ``stereo run`` does, each into a folder of its own."""
 
-    def __init__(self, options: dict[str, Any]) -> None:
-        self._out: Path | None = options["out"]
-        self._every: int | None = options["save_every"]
-        self._names = output_names(options["outputs"] or "depth,preview,left")
+    def __init__(self, saving: SaveOptions) -> None:
+        self._out, self._every = saving.out, saving.save_every
+        self._names = output_names(saving.outputs or "depth,preview,left")
         check_output_names(self._names)
         self._due = 0
-        if (self._every or options["outputs"]) and self._out is None:
+        if (self._every or saving.outputs) and self._out is None:
             raise InputError("saving needs a folder: -o DIR")
 
     def maybe(self, found: LiveFrame) -> None:

@@ -87,12 +87,12 @@ def web_viewer(
     """Serve the page, and say where it is. Raises as ``WebViewer`` does."""
     controls = Controls(live.settings, live.change, record, save)
     viewer = WebViewer(controls, host=host, port=port)
-    warn_of_strangers(host, port)
+    warn_if_reachable(host, port)
     click.echo(f"look at {viewer.url}", err=True)
     return viewer
 
 
-def warn_of_strangers(host: str, port: int) -> None:
+def warn_if_reachable(host: str, port: int) -> None:
     """Say what it means that other computers can reach the page."""
     if not is_local(host):
         click.echo(

@@ -15,38 +15,46 @@ import click
 
 from stereo._version import __version__
 
-_COMMANDS = {
-    "run": ("stereo.cli.run", "Images in; disparity, metric depth and a point cloud out."),
-    "live": ("stereo.cli.live", "Depth from a running camera, stream or recording."),
-    "record": ("stereo.cli.record", "Keep what the cameras give, lossless and stamped."),
-    "rectify": ("stereo.cli.rectify", "Write the rectified pair, and a picture to judge it."),
-    "inspect": ("stereo.cli.inspect", "What a rig is and how well it can measure."),
-    "eval": ("stereo.cli.eval", "Score a matcher on pairs with ground truth."),
-    "calibrate": ("stereo.cli.calibrate", "Images of a board in; a rig and its error bars out."),
-    "board": ("stereo.cli.board", "Print a calibration board at true scale."),
-    "view": ("stereo.cli.view", "Look at a cloud, depth or disparity file."),
-    "demo": ("stereo.cli.demo", "Run the main job on the sample scene."),
-    "doctor": ("stereo.cli.doctor", "What is installed, what is missing, how to mend it."),
+COMMANDS = {
+    "Depth": {
+        "run": "Images in; disparity, metric depth and a point cloud out.",
+        "live": "Depth from a running camera, stream or recording.",
+        "view": "Look at a cloud, depth or disparity file.",
+    },
+    "Calibration": {
+        "board": "Print a calibration board at true scale.",
+        "calibrate": "Images of a board in; a rig and its error bars out.",
+        "inspect": "What a rig is and how well it can measure.",
+        "rectify": "Write the rectified pair, and a picture to judge it.",
+    },
+    "Recording": {"record": "Keep what the cameras give, lossless and stamped."},
+    "Evaluation": {"eval": "Score a matcher on pairs with ground truth."},
+    "Help": {
+        "demo": "Run the main job on the sample scene.",
+        "doctor": "What is installed, what is missing, how to mend it.",
+    },
 }
-"""name -> (module that holds a command of that name, one line of help)."""
+"""heading -> name -> one line of help; ``stereo.cli.NAME`` holds the command ``NAME_command``."""
 
 
 class _LazyGroup(click.Group):
     """Knows its commands' names and help without importing them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
+        return [name for commands in COMMANDS.values() for name in commands]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
+        if cmd_name not in self.list_commands(ctx):
             return None
-        command = getattr(import_module(_COMMANDS[cmd_name][0]), f"{cmd_name}_command")
+        command = getattr(import_module(f"stereo.cli.{cmd_name}"), f"{cmd_name}_command")
         assert isinstance(command, click.Command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+        width = max(map(len, self.list_commands(ctx)))  # the texts below each other everywhere
+        for heading, commands in COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(f"{name:{width}}", text) for name, text in commands.items()])
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

@@ -17,8 +17,18 @@ from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import Event
 
 
-class Teller:
-    """What is said while it runs: JSON lines on stdout, or a status line on stderr."""
+def print_event(event: Event) -> None:
+    """Say that something happened to a source."""
+    click.echo(event.line(), err=True)
+
+
+def print_status(line: str, *, terminal: bool) -> None:
+    """One line that the next overwrites on a terminal; elsewhere a line like any other."""
+    click.echo(f"\r\x1b[K{line}" if terminal else line, err=True, nl=not terminal)
+
+
+class LiveMessages:
+    """What ``stereo live`` says: JSON lines on stdout, or a status line on stderr."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
@@ -50,17 +60,7 @@ class Teller:
         facts = _facts(live, found)
         if self._as_json:
             self._print_json(facts)
-        depth = facts["median_depth_m"]
-        parts = [f"{facts['fps']:.1f} fps", f"{facts['valid_share']:.0%} matched"]
-        if not math.isnan(depth):
-            parts.append(f"median {depth:.2f} m")
-        if not math.isnan(facts["latency_ms"]):
-            parts.append(f"latency {facts['latency_ms']:.0f} ms")
-        if facts["skew_ms"]:
-            parts.append(f"skew {facts['skew_ms']:.1f} ms")
-        if facts["smoothed_share"]:
-            parts.append(f"{facts['smoothed_share']:.0%} smoothed")
-        status = ", ".join(parts)
+        status = _status(facts)
         if not self._as_json:
             self._status(status)
         return status
@@ -107,13 +107,25 @@ class Teller:
             return
         self._said_s = now
         with self._lock:
-            click.echo(
-                f"\r\x1b[K{text}" if self._terminal else text, err=True, nl=not self._terminal
-            )
+            print_status(text, terminal=self._terminal)
 
     def _line(self, text: str) -> None:
         with self._lock:
             click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True)
+
+
+def _status(facts: dict[str, Any]) -> str:
+    depth = facts["median_depth_m"]
+    parts = [f"{facts['fps']:.1f} fps", f"{facts['valid_share']:.0%} matched"]
+    if not math.isnan(depth):
+        parts.append(f"median {depth:.2f} m")
+    if not math.isnan(facts["latency_ms"]):
+        parts.append(f"latency {facts['latency_ms']:.0f} ms")
+    if facts["skew_ms"]:
+        parts.append(f"skew {facts['skew_ms']:.1f} ms")
+    if facts["smoothed_share"]:
+        parts.append(f"{facts['smoothed_share']:.0%} smoothed")
+    return ", ".join(parts)
 
 
 def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:

@@ -7,85 +7,93 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any
 
 import click
 
 from calib import load_rig
-from stereo.cli.options import opened_as, source_options
+from stereo.cli.groups import command, headed, json_option
+from stereo.cli.messages import print_event, print_status
+from stereo.cli.options import EndOptions, OpenOptions
 from stereo.cli.signals import Stopped, until_stopped
-from stereo.sources import Event, StereoSource, open_source
+from stereo.sources import StereoSource, open_source
 from stereo.sources.record import MIN_FREE_BYTES, Recorder, RecordStats
 
 
-@click.command("record")
+@command("record")
 @click.argument("source")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="New folder.")
-@click.option("--calib", type=click.Path(), help="Rig file, kept with the recording.")
-@source_options
-@click.option("--swap", is_flag=True, help="Exchange left and right images.")
-@click.option("--max-frames", type=click.IntRange(1), help="End after so many pairs.")
-@click.option("--duration-s", type=click.FloatRange(0, min_open=True), help="End after so long.")
-@click.option(
+@headed(
+    "Output",
+    "-o",
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="New folder.",
+)
+@headed("Output", "--calib", type=click.Path(), help="Rig file, kept with the recording.")
+@headed(
+    "Ending",
     "--min-free-mb",
     type=click.FloatRange(0),
     default=MIN_FREE_BYTES / 1e6,
     show_default=True,
     help="End before the disk holds less than this.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
-def record_command(source: str, out: Path, **options: Any) -> int:
+@json_option()
+def record_command(
+    source: str,
+    *,
+    out: Path,
+    calib: str | None,
+    opening: OpenOptions,
+    ending: EndOptions,
+    min_free_mb: float,
+    as_json: bool,
+) -> int:
     """Record SOURCE, such as sbs:0, pair:0,2, rtsp://... or a video, until Ctrl-C.
 
     `stereo run recording:FOLDER -o RESULTS` turns it into depth.
     """
-    wanted, start = opened_as(options), time.monotonic()
-    calibration = load_rig(Path(options["calib"])) if options["calib"] else None
+    wanted, start = opening.as_source_options(), time.monotonic()
+    calibration = load_rig(Path(calib)) if calib else None
     recorder: Recorder | None = None
-    with until_stopped(), open_source(source, wanted, on_event=_say) as opened:
+    with until_stopped(), open_source(source, wanted, on_event=print_event) as opened:
         recorder = Recorder(
             out,
             opened,
             calibration=calibration,
             options=wanted,
-            min_free_bytes=int(1e6 * options["min_free_mb"]),
+            min_free_bytes=int(1e6 * min_free_mb),
         )
         try:
-            _record(opened, recorder, options["max_frames"], options["duration_s"])
+            _record(opened, recorder, ending)
         finally:
             opened.close()
             recorder.close()  # writes what still waits
     if recorder is not None:
-        _show(out, recorder.stats, time.monotonic() - start, as_json=options["as_json"])
+        _show(out, recorder.stats, time.monotonic() - start, as_json=as_json)
     return 0
 
 
-def _record(
-    source: StereoSource, recorder: Recorder, max_frames: int | None, duration_s: float | None
-) -> None:
+def _record(source: StereoSource, recorder: Recorder, ending: EndOptions) -> None:
     # from the first pair on; a timer also ends a source that has fallen silent
-    timer = threading.Timer(duration_s or threading.TIMEOUT_MAX, source.close)
+    timer = threading.Timer(ending.duration_s or threading.TIMEOUT_MAX, source.close)
     timer.daemon = True
     shown_s = time.monotonic()
     try:
         for number, frame in enumerate(source, 1):
-            if number == 1 and duration_s is not None:
+            if number == 1 and ending.duration_s is not None:
                 timer.start()
             recorder.write(frame)
             if time.monotonic() - shown_s > 1:
                 shown_s = time.monotonic()
                 _status(recorder.stats, source)
-            if number == max_frames:
+            if number == ending.max_frames:
                 return
     except Stopped:
         click.echo("stopping", err=True)
         raise
     finally:
         timer.cancel()
-
-
-def _say(event: Event) -> None:
-    click.echo(event.line(), err=True)
 
 
 def _status(stats: RecordStats, source: StereoSource) -> None:
@@ -95,8 +103,7 @@ def _status(stats: RecordStats, source: StereoSource) -> None:
         f"{stats.written} pairs, {stats.bytes_written / 1e6:.0f} MB, {seen.fps:.1f} fps, "
         f"skew {seen.skew_ms:.1f} ms, {stats.waiting} waiting, {stats.dropped} dropped"
     )
-    terminal = sys.stderr.isatty()
-    click.echo(f"\r\x1b[K{line}" if terminal else line, err=True, nl=not terminal)
+    print_status(line, terminal=sys.stderr.isatty())
 
 
 def _show(out: Path, stats: RecordStats, elapsed_s: float, *, as_json: bool) -> None:

@@ -17,6 +17,7 @@ from stereo.live.depth import LiveFrame
 from stereo.live.pipeline import LiveSettings
 from stereo.matching import MATCHERS, SearchRange, sgm
 from stereo.measure import Measured, distance, length
+from stereo.presets import PRESETS, Preset
 from stereo.viewers.controls import Controls
 from stereo.viewers.scene import bounded_cloud, pick_pixel
 
@@ -25,12 +26,7 @@ if TYPE_CHECKING:
 
 Latest = Callable[[], LiveFrame | None]
 
-_PRESETS: dict[str, dict[str, Any]] = {
-    "as started": {},
-    "fast": {"matcher": "sgm-fast"},
-    "careful": {"uniqueness": 15},
-    "dense": {"fill": True},
-}
+_PRESETS = {"as started": Preset(), **PRESETS}
 _MOST_DISPARITIES = 256
 _FAR_M = 50.0
 
@@ -131,17 +127,14 @@ class MatcherPanel:
             handle.on_update(self._tell)
 
     def _take_preset(self, _event: Any) -> None:
-        wanted = {
-            "matcher": self._start.matcher,
-            "uniqueness": _uniqueness(self._start),
-            "fill": self._start.refine.fill,
-            **_PRESETS[self._preset.value],
-        }
+        start, preset = self._start, _PRESETS[self._preset.value]
+        matcher = start.matcher if preset.matcher is None else preset.matcher
+        unique, fill = preset.uniqueness_percent, preset.fill
         self._quiet = True  # tell once, not for each slider
-        if wanted["matcher"] in self._matcher.options:
-            self._matcher.value = wanted["matcher"]
-        self._unique.value = wanted["uniqueness"]
-        self._fill.value = wanted["fill"]
+        if matcher in self._matcher.options:
+            self._matcher.value = matcher
+        self._unique.value = _uniqueness(start) if unique is None else unique
+        self._fill.value = start.refine.fill if fill is None else fill
         self._quiet = False
         self._tell(None)
 
@@ -154,6 +147,7 @@ class MatcherPanel:
         params = dict(start.matcher_params) if name == start.matcher else {}
         self._change(
             matcher=name,
+            quality=name == "sgm-quality",
             matcher_params=params | {_uniqueness_name(name): int(self._unique.value)},
             search=None if self._auto.value else SearchRange(low, int(self._count.value)),
             refine=replace(start.refine, fill=self._fill.value),

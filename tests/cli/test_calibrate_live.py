@@ -99,7 +99,7 @@ def test_boards_shown_to_the_camera_become_a_rig(
     kept = sorted(path.name for path in keep.iterdir())
     assert kept == [f"{side}_{n:03d}.png" for side in ("left", "right") for n in range(len(views))]
     first = cv2.imread(str(keep / "left_000.png"), cv2.IMREAD_UNCHANGED)
-    sample = Path(__file__).parents[1] / "sample_data" / "calibration" / "charuco"
+    sample = Path(__file__).parents[2] / "sample_data" / "calibration" / "charuco"
     assert np.array_equal(first, shown(sample / "left_00.jpg"))  # the sharp one, lossless
     assert "live000" in report.read_text()
 

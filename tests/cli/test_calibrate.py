@@ -71,7 +71,7 @@ def test_swapped_sides_end_with_code_3(session: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["nowhere*", "nowhere*", *BOARD], "no images there"),
+        (["nowhere*", "nowhere*", *BOARD], "no images found"),
         (["a", "b", "c", *BOARD], "in quotes"),
         (["nowhere", *BOARD], "expected a folder"),
         (["a", "b"], "give --board"),

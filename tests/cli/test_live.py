@@ -20,8 +20,9 @@ import pytest
 from streams import MjpegCamera, encode, wait_for
 from support import Cli, textured_pair
 
-from stereo.cli.live import _loop, _Saver
-from stereo.cli.messages import Teller
+from stereo.cli.live import SaveOptions, _loop, _Saver
+from stereo.cli.messages import LiveMessages
+from stereo.cli.options import EndOptions
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.preview import COLORMAPS
@@ -31,7 +32,7 @@ from stereo.sources import Event, SourceStats
 from stereo.viewers import NullViewer
 from stereo.viewers.window import ViewState, draw
 
-REPO = Path(__file__).resolve().parents[1]
+REPO = Path(__file__).resolve().parents[2]
 RIG = REPO / "sample_data" / "clip" / "rig.yaml"
 NONE = ("--view", "none", "--num-disparities", "64", "--no-surfaces")
 
@@ -192,20 +193,19 @@ class Silent:
 def test_a_silent_stream_leaves_buttons_and_duration_alive(
     patience: int, duration_s: float | None
 ) -> None:
-    viewer, say = Idle(patience), Teller(as_json=True)
-    say.event(Event("lost", "left", "no more images", 0.0))
-    options = {"duration_s": duration_s, "max_frames": None}
-    saver = _Saver({"out": None, "save_every": None, "outputs": None})
+    viewer, messages = Idle(patience), LiveMessages(as_json=True)
+    messages.event(Event("lost", "left", "no more images", 0.0))
+    saver = _Saver(SaveOptions())
     start = time.monotonic()
     with LiveDepth(Silent(), None) as live:  # type: ignore[arg-type]
-        _loop(live, viewer, saver, say, options)
+        _loop(live, viewer, saver, messages, EndOptions(duration_s=duration_s))
     assert time.monotonic() - start < 10
     assert "nothing new for" in viewer.lines[-1]
     assert "lost: left: no more images" in viewer.lines[-1]
 
 
 def test_every_fourth_frame_is_saved_even_where_it_was_superseded(tmp_path: Path) -> None:
-    saver = _Saver({"out": tmp_path, "save_every": 4, "outputs": "left"})
+    saver = _Saver(SaveOptions(out=tmp_path, save_every=4, outputs="left"))
     for number in (0, 1, 3, 5, 6, 8, 15, 16):
         saver.maybe(replace(found(), number=number))
     assert [int(f.name[-6:]) for f in sorted(tmp_path.iterdir())] == [0, 5, 8, 15, 16]

@@ -1,0 +1,152 @@
+"""What ``stereo calibrate`` says, while it runs and at its end."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:  # they take a while to load
+    from calib.outcome import Outcome
+    from stereo.live.calibration import Solved, Step
+    from stereo.sources import Event
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None] | None]:
+    """Show a bar on stderr where somebody looks at it; give what moves it, else None."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("looking for the board", total=None)
+
+        def update(_stage: str, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+def show_outcome(outcome: Outcome, written: dict[str, str]) -> None:
+    """Print what came of a calibration, and the files it was written to."""
+    s = outcome.summary()
+    click.echo(f"{s['grade'].upper()}. {s['verdict']}")
+    if outcome.quality is not None:
+        _show_numbers(s)
+        _show_expected_errors(s)
+    for finding in outcome.findings:
+        click.echo(
+            f"  {'STOP' if finding.stops else 'note'}      {finding.cause}: {finding.message}"
+        )
+    for r in outcome.rejected:
+        click.echo(f"  not used  {r.name}: {r.reason}")
+    click.echo(f"  next      {s['advice']}")
+    for what, path in written.items():
+        click.echo(f"  {what:8}  {path}")
+
+
+def _show_numbers(s: dict[str, Any]) -> None:
+    rms, focal = s["reprojection_rms_px"], s["focal_px"]
+    click.echo(
+        f"  model     {s['model']}{', board bent' if s['board_bent'] else ''}; "
+        f"{s['views_used']} of {s['pairs_offered']} pairs"
+    )
+    click.echo(f"  baseline  {_length(s['baseline_m'], s['baseline_sigma_m'], s['unit'])}")
+    click.echo(f"  focal     {focal['left'][0]:.2f} px left, {focal['right'][0]:.2f} px right")
+    click.echo(
+        f"  rms       {rms['left']:.3f} left, {rms['right']:.3f} right, "
+        f"{rms['joint']:.3f} joint, {rms['held_out']:.3f} px on views left out"
+    )
+    click.echo(f"  rows      {s['row_error_px']:.3f} px on views left out")
+
+
+def _show_expected_errors(s: dict[str, Any]) -> None:
+    far, scale, near = ("m", 1, "mm") if s["unit"] == "m" else ("board units", 1e-3, "board units")
+    click.echo("  expected depth error (calibration and 0.25 px of matching noise):")
+    for row in s["depth_error"]:
+        if row["sigma_mm"] is not None:
+            click.echo(
+                f"    at {row['distance_m']:6.4g} {far}: {row['sigma_mm'] * scale:9.3g} {near}  "
+                f"{row['percent']:6.2f} %"
+            )
+
+
+def _length(value: float, sigma: float, unit: str) -> str:
+    if unit == "m":
+        return f"{value * 1e3:.3f} mm, plus or minus {sigma * 1e3:.3f}"
+    return f"{value:.4f} board units, plus or minus {sigma:.4f} (their length was not given)"
+
+
+class SessionMessages:
+    """What a running session says: JSON lines on stdout, or short lines on stderr."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._json = as_json
+        self._solves = 0
+        self._advice = ""
+
+    def event(self, event: Event) -> None:
+        """Something happened to the source; called from its threads."""
+        self._print(
+            f"{event.stream}: {event.message}",
+            event="source",
+            kind=event.kind,
+            stream=event.stream,
+            message=event.message,
+        )
+
+    def step(self, step: Step) -> None:
+        """A pair was looked at: say what is new."""
+        feedback = step.feedback
+        if feedback.accepted:
+            self._print(
+                f"view {feedback.views} taken: {step.advice}",
+                event="view",
+                views=feedback.views,
+                progress=dict(feedback.progress),
+                advice=step.advice,
+            )
+        elif step.advice != self._advice and sys.stderr.isatty() and not self._json:
+            click.echo(f"  {step.advice}", err=True)
+        self._advice = step.advice
+        if step.solved is not None and step.solved.views > self._solves:
+            self._solves = step.solved.views
+            self._solved(step.solved)
+
+    def _solved(self, solved: Solved) -> None:
+        text = "; ".join(
+            f"{e.percent:.2f} % at {e.target.distance_m:g} m ({'met' if e.met else 'not met'})"
+            for e in solved.expected
+        )
+        self._print(
+            f"solved from {solved.views} views: {solved.outcome.grade}{text and ': ' + text}",
+            event="solved",
+            views=solved.views,
+            grade=solved.outcome.grade,
+            expected=[
+                {
+                    "distance_m": e.target.distance_m,
+                    "percent": e.percent if e.percent == e.percent else None,
+                    "target_percent": e.target.percent,
+                    "met": e.met,
+                }
+                for e in solved.expected
+            ],
+        )
+
+    def over(self, why: str, views: int) -> None:
+        """No more views are taken."""
+        self._print(f"{why}; calibrating from {views} views", event="over", why=why, views=views)
+
+    def _print(self, text: str, **event: Any) -> None:
+        if self._json:
+            click.echo(json.dumps(event, allow_nan=False))
+        else:
+            click.echo(text, err=True)

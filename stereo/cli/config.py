@@ -1,0 +1,111 @@
+"""Where options come from besides the command line: flags beat the file, the file the preset."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from stereo.cli.groups import headed
+from stereo.cli.values import number_or_text
+from stereo.errors import InputError
+from stereo.presets import PRESETS, Preset
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def config_options(command: F) -> F:
+    """``--config FILE.toml`` and ``--preset``: flags beat the file, the file beats the preset."""
+    config = headed(
+        "Settings",
+        "--config",
+        type=click.Path(dir_okay=False),
+        is_eager=True,
+        expose_value=False,
+        callback=_use_config,
+        help="TOML file with these options; [matcher_params] sets the matcher's own.",
+    )
+    preset = headed(
+        "Settings",
+        "--preset",
+        type=click.Choice(list(PRESETS)),
+        is_eager=True,
+        expose_value=False,
+        callback=_use_preset,
+        help="Named set of options.",
+    )
+    return config(preset(command))
+
+
+def matcher_params(
+    ctx: click.Context, _param: click.Parameter, flags: tuple[str, ...]
+) -> tuple[tuple[str, Any], ...]:
+    """Return the matcher's own parameters: from the configuration, overridden by flags."""
+    params = dict(ctx.meta.get("matcher_params", {}))
+    for flag in flags:
+        name, equals, value = flag.partition("=")
+        if not equals or not name:
+            raise InputError(
+                f"--matcher-param wants NAME=VALUE, such as block_size=5, got {flag!r}"
+            )
+        params[name.strip().replace("-", "_")] = number_or_text(value.strip())
+    return tuple(params.items())
+
+
+def _use_preset(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value:
+        _layer(ctx, "preset", _as_options(PRESETS[value]))
+
+
+def _use_config(ctx: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if not value:
+        return
+    options = _read_config(Path(value))
+    preset = options.pop("preset", None)
+    if preset is not None:
+        if preset not in PRESETS:
+            raise InputError(f"{value}: preset must be one of {', '.join(PRESETS)}, got {preset!r}")
+        layers = ctx.meta.setdefault("layers", {})
+        layers.setdefault("preset", _as_options(PRESETS[preset]))  # unless a flag names one
+    known = {str(p.name) for p in ctx.command.params if isinstance(p, click.Option)}
+    for key in options:
+        if key not in known:
+            raise InputError(f"{value}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+    _layer(ctx, "config", options)
+
+
+def _as_options(preset: Preset) -> dict[str, Any]:
+    """What a preset sets, by the names of the options."""
+    unique = preset.uniqueness_percent
+    options = {
+        "matcher": preset.matcher,
+        "fill": preset.fill,
+        "outputs": None if preset.outputs is None else list(preset.outputs),
+        "matcher_params": None if unique is None else {"uniqueness_percent": unique},
+    }
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        raw = tomllib.loads(path.read_text())
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path}: not a readable TOML file: {error}") from error
+    return {key.replace("-", "_"): value for key, value in raw.items()}
+
+
+def _layer(ctx: click.Context, name: str, options: dict[str, Any]) -> None:
+    """Set the defaults from all layers seen so far, the configuration file above the preset."""
+    layers = ctx.meta.setdefault("layers", {})
+    layers[name] = options
+    merged: dict[str, Any] = {}
+    for layer in ("preset", "config"):
+        for key, value in layers.get(layer, {}).items():
+            merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
+    ctx.meta["matcher_params"] = merged.pop("matcher_params", {})
+    if isinstance(merged.get("outputs"), list):
+        merged["outputs"] = ",".join(merged["outputs"])
+    ctx.default_map = merged

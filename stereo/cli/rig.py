@@ -1,0 +1,76 @@
+"""From the options about calibration to a rectification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from calib import RectifiedRig, StereoRig, load_rig
+from stereo.cli.options import RectifyOptions, RigFileOptions, RigOptions
+from stereo.errors import InputError
+from stereo.frame import StereoGeometry
+from stereo.rectify import Rectification, Size
+
+
+def calibration_of(
+    rig: RigOptions, size: Size, known: StereoRig | RectifiedRig | None
+) -> StereoRig | RectifiedRig | None:
+    """Return the calibration of images of ``size`` = (width, height) that the options describe.
+
+    What is ``known`` of the source where they say nothing, which is said; None where there is
+    nothing at all. Raises InputError for contradicting options and what ``load_rig`` raises.
+    """
+    told = _from_calib(rig, size) if rig.calib is not None else _from_numbers(rig, size)
+    if told is not None or known is None or rig.rectified:
+        return told
+    click.echo("note: using the calibration that comes with the source", err=True)
+    return known
+
+
+def read_rig(path: str, file: RigFileOptions, size: Size) -> StereoRig | RectifiedRig:
+    """Return the rig in a file, and say what was assumed. Raises what ``load_rig`` raises."""
+    loaded = load_rig(Path(path), size=size, unit=file.unit, model=file.model)
+    for assumed in ("unit_assumed", "model_assumed"):
+        if isinstance(loaded, StereoRig) and assumed in loaded.notes:
+            click.echo(f"note: {loaded.notes[assumed]}", err=True)
+    return loaded
+
+
+def rectification(
+    calibration: StereoRig | RectifiedRig | None, how: RectifyOptions, size: Size
+) -> Rectification:
+    """Return the rectification for images of ``size``; pass-through without a calibration."""
+    if calibration is None:
+        return Rectification.already_rectified()
+    return Rectification.from_calibration(
+        calibration, alpha=how.alpha, size=size, rescale=how.rescale
+    )
+
+
+def _from_calib(rig: RigOptions, size: Size) -> StereoRig | RectifiedRig:
+    assert rig.calib is not None
+    if rig.focal_px is not None or rig.baseline_m is not None:
+        raise InputError("give either --calib or --focal-px with --baseline-m, not both")
+    loaded = read_rig(rig.calib, rig, size)
+    if rig.rectified and isinstance(loaded, StereoRig):
+        raise InputError(
+            f"{rig.calib} describes raw cameras, so --rectified contradicts it; drop --rectified, "
+            "or give --focal-px and --baseline-m of the rectified images"
+        )
+    return loaded
+
+
+def _from_numbers(rig: RigOptions, size: Size) -> RectifiedRig | None:
+    focal_px, baseline_m = rig.focal_px, rig.baseline_m
+    if focal_px is None and baseline_m is None:
+        return None
+    if focal_px is None or baseline_m is None:
+        missing = "--baseline-m" if baseline_m is None else "--focal-px"
+        raise InputError(
+            f"metric depth needs both --focal-px and --baseline-m; {missing} is missing"
+        )
+    cx = (size[0] - 1) / 2 if rig.cx_px is None else rig.cx_px
+    cy = (size[1] - 1) / 2 if rig.cy_px is None else rig.cy_px
+    StereoGeometry(focal_px, baseline_m, cx, cy, rig.doffs_px)  # says what is wrong in these terms
+    return RectifiedRig(size, focal_px, baseline_m, cx, cx + rig.doffs_px, cy)

@@ -1,0 +1,82 @@
+"""What LEFT and RIGHT of ``stereo run`` name: image files, or a source that ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import click
+
+from calib import RectifiedRig, StereoRig
+from stereo.cli.messages import print_event
+from stereo.errors import InputError
+from stereo.files.images import image_size
+from stereo.files.pairing import find_named_images, find_pairs
+from stereo.rectify import Size
+from stereo.run.batch import Pair, PairFiles, SourcePair
+from stereo.sources import SOURCES, open_source
+from stereo.sources.files import is_video, sides
+from stereo.sources.tap import Peeked
+
+
+@dataclass(frozen=True, slots=True)
+class RunInput:
+    """What is to be processed."""
+
+    pairs: Iterable[Pair]
+    total: int | None
+    """How many; None: nobody knows."""
+    size: Size
+    """(width, height) of one view."""
+    calibration: StereoRig | RectifiedRig | None = None
+    """What the source knows about its own cameras."""
+
+
+def run_input(stack: ExitStack, left: str, right: str | None, *, side_by_side: bool) -> RunInput:
+    """Return what is named; a source stays open as long as the stack.
+
+    Raises InputError for what makes no sense, and what ``open_source`` raises.
+    """
+    spec = _source_spec(left, right, side_by_side=side_by_side)
+    if spec is None:
+        files = _pairs(left, right, side_by_side=side_by_side)
+        return RunInput(files, len(files), _pair_size(files[0]))
+    source = Peeked(stack.enter_context(open_source(spec, on_event=print_event)))
+    pairs = (SourcePair(spec, number, frame) for number, frame in enumerate(source))
+    return RunInput(pairs, None, source.view_size, source.calibration)
+
+
+def _source_spec(left: str, right: str | None, *, side_by_side: bool) -> str | None:
+    """The source that is meant; None for plain image files. Raises InputError for a live one."""
+    kind = left.partition(":")[0]
+    if kind in SOURCES and kind not in ("recording", "bag"):
+        raise InputError(
+            f"{left}: is live and has no end; use stereo live, or record it first: "
+            f"stereo record {left} -o DIR"
+        )
+    if right is not None:
+        return f"{left},{right}" if is_video(left) and is_video(right) else None
+    if kind in SOURCES or is_video(left) or (not side_by_side and len(sides(left)) == 2):
+        return left
+    return None
+
+
+def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFiles]:
+    if side_by_side:
+        if right is not None:
+            raise InputError("--side-by-side takes one image, folder or glob; RIGHT is too much")
+        return [PairFiles(name, path, None) for name, path in find_named_images(left)]
+    if right is None:
+        raise InputError("RIGHT is missing; or is LEFT one image of both views? (--side-by-side)")
+    listing = find_pairs(left, right)
+    for other, lonely in (("right", listing.unmatched_left), ("left", listing.unmatched_right)):
+        for path in lonely:
+            click.echo(f"warning: {path} has no partner among the {other} images", err=True)
+    return [PairFiles(*pair) for pair in listing.pairs]
+
+
+def _pair_size(pair: PairFiles) -> Size:
+    """(width, height) of one view, from the file's header."""
+    width, height = image_size(pair.left)
+    return (width // 2, height) if pair.right is None else (width, height)

@@ -1,0 +1,40 @@
+"""The group of commands, and the one place that catches errors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support import Cli
+
+import stereo.cli
+from stereo.cli.main import COMMANDS
+
+
+def test_every_command_is_listed_and_has_help(cli: Cli) -> None:
+    listed = cli("--help").out
+    for heading, commands in COMMANDS.items():
+        assert f"{heading}:\n" in listed
+        for name, text in commands.items():
+            assert f"{name} " in listed
+            assert text in listed
+            assert f"stereo {name} " in cli(name, "--help").out
+    assert cli("nonsense").code == 2
+
+
+def test_every_command_that_is_written_is_listed() -> None:
+    folder = Path(stereo.cli.__path__[0])
+    written = {p.stem for p in folder.glob("*.py") if f"def {p.stem}_command(" in p.read_text()}
+    assert written == {name for commands in COMMANDS.values() for name in commands}
+
+
+def test_an_unexpected_error_is_no_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    import stereo.cli.inspect
+
+    def explode(*_: object, **__: object) -> None:
+        raise RuntimeError("boom")
+
+    monkeypatch.setattr(stereo.cli.inspect, "load_rig", explode)
+    ended = cli("inspect", "x.yaml")
+    assert ended.code == 1
+    assert "unexpected RuntimeError: boom" in ended.err

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import cv2
 import numpy as np
 import pytest
@@ -9,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from walls import WALL, scene, slanted
 
-from stereo.refining import plane_fit
-from stereo.refining.plane_fit import Matches, Places, Views, best_plane, costs
+from stereo.native import find_native
+from stereo.refining.plane_fit import RULES, Matches, Places, Views, best_plane, costs
 from stereo.refining.surfaces import plane_surfaces
 
 PLANE = np.array([0.05, -0.02, 9.0])
-needs_native = pytest.mark.skipif(plane_fit._native is None, reason="native module not built")
+needs_native = pytest.mark.skipif(find_native() is None, reason="native module not built")
 
 
 def textured_views(seed: int, *, size: tuple[int, int] = (90, 140)) -> Views:
@@ -74,7 +76,7 @@ def test_matches_that_make_no_triangle_make_no_plane(
     native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not native:
-        monkeypatch.setattr(plane_fit, "_native", None)
+        monkeypatch.setattr("stereo.native._native", None)
     rng = np.random.default_rng(0)
     views = textured_views(0)
     line = np.arange(30, dtype=np.float32)
@@ -83,7 +85,7 @@ def test_matches_that_make_no_triangle_make_no_plane(
 
 
 def test_without_the_native_module_a_wall_is_recovered_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_fit, "_native", None)
+    monkeypatch.setattr("stereo.native._native", None)
     truth = slanted()
     disparity, left, right = scene(truth, answered=0.6, sure=0.4)
     error = np.abs(plane_surfaces(disparity, left, right).px - truth)[WALL]
@@ -93,16 +95,17 @@ def test_without_the_native_module_a_wall_is_recovered_too(monkeypatch: pytest.M
 
 @needs_native
 def test_the_native_module_refuses_what_does_not_fit_together() -> None:
-    native = plane_fit._native
+    native = find_native()
     assert native is not None
     views = textured_views(0)
-    images = views.gray, views.slope, views.right, views.right_slope
+    rules = native.PlaneRules(**asdict(RULES))
+    images = rules, views.gray, views.slope, views.right, views.right_slope
     inside, outside = np.array([3], np.int32), np.array([500], np.int32)
     plane = np.zeros((1, 3))
     with pytest.raises(ValueError, match="outside the image"):
         native.plane_costs(*images, inside, outside, plane)
     with pytest.raises(ValueError, match="same width"):
-        native.plane_costs(*images[:3], images[3][:, :5].copy(), inside, inside, plane)
+        native.plane_costs(*images[:4], images[4][:, :5].copy(), inside, inside, plane)
     with pytest.raises(ValueError, match="as many rows as columns"):
         native.plane_costs(*images, inside, np.zeros(2, np.int32), plane)
     table, draws = np.ones((4, 5), np.float32), np.full((3, 2), 0.5)

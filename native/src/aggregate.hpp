@@ -46,7 +46,9 @@ struct RowShape {
         outside(broadcast(static_cast<u8>(255 - search.penalties.p1))) {}
 
   std::ptrdiff_t cell(int x) const { return std::ptrdiff_t(x) * cells; }
-  MatchingCost matching(int x) const { return {cost, left[x].description, last_right - x, plane_stride}; }
+  MatchingCost matching(int x) const {
+    return {cost, left[x].description, last_right - x, plane_stride};
+  }
 
   const std::ptrdiff_t cells, plane_stride;
   const LeftPixel* const left;

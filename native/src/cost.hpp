@@ -7,7 +7,8 @@
 // descriptions. For another cost, change: how far a description looks around its pixel (kWindowX,
 // kWindowY) and how long it is (kPlanes); its parameters (CostOptions, check_cost; Python's
 // side of them is in binding.cpp and stereo/matching/sgm.py); how high it rises (largest_cost); and
-// for the kernels describe_planes and MatchingCost. tests/sgm_reference.py is the same once more, slow and obvious.
+// for the kernels describe_planes and MatchingCost. tests/sgm_reference.py is the same once more,
+// slow and obvious.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// Stage 1: what a pixel looks like, in a form that two images can be compared by (cost.hpp), laid out
-// as the next stages read it.
+// Stage 1: what a pixel looks like, in a form that two images can be compared by (cost.hpp), laid
+// out as the next stages read it.
 #pragma once
 
 #include "cost.hpp"
@@ -25,7 +25,8 @@ void describe_left(const Search& search, const Pixel* const* rows, float gain, u
   const Pixel *row = rows[kWindowY], *above = rows[kWindowY - 1];
   for (int x = 0; x < search.width; ++x) {
     LeftPixel& pixel = out[x];
-    for (int plane = 0; plane < kPlanes; ++plane) pixel.description[plane] = scratch[plane * stride + x];
+    for (int plane = 0; plane < kPlanes; ++plane)
+      pixel.description[plane] = scratch[plane * stride + x];
     pixel.p2_left = penalty_between(search.penalties, row[x], row[x - 1], gain);
     pixel.p2_above = penalty_between(search.penalties, row[x], above[x], gain);
   }

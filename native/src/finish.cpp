@@ -154,7 +154,8 @@ void finish_row(const Search& search, const Options& options, const Winners& win
   }
   for (int x = 0; x < width; ++x)
     confidence[x] = model(winners.cost[x], margin[x], steeper[x], flatter[x]);
-  place(width, shift, search.num_disparities - 1, winners.index, memory.slopes.fractions(), disparity);
+  place(width, shift, search.num_disparities - 1, winners.index, memory.slopes.fractions(),
+        disparity);
   keep_where(width, valid, kHole, disparity);
   keep_where(width, valid, 0, confidence);
 }

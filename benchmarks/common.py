@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -94,7 +94,7 @@ def from_tests(name: str) -> ModuleType:
 
 
 def interleaved(
-    runs: dict[str, Callable[[], Result]], repeats: int, *, warm_up: bool = True
+    runs: Mapping[str, Callable[[], Result]], repeats: int, *, warm_up: bool = True
 ) -> dict[str, list[Result]]:
     """What each run gave in each repeat. All take turns; the first round, to warm up, is unused."""
     found: dict[str, list[Result]] = {name: [] for name in runs}
@@ -104,7 +104,7 @@ def interleaved(
     return {name: results[warm_up:] for name, results in found.items()}
 
 
-def medians_ms(stages: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
+def medians_ms(stages: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
     """The median time of each stage, interleaved."""
     timed = {name: lambda s=stage: milliseconds(s) for name, stage in stages.items()}
     return {name: float(np.median(ms)) for name, ms in interleaved(timed, repeats).items()}

@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 
 setup: $(STAMP)
 
-$(STAMP): pyproject.toml $(wildcard native/CMakeLists.txt native/src/*)
+$(STAMP): pyproject.toml $(wildcard native/CMakeLists.txt native/src/* native/src/simd/*)
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d; say make PYTHON=python3.12" % v)'
 	$(PYTHON) -m venv $(VENV) || { echo 'no venv: sudo apt-get install python3-venv'; exit 1; }
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'

@@ -8,22 +8,18 @@ Metrics as in stereo.evaluation.evaluate. The default manifest is ../shared/data
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 
 import cv2
 import numpy as np
+from common import add_manifest, pairs_of, table_head, table_row
 
 from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
-from stereo.evaluation.manifest import ManifestPair, load_manifest
+from stereo.evaluation.manifest import ManifestPair
 from stereo.frame import Float, RectifiedPair
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.refining.refine import RefineParams, refine, refine_both
-
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
-
 
 Method = Callable[[RectifiedPair, int], tuple[Float, Float | None]]
 """Returns the map as matched, and with the method's own filling where it has one."""
@@ -102,20 +98,17 @@ def show_planes(pairs: list[ManifestPair]) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
+    add_manifest(parser)
     parser.add_argument("--per-pair", action="store_true", help="dense-2 of every pair")
     parser.add_argument("--only", choices=list(METHODS), help="only this row")
     parser.add_argument("--planes", action="store_true", help="only: how right are the planes?")
     arguments = parser.parse_args()
-    if not arguments.manifest.is_file():
-        sys.exit(f"{arguments.manifest} is not there; give a manifest of pairs with ground truth")
-    pairs = load_manifest(arguments.manifest)
+    pairs = pairs_of(arguments.manifest)
     if arguments.planes:
         show_planes(pairs)
         return
     columns = [field.name for field in fields(Metrics) if field.name != "ause_px"]
-    print(f"| {'matcher':22} | {' | '.join(columns)} | dense_2 geometric |")
-    print("|---" * (len(columns) + 2) + "|")
+    print(table_head(f"{'matcher':22}", *columns, "dense_2 geometric"))
     for label, match in METHODS.items():
         if arguments.only not in (None, label):
             continue
@@ -127,9 +120,8 @@ def main() -> None:
             rows.append([getattr(metrics, column) for column in columns])
         table = np.array(rows)
         dense_2 = table[:, columns.index("dense_2")]
-        geometric = geometric_mean(dense_2)
-        means = " | ".join(f"{value:.2f}" for value in table.mean(axis=0))
-        print(f"| {label:22} | {means} | {geometric:.2f} |", flush=True)
+        figures = [*table.mean(axis=0), geometric_mean(dense_2)]
+        print(table_row(f"{label:22}", *(f"{value:.2f}" for value in figures)), flush=True)
         if arguments.per_pair:
             for item, value in zip(pairs, dense_2, strict=True):
                 print(f"    {item.name:16} {value:6.2f}")

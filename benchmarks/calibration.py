@@ -7,59 +7,31 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from common import CALIBRATION, CALIBRATION_SETS, calibration_pairs, from_tests
+from numpy.typing import NDArray
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO), str(REPO / "tests")]
+from calib.calibrate import calibrate_files
+from calib.detection.detect import detect
+from calib.detection.detection import match_order
+from calib.judging.depth_error import calibration_depth_sigma, image_points
+from calib.judging.quality import assess
+from calib.outcome import Outcome
+from calib.solving import first_rig
+from calib.solving.calibration import View
+from calib.solving.epipolar import triangulate
+from calib.solving.solve import calibrate_stereo
+from calib.solving.state import difference
 
-from boards import BOARD, random_poses, random_rig, rendered, synthetic_views, truth_state  # noqa: E402
-
-from calib.calibrate import ImagePair, calibrate_files  # noqa: E402
-from calib.detection.detect import detect  # noqa: E402
-from calib.detection.detection import match_order  # noqa: E402
-from calib.judging.depth_error import calibration_depth_sigma, image_points  # noqa: E402
-from calib.judging.quality import assess  # noqa: E402
-from calib.outcome import Outcome  # noqa: E402
-from calib.solving import first_rig  # noqa: E402
-from calib.solving.calibration import View  # noqa: E402
-from calib.solving.epipolar import triangulate  # noqa: E402
-from calib.solving.solve import calibrate_stereo  # noqa: E402
-from calib.solving.state import difference  # noqa: E402
-from stereo.cli.calibrate import _pairs_of  # noqa: E402
-
-SETS = {
-    "opencv_samples": ("left*", "right*", "chessboard:9x6:1u", "rms <= 0.13, rows <= 0.105"),
-    "sourishg_pinhole": (
-        "left*",
-        "right*",
-        "chessboard:9x6:24.23mm",
-        "rms < 0.258, rows <= 0.20, 94 +- 1",
-    ),
-    "fhgr_charuco": (
-        "left/*",
-        "right/*",
-        "charuco:11x8:30mm:22mm:DICT_5X5_50:legacy",
-        "rms <= 0.32, 75.3 +- 0.3",
-    ),
-    "yeolip_chessboard": ("left/*", "right/*", "chessboard:8x5:60mm", "rms <= 0.27, 92.2 +- 0.3"),
-    "stereopi_fisheye": (
-        "left*",
-        "right*",
-        "chessboard:9x6:25mm",
-        "rms <= 0.13, 64.7 +- 0.5, orphan",
-    ),
-    "sourishg_fisheye": ("left*", "right*", "chessboard:9x6:24.23mm", "rms <= 0.30, 110.7 +- 1"),
-    "degenerate_parallel_views": ("left*", "right*", "chessboard:7x5:1u", "recalibrate, named"),
-}
+boards = from_tests("boards")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=Path, default=REPO.parent / "shared/data/calibration")
+    parser.add_argument("--sets", type=Path, default=CALIBRATION)
     parser.add_argument("--rigs", type=int, default=100)
     parser.add_argument("--rendered", type=int, default=5)
     args = parser.parse_args()
@@ -72,18 +44,10 @@ def main() -> None:
         coverage("rendered images", args.rendered, images=True)
 
 
-def files(folder: Path) -> tuple[list[ImagePair], list[Path], str]:
-    """Pairs, images without a partner, and the board of one of the sets."""
-    left, right, board, _ = SETS[folder.name]
-    keep = {".jpg", ".png"}
-    sides = ([p for p in folder.glob(side) if p.suffix in keep] for side in (left, right))
-    return (*_pairs_of(*sides), board)
-
-
 def real(root: Path) -> None:
     print(f"{'set':26}{'model':16}{'flat':>7}{'rms':>7}{'rows':>7}{'baseline':>19}{'s':>6}  grade")
-    for name in SETS:
-        pairs, unpaired, board = files(root / name)
+    for name in CALIBRATION_SETS:
+        pairs, unpaired, board = calibration_pairs(root / name)
         began = time.perf_counter()
         outcome = calibrate_files(pairs, board, unpaired=unpaired)
         took = time.perf_counter() - began
@@ -102,13 +66,13 @@ def line(name: str, outcome: Outcome, flat: Outcome, took: float) -> str:
         f"{name:26}{outcome.calibration.name:16}{f['reprojection_rms_px']['joint']:7.3f}"
         f"{s['reprojection_rms_px']['joint']:7.3f}{s['row_error_px']:7.3f}"
         f"{s['baseline_m'] * scale:9.3f} +- {s['baseline_sigma_m'] * scale:5.3f}{unit}{took:6.1f}"
-        f"  {s['grade']} {causes} {orphans} | {SETS[name][3]}"
+        f"  {s['grade']} {causes} {orphans} | {CALIBRATION_SETS[name][3]}"
     )
 
 
 def starts(folder: Path) -> None:
     """The same answer from 20 random starts and orders of the views."""
-    pairs, _, board = files(folder)
+    pairs, _, board = calibration_pairs(folder)
     began = time.perf_counter()
     first = calibrate_files(pairs, board, model="pinhole5", deformation="flat")
     took = time.perf_counter() - began
@@ -135,11 +99,11 @@ def coverage(title: str, rigs: int, *, images: bool) -> None:
     z, depth = [], {2.0: [], 5.0: [], 10.0: []}
     for seed in range(rigs):
         rng = np.random.default_rng(seed)
-        rig = random_rig(rng)
-        views = rendered_views(rng, rig, 15) if images else synthetic_views(rng, rig, 15)
-        c = calibrate_stereo(views, BOARD, model="pinhole5", deformation="flat")
+        rig = boards.random_rig(rng)
+        views = rendered_views(rng, rig, 15) if images else boards.synthetic_views(rng, rig, 15)
+        c = calibrate_stereo(views, boards.BOARD, model="pinhole5", deformation="flat")
         q = assess(c)
-        truth = truth_state(rig)
+        truth = boards.truth_state(rig)
         z.append(difference(c.fit.state, truth) / np.sqrt(np.diag(q.covariance)))
         for distance, rows in depth.items():
             left, right = image_points(c, truth, distance)
@@ -156,15 +120,19 @@ def coverage(title: str, rigs: int, *, images: bool) -> None:
               f"{1e3 * predicted:.1f} mm, ratio {predicted / true:.2f} (0.67 to 1.5)")  # fmt: skip
 
 
+def noisy(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    return np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8)
+
+
 def rendered_views(rng: np.random.Generator, rig: object, count: int) -> list[View]:
     views = []
-    for i, (R, t) in enumerate(random_poses(rng, rig, count)):  # type: ignore[arg-type]
+    for i, (R, t) in enumerate(boards.random_poses(rng, rig, count)):  # type: ignore[arg-type]
         pair = [
-            detect(np.clip(image + rng.normal(0, 2, image.shape), 0, 255).astype(np.uint8), BOARD)
-            for image in rendered(rig, R, t)  # type: ignore[arg-type]
+            detect(noisy(image, rng), boards.BOARD)
+            for image in boards.rendered(rig, R, t)  # type: ignore[arg-type]
         ]
         if pair[0] is not None and pair[1] is not None:
-            views.append(View(f"{i:02d}", pair[0], match_order(pair[0], pair[1], BOARD)))
+            views.append(View(f"{i:02d}", pair[0], match_order(pair[0], pair[1], boards.BOARD)))
     return views
 
 

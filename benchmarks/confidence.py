@@ -11,23 +11,27 @@ are within 1 px, and the error bar against the errors.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from common import (
+    Array,
+    add_manifest,
+    fit_all_but_one,
+    logistic_fit,
+    pairs_of,
+    probability,
+)
 
 from stereo.depth import disparity_sigma
 from stereo.evaluation.evaluate import sparsification_area
-from stereo.evaluation.manifest import ManifestPair, load_manifest
+from stereo.evaluation.manifest import ManifestPair
 from stereo.gray import gray8_pair
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.matching.confidence import WEIGHTS, evidence
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 SAMPLES = 20000
-Array = NDArray[np.float64]
 
 
 def gather(item: ManifestPair, rng: np.random.Generator) -> tuple[Array, Array]:
@@ -40,22 +44,6 @@ def gather(item: ManifestPair, rng: np.random.Generator) -> tuple[Array, Array]:
     chosen = rng.choice(np.flatnonzero(np.isfinite(px) & np.isfinite(truth)), SAMPLES)
     features = np.column_stack([np.ones(SAMPLES), *(plane.ravel()[chosen] for plane in planes)])
     return features, np.abs(px - truth).ravel()[chosen].astype(float)
-
-
-def fit(features: Array, right: Array) -> Array:
-    """Logistic regression by Newton's method."""
-    weights = np.zeros(features.shape[1])
-    for _ in range(25):
-        p = probability(features, weights)
-        curvature = (features * (p * (1 - p))[:, None]).T @ features
-        weights += np.linalg.solve(
-            curvature + 1e-3 * np.eye(len(weights)), features.T @ (right - p)
-        )
-    return weights
-
-
-def probability(features: Array, weights: Array) -> Array:
-    return 1 / (1 + np.exp(-features @ weights))
 
 
 def show_calibration(items: list[ManifestPair], name: str) -> None:
@@ -79,17 +67,15 @@ def show_calibration(items: list[ManifestPair], name: str) -> None:
 
 
 def main() -> None:
-    pairs = load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_manifest(parser)
+    pairs = pairs_of(parser.parse_args().manifest)
     rng = np.random.default_rng(0)
-    data = [gather(item, rng) for item in pairs]
-    areas = []
-    for left_out, (features, errors) in enumerate(data):
-        others = [d for i, d in enumerate(data) if i != left_out]
-        x, e = (np.concatenate(part) for part in zip(*others, strict=True))
-        confidence = probability(features, fit(x, (e <= 1).astype(float)))
-        areas.append(sparsification_area(errors, confidence))
-    x, e = (np.concatenate(part) for part in zip(*data, strict=True))
-    print("weights, fitted:", np.round(fit(x, (e <= 1).astype(float)), 3).tolist())
+    features, errors = zip(*(gather(item, rng) for item in pairs), strict=True)
+    fitted = fit_all_but_one(list(features), [(e <= 1).astype(float) for e in errors])
+    areas = [sparsification_area(e, c) for e, c in zip(errors, fitted, strict=True)]
+    x, e = np.concatenate(features), np.concatenate(errors)
+    print("weights, fitted:", np.round(logistic_fit(x, (e <= 1).astype(float)), 3).tolist())
     print("weights, in use:", list(WEIGHTS))
     print(f"area under the sparsification curve, each pair left out: {np.mean(areas):.3f} px")
     confidence = probability(x, np.array(WEIGHTS))

@@ -8,25 +8,20 @@ many random subsets per size; ``--only TEXT``: sets whose name contains it.
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from common import CALIBRATION, CALIBRATION_SETS, calibration_pairs, from_tests
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(REPO), str(REPO / "tests"), str(REPO / "benchmarks")]
+from calib.board import Board, parse_board
+from calib.calibrate import calibrate_views
+from calib.detection.detection import match_order
+from calib.detection.files import default_cache, detect_files
+from calib.outcome import Outcome
+from calib.solving.calibration import View
 
-from boards import random_rig, synthetic_views  # noqa: E402
-from calibration import SETS, files  # noqa: E402
-from spoil import FALSE_ALARMS, SPOILS, Spoilt  # noqa: E402
-
-from calib.board import Board, parse_board  # noqa: E402
-from calib.calibrate import calibrate_views  # noqa: E402
-from calib.detection.detection import match_order  # noqa: E402
-from calib.detection.files import default_cache, detect_files  # noqa: E402
-from calib.outcome import Outcome  # noqa: E402
-from calib.solving.calibration import View  # noqa: E402
+boards, spoil = from_tests("boards"), from_tests("spoil")
 
 SYNTHETIC = ("chessboard:9x6:25mm", "chessboard:8x5:25mm", "circles:7x5:30mm", "acircles:4x11:20mm")
 Session = tuple[str, list[View], Board]
@@ -34,7 +29,7 @@ Session = tuple[str, list[View], Board]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sets", type=Path, default=REPO.parent / "shared/data/calibration")
+    parser.add_argument("--sets", type=Path, default=CALIBRATION)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--only", default="")
     args = parser.parse_args()
@@ -44,10 +39,10 @@ def main() -> None:
 
 
 def real(root: Path) -> Iterator[Session]:
-    for name in SETS if root.is_dir() else ():
+    for name in CALIBRATION_SETS if root.is_dir() else ():
         if name.startswith("degenerate"):
             continue
-        pairs, _, spec = files(root / name)
+        pairs, _, spec = calibration_pairs(root / name)
         board = parse_board(spec)
         found = detect_files([p for _, a, b in pairs for p in (a, b)], board, cache=default_cache())
         views = [
@@ -61,10 +56,11 @@ def real(root: Path) -> Iterator[Session]:
 def synthetic() -> Iterator[Session]:
     for seed, spec in enumerate(SYNTHETIC):
         rng, board = np.random.default_rng(seed), parse_board(spec)
-        yield f"synthetic {spec}", synthetic_views(rng, random_rig(rng), 14, board=board), board
+        views = boards.synthetic_views(rng, boards.random_rig(rng), 14, board=board)
+        yield f"synthetic {spec}", views, board
     rng, board = np.random.default_rng(9), parse_board(SYNTHETIC[0])
-    rig = random_rig(rng, model="fisheye")
-    yield "synthetic fisheye", synthetic_views(rng, rig, 14, board=board), board
+    rig = boards.random_rig(rng, model="fisheye")
+    yield "synthetic fisheye", boards.synthetic_views(rng, rig, 14, board=board), board
 
 
 def said(outcome: Outcome) -> dict[str, set[str]]:
@@ -85,7 +81,7 @@ def false_alarms(sessions: list[Session], seeds: int) -> None:
                 rng = np.random.default_rng(100 * count + seed)
                 some = [views[i] for i in sorted(rng.permutation(len(views))[:count])]
                 found = said(calibrate_views(some, board))
-                false = {cause: sorted(found[cause]) for cause in FALSE_ALARMS & found.keys()}
+                false = {cause: sorted(found[cause]) for cause in spoil.FALSE_ALARMS & found.keys()}
                 total += 1
                 wrong += bool(false)
                 if false:
@@ -96,10 +92,10 @@ def false_alarms(sessions: list[Session], seeds: int) -> None:
 def spoilt(sessions: list[Session]) -> None:
     named = blamed = total = 0
     for name, views, board in sessions:
-        for way, spoil in SPOILS.items():
+        for way, spoilt_by in spoil.SPOILS.items():
             if way == "flipped view" and (board.coded or len(board.symmetries) < 2):
                 continue
-            case = spoil(views, board)
+            case = spoilt_by(views, board)
             right, exact, text = judge(case, said(calibrate_views(case.views, board)))
             total, named, blamed = total + 1, named + right, blamed + exact
             if not exact:
@@ -107,10 +103,11 @@ def spoilt(sessions: list[Session]) -> None:
     print(f"spoilt sessions: {named} of {total} named, {blamed} with exactly the right images")
 
 
-def judge(case: Spoilt, found: dict[str, set[str]]) -> tuple[bool, bool, str]:
+def judge(case: spoil.Spoilt, found: dict[str, set[str]]) -> tuple[bool, bool, str]:
     if case.cause not in found:
         return False, False, f"NOT NAMED {case.cause}, but {found}"
-    others = {c: v for c, v in found.items() if c in FALSE_ALARMS - {case.cause, "inconsistent"}}
+    false = spoil.FALSE_ALARMS - {case.cause, "inconsistent"}
+    others = {c: v for c, v in found.items() if c in false}
     others_blamed = {v.name for v in case.views} - case.blamed
     if case.either and found[case.cause] == others_blamed:
         return True, not others, f"also {others}"

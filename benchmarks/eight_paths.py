@@ -9,21 +9,18 @@ remains after a median of 5x5. Takes a minute; the largest pair is left out.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import argparse
 
 import cv2
 import numpy as np
+from common import add_manifest, from_tests, pairs_of
 from numpy.typing import NDArray
 
-from stereo.evaluation.manifest import load_manifest
 from stereo.gray import gray8_pair
 from stereo.matching import SgmParams
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
-from sgm_reference import all_paths, gain_to_8_bits, jump_penalty, matching_cost
+reference = from_tests("sgm_reference")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 MOST_CELLS = 100_000_000
 Ints = NDArray[np.int64]
 
@@ -39,7 +36,7 @@ def diagonal(cost: Ints, image: Ints, params: SgmParams, gain: float, dx: int) -
         lowest = total.min(axis=-1, keepdims=True)
         padded = np.pad(total, ((0, 0), (1, 1)), constant_values=255)
         step = np.minimum(padded[:, :-2], padded[:, 2:]) + params.p1
-        p2 = jump_penalty(image[y, here], image[y - 1, before], params, gain)[:, None]
+        p2 = reference.jump_penalty(image[y, here], image[y - 1, before], params, gain)[:, None]
         out[y, here] = np.minimum(np.minimum(total, step), lowest + p2) - lowest
     return out
 
@@ -48,9 +45,9 @@ def totals(
     left: Ints, right: Ints, params: SgmParams
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Total cost of 4 paths, and of 8."""
-    gain = gain_to_8_bits(left, right)
-    cost = matching_cost(left, right, params, gain).astype(np.int32)
-    four = all_paths(cost, left, params, gain)
+    gain = reference.gain_to_8_bits(left, right)
+    cost = reference.matching_cost(left, right, params, gain).astype(np.int32)
+    four = reference.all_paths(cost, left, params, gain)
     eight = four.copy()
     for dx in (1, -1):
         eight += diagonal(cost, left, params, gain, dx)
@@ -59,8 +56,10 @@ def totals(
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_manifest(parser)
     rows = []
-    for item in load_manifest(Path(sys.argv[1]) if len(sys.argv) > 1 else SHARED):
+    for item in pairs_of(parser.parse_args().manifest):
         pair, truth = item.pair(), item.truth()
         left, right = (image.astype(np.int64) for image in gray8_pair(pair.left, pair.right))
         if left.size * item.num_disparities > MOST_CELLS:

@@ -20,6 +20,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
+from common import interleaved
 
 from calib import StereoRig
 from stereo.display import has_display
@@ -156,10 +157,7 @@ def bench(size: str, seconds: float, repeats: int, *, surfaces: bool) -> None:
     }
     if has_display():
         runs["live + window"] = lambda: live(camera(), settings, seconds, window())
-    found: dict[str, list[Run]] = {name: [] for name in runs}
-    for _ in range(repeats):
-        for name, run in runs.items():
-            found[name].append(run())
+    found = interleaved(runs, repeats, warm_up=False)  # each run warms up by itself
     print(f"{size}, planes {'on' if surfaces else 'off'}")
     print(f"  {'':16} {'fps':>6} {'of live':>8} {'CPU ms':>7} {'latency':>9} {'95 %':>6}  frames")
     alone = found["live"]

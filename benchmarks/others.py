@@ -27,13 +27,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from common import PAIRS, ROOT, pairs_of, table_head, table_row
 
 from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
-from stereo.evaluation.manifest import ManifestPair, load_manifest
+from stereo.evaluation.manifest import ManifestPair
 from stereo.gray import gray8_pair
 
-ROOT = Path(__file__).resolve().parents[1]
-SHARED = ROOT.parent / "shared" / "data" / "pairs.json"
 CACHE = Path.home() / ".cache" / "stereo-depth-benchmarks"
 TIMED = "motorcycle_q"
 ENOUGH_MS = 10_000  # a method that has run so long, three times, is not timed further
@@ -193,25 +192,22 @@ def measure_times(
 
 
 def table(rows: list[Row]) -> str:
-    lines = [f"| method | {' | '.join(COLUMNS)} | CPU ms, 1 core | ms, 2 cores |"]
-    lines.append("|---" * (len(COLUMNS) + 3) + "|")
+    lines = [table_head("method", *COLUMNS, "CPU ms, 1 core", "ms, 2 cores")]
     for row in rows:
-        figures = " | ".join(f"{row.figures[column]:.2f}" for column in COLUMNS)
-        lines.append(f"| {row.method} | {figures} | {row.ms[1]:.0f} | {row.ms[2]:.0f} |")
+        figures = (f"{row.figures[column]:.2f}" for column in COLUMNS)
+        lines.append(table_row(row.method, *figures, f"{row.ms[1]:.0f}", f"{row.ms[2]:.0f}"))
     return "\n".join(lines)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--manifest", type=Path, default=SHARED)
+    parser.add_argument("--manifest", type=Path, default=PAIRS)
     parser.add_argument("--cache", type=Path, default=CACHE, help="where environments are made")
     parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--only", nargs="+", default=[""], help="methods whose name begins so")
     parser.add_argument("--json", type=Path, help="write the rows here too")
     arguments = parser.parse_args()
-    if not arguments.manifest.is_file():
-        sys.exit(f"{arguments.manifest} is not there; give --manifest with ground truth")
-    items = load_manifest(arguments.manifest)
+    items = pairs_of(arguments.manifest)
     timed = next((item for item in items if item.name == TIMED), items[0])
     workers = start_workers(arguments.cache)
     methods = [

@@ -12,16 +12,15 @@ slopes.
 
 from __future__ import annotations
 
-import sys
+import argparse
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
+from common import Array, add_manifest, pairs_of
 from numpy.typing import NDArray
 
 from calib import Camera, StereoRig
-from stereo.evaluation.manifest import load_manifest
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.matching.sgm import SgmMatcher, SgmParams
@@ -36,10 +35,8 @@ from stereo.synthetic import (
 )
 from stereo.synthetic.textures import Bricks, Carpet, Cloudy, Fabric, Wood
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 FOCAL_PX, BASELINE_M, SIZE = 600.0, 0.15, (640, 480)
 REACH = 4  # columns to each side whose slopes are summed, as in native/src/finish.hpp
-Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -156,8 +153,11 @@ def fit_curve(data: list[Measured]) -> tuple[float, float]:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_manifest(parser)
+    pairs = pairs_of(parser.parse_args().manifest)
     data = [measure("slanted planes, rendered", *slanted_planes(), 96)]
-    for item in load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED):
+    for item in pairs:
         pair, truth = item.pair(), item.truth().astype(float)
         if len(np.unique(truth[np.isfinite(truth)] % 1)) > 16:
             truth[~item.visible(truth.astype(np.float32))] = np.nan

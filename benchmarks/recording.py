@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import tempfile
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
+from common import ROOM, milliseconds
 
 from stereo.files.images import read_image
 from stereo.frame import StereoFrame
 from stereo.sources.record import Recorder
 
-ROOM = Path(__file__).resolve().parents[1] / "sample_data" / "room"
 FPS, SECONDS = 30, 6
 LEVEL, FILTER = cv2.IMWRITE_PNG_COMPRESSION, cv2.IMWRITE_PNG_FILTER
 WAYS = {
@@ -38,12 +37,9 @@ def camera_image(name: str) -> np.ndarray:
 def encoding(image: np.ndarray) -> None:
     print(f"{'PNG':26} {'ms':>6} {'size':>6}")
     for name, options in WAYS.items():
-        best = float("inf")
-        for _ in range(5):
-            start = time.perf_counter()
-            data = cv2.imencode(".png", image, options)[1]
-            best = min(best, time.perf_counter() - start)
-        print(f"{name:26} {1000 * best:6.1f} {data.size / image.nbytes:6.0%}")
+        best = min(milliseconds(lambda o=options: cv2.imencode(".png", image, o)) for _ in range(5))
+        size = cv2.imencode(".png", image, options)[1].size
+        print(f"{name:26} {best:6.1f} {size / image.nbytes:6.0%}")
 
 
 def recording(left: np.ndarray, right: np.ndarray) -> None:

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
+from common import add_manifest, pairs_of, table_head, table_row
 from numpy.typing import NDArray
 
 from stereo.evaluation.evaluate import evaluate, geometric_mean
-from stereo.evaluation.manifest import load_manifest
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.matching import denoise, make_matcher, prepare
 from stereo.refining.refine import RefineParams, refine
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 Gray = NDArray[np.uint8]
 
 
@@ -72,13 +70,12 @@ COLUMNS: dict[str, tuple[str, RefineParams | None]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
+    add_manifest(parser)
     parser.add_argument("--only", choices=list(COLUMNS), help="only this column")
     arguments = parser.parse_args()
-    pairs = load_manifest(arguments.manifest)
+    pairs = pairs_of(arguments.manifest)
     columns = {k: v for k, v in COLUMNS.items() if arguments.only in (None, k)}
-    print(f"| right image | {' | '.join(columns)} |")
-    print("|---" * (len(columns) + 1) + "|")
+    print(table_head("right image", *columns))
     for label, spoil in SPOILT.items():
         cells = []
         for name, steps in columns.values():
@@ -95,7 +92,7 @@ def main() -> None:
                     result = refine(result, pair, steps)
                 scores.append(evaluate(result.px, truth, visible=item.visible(truth)).dense_2)
             cells.append(f"{np.mean(scores):.2f} / {geometric_mean(scores):.2f}")
-        print(f"| {label} | {' | '.join(cells)} |", flush=True)
+        print(table_row(label, *cells), flush=True)
 
 
 if __name__ == "__main__":

@@ -9,21 +9,17 @@ benchmarks/pixel_locking.py fits the sub-pixel curve.
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+import argparse
 
 import numpy as np
-from confidence import fit, probability
-from numpy.typing import NDArray
+from common import Array, add_manifest, fit_all_but_one, logistic_fit, pairs_of
 
 from stereo.evaluation.evaluate import sparsification_area
-from stereo.evaluation.manifest import ManifestPair, load_manifest
+from stereo.evaluation.manifest import ManifestPair
 from stereo.gray import to_gray
 from stereo.matching.sgm import SgmMatcher, SgmParams
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
 SAMPLES = 40000
-Array = NDArray[np.float64]
 
 
 def winners(item: ManifestPair) -> tuple[Array, Array, Array, Array]:
@@ -49,14 +45,9 @@ def report_confidence(data: list[tuple[Array, Array, Array, Array]]) -> None:
     x = [features(raw) for raw, *_ in data]
     errors = [np.abs(px - true) for _, px, _, true in data]
     right = [(e <= 1).astype(float) for e in errors]
-    areas = []
-    for i in range(len(data)):
-        rest = [k for k in range(len(data)) if k != i]
-        weights = fit(
-            np.concatenate([x[k] for k in rest]), np.concatenate([right[k] for k in rest])
-        )
-        areas.append(sparsification_area(errors[i], probability(x[i], weights)))
-    weights = fit(np.concatenate(x), np.concatenate(right))
+    fitted = fit_all_but_one(x, right)
+    areas = [sparsification_area(e, c) for e, c in zip(errors, fitted, strict=True)]
+    weights = logistic_fit(np.concatenate(x), np.concatenate(right))
     print("weights (constant, margin, cost, steeper, flatter):", np.round(weights, 4).tolist())
     print(f"area under the sparsification curve, each pair left out: {np.mean(areas):.3f} px")
     built = [sparsification_area(e, c) for e, (_, _, c, _) in zip(errors, data, strict=True)]
@@ -64,9 +55,9 @@ def report_confidence(data: list[tuple[Array, Array, Array, Array]]) -> None:
 
 
 def main() -> None:
-    pairs = load_manifest(sys.argv[1] if len(sys.argv) > 1 else SHARED)
-    data = [winners(item) for item in pairs]
-    report_confidence(data)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    add_manifest(parser)
+    report_confidence([winners(item) for item in pairs_of(parser.parse_args().manifest)])
 
 
 if __name__ == "__main__":

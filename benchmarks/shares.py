@@ -10,25 +10,21 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from pathlib import Path
 
-from stages import medians_ms
+from common import add_manifest, medians_ms, pairs_of
 
-from stereo.evaluation.manifest import load_manifest
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.matching import denoise, find_search_range, make_matcher
 from stereo.refining.refine import RefineParams, refine
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data" / "pairs.json"
-
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("manifest", type=Path, nargs="?", default=SHARED)
+    add_manifest(parser)
     parser.add_argument("--repeats", type=int, default=15)
     arguments = parser.parse_args()
-    for item in load_manifest(arguments.manifest):
+    for item in pairs_of(arguments.manifest):
         original = item.pair()
         pair = RectifiedPair(*gray8_pair(original.left, original.right))
         matcher = make_matcher("sgm", num_disparities=item.num_disparities)

@@ -19,17 +19,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+from common import from_tests
 
-REPO = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(REPO / "tests"))
+from stereo.live.depth import LiveDepth, LiveFrame
+from stereo.live.pipeline import LiveSettings
+from stereo.matching import SearchRange
+from stereo.sources import Event, SourceOptions, open_source
+from stereo.synthetic import read_frame_number
 
-from streams import MjpegCamera, numbered  # noqa: E402
-
-from stereo.live.depth import LiveDepth, LiveFrame  # noqa: E402
-from stereo.live.pipeline import LiveSettings  # noqa: E402
-from stereo.matching import SearchRange  # noqa: E402
-from stereo.sources import Event, SourceOptions, open_source  # noqa: E402
-from stereo.synthetic import read_frame_number  # noqa: E402
+streams = from_tests("streams")
 
 FAULT_EVERY_S, FAULT_S = 12.0, 3.0
 
@@ -37,9 +35,9 @@ FAULT_EVERY_S, FAULT_S = 12.0, 3.0
 class Breaker:
     """Breaks cameras in turn and remembers when each was well again."""
 
-    def __init__(self, cameras: list[MjpegCamera]) -> None:
+    def __init__(self, cameras: list[streams.MjpegCamera]) -> None:
         self.cameras = cameras
-        self.small = numbered(200, (280, 210))
+        self.small = streams.numbered(200, (280, 210))
         self.faults = itertools.cycle(["killed", "stalled", "frozen", "garbage", "resized"])
         self.sides = itertools.cycle(range(len(cameras)))
         self.fault = ""
@@ -96,8 +94,8 @@ def main() -> None:
     arguments = parser.parse_args()
     events: list[Event] = []
     now = time.monotonic()
-    frames = numbered(200)
-    cameras = [MjpegCamera(frames, started_s=now, seed=seed) for seed in (1, 2)]
+    frames = streams.numbered(200)
+    cameras = [streams.MjpegCamera(frames, started_s=now, seed=seed) for seed in (1, 2)]
     breaker = Breaker(cameras)
     options = SourceOptions(frozen_after_s=1.0)
     settings = LiveSettings(search=SearchRange(0, 32))

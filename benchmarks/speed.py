@@ -13,12 +13,11 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import platform
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
-import numpy as np
+from common import medians_ms
 
 from stereo.frame import RectifiedPair
 from stereo.gray import to_gray
@@ -100,13 +99,7 @@ def main() -> None:
             runs = methods(
                 pair, disparities, threads, hh=arguments.hh, coarse=arguments.coarse_to_fine
             )
-            times: dict[str, list[float]] = {name: [] for name in runs}
-            for _ in range(arguments.repeats + 1):  # the first round warms up
-                for name, run in runs.items():
-                    start = time.perf_counter()
-                    run()
-                    times[name].append(1e3 * (time.perf_counter() - start))
-            medians = {name: float(np.median(values[1:])) for name, values in times.items()}
+            medians = medians_ms(runs, arguments.repeats)
             reference = medians["3WAY padded"]
             row = "  ".join(f"{n} {ms:.1f} ({reference / ms:.2f})" for n, ms in medians.items())
             print(f"{size:14} {threads} threads  {row}", flush=True)

@@ -12,11 +12,11 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
+from common import medians_ms, milliseconds
 
 from stereo.cloud import point_cloud
 from stereo.depth import depth_frame
@@ -25,16 +25,6 @@ from stereo.matching import Matcher, denoise, make_matcher, prepare
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams, fill_holes, refine
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
-
-
-def medians_ms(stages: dict[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    times: dict[str, list[float]] = {name: [] for name in stages}
-    for _ in range(repeats):
-        for name, stage in stages.items():
-            start = time.perf_counter()
-            stage()
-            times[name].append(1e3 * (time.perf_counter() - start))
-    return {name: float(np.median(values[1:])) for name, values in times.items()}
 
 
 def with_care(pair: RectifiedPair, matcher: Matcher) -> DisparityMap:
@@ -57,9 +47,8 @@ def main() -> None:
     rig = make_sample_rig((width, height))
     rendered = render_pair(room_scene(), rig, ROOM_POSE, samples=1)
     frame = StereoFrame(rendered.left, rendered.right)
-    start = time.perf_counter()
+    once = milliseconds(lambda: Rectification.from_rig(rig))
     rect = Rectification.from_rig(rig)
-    once = 1e3 * (time.perf_counter() - start)
     assert rect.geometry is not None
     matcher = make_matcher("sgm", num_disparities=arguments.num_disparities)
     pair = rect.apply(frame)

@@ -11,23 +11,20 @@ with one delayed.
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
+from common import ROOT, SEQUENCES, from_tests, table_head, table_row
 from numpy.typing import NDArray
 
-REPO = Path(__file__).resolve().parents[1]
-SEQUENCES = REPO.parent / "shared" / "data" / "sequences"
-sys.path.insert(0, str(REPO / "tests"))
+from stereo.sources import open_source
+from stereo.synthetic import burn_frame_number, read_frame_number
 
-from streams import Behaviour, MjpegCamera, encode  # noqa: E402
-
-from stereo.sources import open_source  # noqa: E402
-from stereo.synthetic import burn_frame_number, read_frame_number  # noqa: E402
+helper = from_tests("streams")
+Behaviour, MjpegCamera, encode = helper.Behaviour, helper.MjpegCamera, helper.encode
 
 Views = list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]
 
@@ -47,7 +44,7 @@ BEHAVIOURS: dict[str, tuple[Behaviour, Behaviour]] = {
 
 
 def sample_clip(count: int) -> Views:
-    both = _video(REPO / "sample_data" / "clip" / "room.mp4", count)
+    both = _video(ROOT / "sample_data" / "clip" / "room.mp4", count)
     return [(np.split(image, 2, axis=1)[0], np.split(image, 2, axis=1)[1]) for image in both]
 
 
@@ -104,8 +101,8 @@ def main() -> None:
     sequences: dict[str, Callable[[int], Views]] = {"sample clip": sample_clip}
     if SEQUENCES.is_dir():
         sequences |= {"oak_video": oak, "karlsruhe": karlsruhe}
-    print("| sequence | streams | behaviour | same number | other | first after s | latency ms |")
-    print("|---|---|---|---|---|---|---|")
+    columns = "sequence", "streams", "behaviour", "same number", "other"
+    print(table_head(*columns, "first after s", "latency ms"))
     for name, views_of in sequences.items():
         views = [
             tuple(burn_frame_number(view, k) for view in pair)
@@ -127,10 +124,8 @@ def main() -> None:
 
 def show(name: str, streams: str, words: str, found: tuple[int, int, float, float]) -> None:
     equal, unequal, first, latency = found
-    print(
-        f"| {name} | {streams} | {words} | {equal} | {unequal} | {first:.1f} | {latency:.0f} |",
-        flush=True,
-    )
+    figures = equal, unequal, f"{first:.1f}", f"{latency:.0f}"
+    print(table_row(name, streams, words, *figures), flush=True)
 
 
 if __name__ == "__main__":

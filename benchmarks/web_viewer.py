@@ -10,13 +10,13 @@ import argparse
 import statistics
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import cv2
 import msgspec
 import numpy as np
 import viser
+from common import ROOM
 from websockets.sync.client import connect
 
 from calib import load_rig
@@ -26,7 +26,6 @@ from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
 from stereo.viewers.web import WebViewer
 
-ROOM = Path(__file__).resolve().parents[1] / "sample_data" / "room"
 CAMERA = {
     "type": "ViewerCameraMessage",
     "wxyz": (1.0, 0.0, 0.0, 0.0),

@@ -1,11 +1,40 @@
-"""The compiled module; None where no C++ compiler built it."""
+"""The compiled module ``stereo._native`` (C++, ``native/``), or none where no compiler built it.
+
+What needs it, by one policy. What runs by default works without it: instead of the matcher "sgm"
+OpenCV's is taken (``matching.default_matcher``), and whatever else has a twin in numpy, slower and
+tested to give the same; constants stand in Python only and are handed to the native code
+(``refining.plane_fit``). What runs only with ``--quality`` has no twin, since that needs the
+matcher "sgm" anyway (``refining.edges``, ``matching.preparation``): it asks ``require_native``,
+and so does the matcher itself.
+"""
 
 from __future__ import annotations
 
 from types import ModuleType
 
-native: ModuleType | None
+from stereo.errors import MissingLibraryError
+
+_native: ModuleType | None
 try:
-    from stereo import _native as native  # type: ignore[attr-defined,no-redef,unused-ignore]
+    import stereo._native as _native  # type: ignore[import-untyped,import-not-found,no-redef,unused-ignore]
 except ImportError:
-    native = None
+    _native = None
+
+
+def find_native() -> ModuleType | None:
+    """Return the compiled module; None where it was not built."""
+    return _native
+
+
+def require_native(what: str, *, instead: str) -> ModuleType:
+    """Return the compiled module, which ``what`` needs.
+
+    Raises MissingLibraryError where it was not built, with ``instead``, what the user can do
+    without it.
+    """
+    if _native is None:
+        raise MissingLibraryError(
+            f"{what} needs the native module, which was not built: install a C++17 compiler and "
+            f"reinstall stereo-depth, or {instead}"
+        )
+    return _native

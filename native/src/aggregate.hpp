@@ -1,4 +1,4 @@
-// Stages 2 and 3: the cost of a match, and semi-global aggregation (Hirschmueller 2008).
+// Stages 2 and 3: semi-global aggregation of the cost of a match (Hirschmueller 2008).
 //
 // A path carries, for each disparity, the cheapest way to have come here: no change of disparity,
 // one step (p1) or a jump (p2, smaller across edges of the image). Only what the way costs on top
@@ -9,8 +9,8 @@
 
 #include <cstddef>
 
+#include "cost.hpp"
 #include "kernel.hpp"
-#include "simd.hpp"
 
 namespace {
 
@@ -28,7 +28,7 @@ struct Vectors {
 
 // All ones in the lanes of the last vector that stand for no disparity.
 inline V padding_lanes(const Search& search) {
-  const int used = search.disparities - (search.cells - kLanes);
+  const int used = search.num_disparities - (search.cells - kLanes);
   return (V)(iota() >= broadcast(static_cast<u8>(used)));
 }
 
@@ -40,44 +40,21 @@ struct RowShape {
         plane_stride(search.plane_stride),
         left(row.left),
         last_right(row.right + (search.width - 1)),
-        gradient_cap(broadcast(search.penalties.gradient_cap)),
+        cost(search.cost),
         dead(padding_lanes(search) & search.penalties.dead_cost),
         p1(broadcast(search.penalties.p1)),
         outside(broadcast(static_cast<u8>(255 - search.penalties.p1))) {}
 
   std::ptrdiff_t cell(int x) const { return std::ptrdiff_t(x) * cells; }
+  MatchingCost matching(int x) const {
+    return {cost, left[x].description, last_right - x, plane_stride};
+  }
 
   const std::ptrdiff_t cells, plane_stride;
   const LeftPixel* const left;
   const u8* const last_right;
-  const V gradient_cap, dead;
-  const V p1, outside;  // outside [0, disparities) a state is this high
-};
-
-// The cost of one left pixel against each of its candidates.
-class MatchingCost {
- public:
-  MatchingCost(const RowShape& row, int x) : cap_(row.gradient_cap) {
-    const LeftPixel& pixel = row.left[x];
-    const u8* candidates = row.last_right - x;
-    for (int p = 0; p < kCensusBytes; ++p) {
-      census_[p] = broadcast(pixel.census[p]);
-      plane_[p] = candidates + p * row.plane_stride;
-    }
-    gradient_ = broadcast(pixel.gradient);
-    plane_[kCensusBytes] = candidates + kCensusBytes * row.plane_stride;
-  }
-
-  V operator()(int v) const {
-    V cost = min(absolute_difference(gradient_, load(plane_[kCensusBytes] + v * kLanes)), cap_);
-    for (int p = 0; p < kCensusBytes; ++p)
-      cost += popcount(census_[p] ^ load(plane_[p] + v * kLanes));
-    return cost;
-  }
-
- private:
-  V census_[kCensusBytes], gradient_, cap_;
-  const u8* plane_[kPlanes];
+  const MatchingCost::Shared cost;
+  const V dead, p1, outside;  // outside [0, disparities) a state is this high
 };
 
 // One path arriving at one pixel: turns its state at the pixel before into the surcharge of each
@@ -105,7 +82,7 @@ void climb_columns(const Search& search, const RowDescription& description, cons
   const RowShape row(search, description);
   for (int x = begin; x < end; ++x) {
     const std::ptrdiff_t cell = row.cell(x);
-    const MatchingCost matching(row, x);
+    const MatchingCost matching = row.matching(x);
     Arrival arrival(row, broadcast(from.floor[x]), below ? below[x].p2_above : 0);
     const u8* state = from.cost + cell;
     V here = load(state), best = broadcast(255);
@@ -144,7 +121,7 @@ class Forward {
   // Must be called for one column after the other.
   void visit(int x) {
     const std::ptrdiff_t cell = row_.cell(x);
-    const MatchingCost matching(row_, x);
+    const MatchingCost matching = row_.matching(x);
     Arrival from_left(row_, floor_, row_.left[x].p2_left);
     Arrival from_above(row_, broadcast(above_.floor[x]), row_.left[x].p2_above);
     u8* state = above_.cost + cell;

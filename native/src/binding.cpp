@@ -1,13 +1,19 @@
-// Python sees one class: stereo._native.Matcher.
+// What Python sees: stereo._native. stereo/native.py says which parts need it.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 
 #include <algorithm>
+#include <atomic>
+#include <new>
+#include <stdexcept>
+#include <thread>
 #include <vector>
 
+#include "buffer.hpp"
 #include "edges.hpp"
 #include "matcher.hpp"
+#include "parallel.hpp"
 #include "planes.hpp"
 
 namespace nb = nanobind;
@@ -18,6 +24,7 @@ namespace {
 using stereo::ImageView;
 using stereo::Matcher;
 using stereo::Options;
+using stereo::PlaneRules;
 
 template <class Pixel>
 using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
@@ -126,9 +133,9 @@ stereo::PlanePlaces plane_places(const stereo::PlaneViews& views, const Line<std
   return {int(rows.shape(0)), rows.data(), columns.data()};
 }
 
-Map plane_costs(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
-                  Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> right_slope,
-                  Line<std::int32_t> rows, Line<std::int32_t> columns, Dense<double, 2> planes) {
+Map plane_costs(const PlaneRules& rules, Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
+                Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> right_slope,
+                Line<std::int32_t> rows, Line<std::int32_t> columns, Dense<double, 2> planes) {
   const stereo::PlaneViews views = plane_views(gray, slope, right, right_slope);
   const stereo::PlanePlaces places = plane_places(views, rows, columns);
   if (planes.shape(1) != 3) throw nb::value_error("a plane has three numbers");
@@ -136,15 +143,23 @@ Map plane_costs(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
   for (std::size_t k = 0; k < planes.shape(0); ++k)
     plane.push_back({planes(k, 0), planes(k, 1), planes(k, 2)});
   Map out = new_map(plane.size(), places.count);
-  stereo::plane_costs(views, places, int(plane.size()), plane.data(), out.data());
+  stereo::plane_costs(rules, views, places, int(plane.size()), plane.data(), out.data());
   return out;
 }
 
+void check_rules(const PlaneRules& rules) {
+  for (const int count :
+       {rules.candidates, rules.semifinalists, rules.finalists, rules.sifted, rules.fewest_matches})
+    if (count < 1) throw nb::value_error("all counts of the rules must be at least 1");
+}
+
 // a, b, c; or None.
-nb::object best_plane(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
-                      Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> right_slope,
+nb::object best_plane(const PlaneRules& rules, Dense<std::uint8_t, 2> gray,
+                      Dense<std::int16_t, 2> slope, Dense<std::uint8_t, 2> right,
+                      Dense<std::int16_t, 2> right_slope,
                       Line<std::int32_t> rows, Line<std::int32_t> columns, Dense<float, 2> matches,
                       Dense<double, 2> triples, Line<double> voters) {
+  check_rules(rules);
   const stereo::PlaneViews views = plane_views(gray, slope, right, right_slope);
   const stereo::PlanePlaces places = plane_places(views, rows, columns);
   if (matches.shape(0) != 4 || matches.shape(1) == 0)
@@ -160,8 +175,23 @@ nb::object best_plane(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
   const stereo::PlaneDraws draws{int(triples.shape(1)), int(voters.shape(0)), triples.data(),
                                  voters.data()};
   stereo::Plane plane{};
-  if (!stereo::best_plane(views, all, places, draws, plane)) return nb::none();
+  if (!stereo::best_plane(rules, views, all, places, draws, plane)) return nb::none();
   return nb::make_tuple(plane.a, plane.b, plane.c);
+}
+
+// For tests: in the last of so many threads something is thrown, while the others wait for it.
+void throw_in_worker(int threads, bool no_memory) {
+  stereo::Progress done;
+  nb::gil_scoped_release release;
+  std::atomic<int> here{0};
+  stereo::parallel_for(threads, threads, [&](int, int worker) {
+    ++here;
+    while (here < threads) std::this_thread::yield();  // each thread has one of the tasks
+    if (worker + 1 < threads) return done.wait_for(1);
+    const stereo::Reaching reaching(done);
+    if (no_memory) throw std::bad_alloc();
+    throw std::runtime_error("thrown in a worker");
+  });
 }
 
 }  // namespace
@@ -175,7 +205,7 @@ NB_MODULE(_native, module) {
   nb::class_<Options>(module, "Options")
       .def(nb::init<>())
       .def_rw("min_disparity", &Options::min_disparity)
-      .def_rw("num_disparities", &Options::disparities)
+      .def_rw("num_disparities", &Options::num_disparities)
       .def_rw("paths", &Options::paths)
       .def_rw("p1", &Options::p1)
       .def_rw("p2", &Options::p2)
@@ -184,7 +214,7 @@ NB_MODULE(_native, module) {
       .def_rw("uniqueness_percent", &Options::uniqueness_percent)
       .def_rw("left_right_max_px", &Options::left_right_max_px)
       .def_rw("median", &Options::median)
-      .def_rw("speckle_size", &Options::speckle_size)
+      .def_rw("speckle_size_px", &Options::speckle_size_px)
       .def_rw("speckle_range_px", &Options::speckle_range_px)
       .def_rw("threads", &Options::threads);
 
@@ -199,10 +229,22 @@ NB_MODULE(_native, module) {
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
              "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "keep_px"_a,
              "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
-  module.def("plane_costs", &plane_costs, "gray"_a.noconvert(), "slope"_a.noconvert(),
+  nb::class_<PlaneRules>(module, "PlaneRules")
+      .def("__init__",
+           [](PlaneRules* place, float agree_px, float cost_cap, double steepest,
+              double smallest_triangle, double smallest_area_px2, int candidates,
+              int semifinalists, int finalists, int sifted, int fewest_matches) {
+             new (place) PlaneRules{agree_px,          cost_cap,   steepest,      smallest_triangle,
+                                    smallest_area_px2, candidates, semifinalists, finalists,
+                                    sifted,            fewest_matches};
+           },
+           nb::kw_only(), "agree_px"_a, "cost_cap"_a, "steepest"_a, "smallest_triangle"_a,
+           "smallest_area_px2"_a, "candidates"_a, "semifinalists"_a, "finalists"_a, "sifted"_a,
+           "fewest_matches"_a);
+  module.def("plane_costs", &plane_costs, "rules"_a, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
              "columns"_a.noconvert(), "planes"_a.noconvert(), "See stereo.refining.plane_fit.");
-  module.def("best_plane", &best_plane, "gray"_a.noconvert(), "slope"_a.noconvert(),
+  module.def("best_plane", &best_plane, "rules"_a, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
              "columns"_a.noconvert(), "matches"_a.noconvert(), "triples"_a.noconvert(),
              "voters"_a.noconvert(), "See stereo.refining.plane_fit.");
@@ -210,4 +252,6 @@ NB_MODULE(_native, module) {
              "Instruction set in use: baseline, avx2 or avx512.");
   module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,
              "bytes_per_pixel"_a = 1);
+  module.def("_bytes_in_buffers", [] { return stereo::bytes_in_buffers.load(); });
+  module.def("_throw_in_worker", &throw_in_worker, "threads"_a, "no_memory"_a);
 }

@@ -12,7 +12,7 @@ const Kernel& best_kernel() {
   const std::string name = wish ? wish : "";
   const Kernel* available[3] = {&kKernelBaseline};
   int count = 1;
-#if defined(__x86_64__)
+#if defined(STEREO_HAS_AVX)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2")) {
     available[count++] = &kKernelAvx2;

@@ -7,20 +7,18 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "cost.hpp"
+
 namespace stereo {
 
-constexpr int kCensusRadiusX = 4, kCensusRadiusY = 3;
-constexpr int kCensusBytes = 3, kCensusBits = 8 * kCensusBytes;
-constexpr int kPlanes = kCensusBytes + 1;  // census bytes, then the gradient
-constexpr int kMaxDisparities = 4080;      // 255 vectors of the narrowest instruction set
-constexpr int kVectorSlack = 64;           // bytes past the end that a vector may touch
+constexpr int kMaxDisparities = 4080;  // 255 vectors of the narrowest instruction set
+constexpr int kVectorSlack = 64;       // bytes past the end that a vector may touch
 
 // One left pixel as the kernels want it, all in one place.
 struct LeftPixel {
-  std::uint8_t census[kCensusBytes];
-  std::uint8_t gradient;
-  std::uint8_t p2_left;   // penalty of a jump between this pixel and its left neighbour
-  std::uint8_t p2_above;  // the same, with the pixel above
+  std::uint8_t description[kPlanes];  // see cost.hpp
+  std::uint8_t p2_left;               // penalty of a jump between this pixel and its left neighbour
+  std::uint8_t p2_above;              // the same, with the pixel above
 };
 
 // The best disparity of each pixel of a row, as an index from the smallest searched one, and the
@@ -42,9 +40,8 @@ struct Winners {
 
 struct Penalties {
   std::uint8_t p1;
-  std::uint8_t p2[256];        // by absolute difference of intensity, in 8-bit units
-  std::uint8_t gradient_cap;
-  std::uint8_t dead_cost;      // cost of the padding lanes: high enough never to win a minimum
+  std::uint8_t p2[256];    // by absolute difference of intensity, in 8-bit units
+  std::uint8_t dead_cost;  // cost of the padding lanes: high enough never to win a minimum
 };
 
 // One row of both images, described for matching.
@@ -59,9 +56,10 @@ struct RowDescription {
 // Shape of the search and where padding lanes begin; the same for every row.
 struct Search {
   int width, height;
-  int min_disparity, disparities;
-  int cells;         // disparities rounded up to whole vectors: bytes of state per pixel and path
+  int min_disparity, num_disparities;
+  int cells;         // num_disparities rounded up to whole vectors: bytes of state per pixel and path
   int plane_stride;  // bytes between planes of RowDescription::right
+  CostOptions cost;
   Penalties penalties;
 };
 
@@ -94,8 +92,8 @@ struct Kernel {
   const char* name;
   int lanes;
 
-  // Describe one row. rows[0..6]: the row itself and three above and below, each readable from
-  // -kCensusRadiusX to width + kCensusRadiusX + kVectorSlack. `gain` converts intensities to 8-bit
+  // Describe one row. rows[0..2 * kWindowY]: the row itself and kWindowY above and below, each
+  // readable from -kWindowX to width + kWindowX + kVectorSlack. `gain` converts intensities to 8-bit
   // units. scratch: kPlanes * plane_stride bytes.
   void (*describe_left_8)(const Search&, const std::uint8_t* const* rows, float gain,
                           std::uint8_t* scratch, LeftPixel* out);
@@ -123,9 +121,6 @@ struct Kernel {
   void (*median)(const float* above, const float* row, const float* below, int width, float* out);
 };
 
-extern const Kernel kKernelBaseline;
-#if defined(__x86_64__)
-extern const Kernel kKernelAvx2, kKernelAvx512;
-#endif
+extern const Kernel kKernelBaseline, kKernelAvx2, kKernelAvx512;  // the last two on x86-64 only
 
 }  // namespace stereo

@@ -11,46 +11,51 @@
 #include "matcher.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
+#include <string>
 #include <vector>
 
-#include "buffer.hpp"
 #include "finish.hpp"
 #include "padded_image.hpp"
 #include "parallel.hpp"
-#include "speckles.hpp"
+#include "workspace.hpp"
 
 namespace stereo {
 namespace {
 
-constexpr int kBlockRows = 8;      // rows between checkpoints of the upward path
 constexpr int kStripColumns = 64;  // columns of a block that are worked on before the next ones
 constexpr float kBorrowedConfidence = 0.55f;  // of a hole that the median closed: measured
-
-// Rows that one task takes.
-int block_rows(const Options& options) { return options.paths == 4 ? kBlockRows : kTogether; }
-
-int blocks_of(int height, int rows) { return (height + rows - 1) / rows; }
 
 void require(bool condition, const char* message) {
   if (!condition) throw std::invalid_argument(message);
 }
 
+void require_in(const char* name, int value, int low, int high) {
+  if (low <= value && value <= high) return;
+  throw std::invalid_argument(std::string(name) + " must be " + std::to_string(low) + " to " +
+                              std::to_string(high) + ", got " + std::to_string(value));
+}
+
+// The limits are those of SgmParams, which is where users meet them.
 const Options& checked(const Options& o) {
-  require(1 <= o.disparities && o.disparities <= kMaxDisparities,
-          "num_disparities must be 1 to 4080");
-  require(std::abs(o.min_disparity) <= 65536, "min_disparity must be within -65536 to 65536");
-  require(o.paths == 3 || o.paths == 4, "paths must be 3 or 4");
-  require(0 <= o.p1 && o.p1 <= o.p2, "p1 must be 0 to p2");
-  require(0 <= o.gradient_cap, "gradient_cap must not be negative");
-  require(kCensusBits + o.gradient_cap + 2 * o.p2 + 1 + o.p1 <= 255,
-          "24 + gradient_cap + 2 * p2 + 1 + p1 must not exceed 255: path costs live in bytes");
-  require(0 <= o.uniqueness_percent && o.uniqueness_percent < 100,
-          "uniqueness_percent must be 0 to 99");
-  require(1 <= o.threads && o.threads <= 256, "threads must be 1 to 256");
+  constexpr int kMany = 1 << 30;
+  require_in("min_disparity", o.min_disparity, -65536, 65536);
+  require_in("num_disparities", o.num_disparities, 1, kMaxDisparities);
+  require_in("paths", o.paths, 3, 4);
+  require_in("p2", o.p2, 0, 255);
+  require_in("p1", o.p1, 0, o.p2);
+  require_in("p2_width", o.p2_width, 0, 4096);
+  require_in("uniqueness_percent", o.uniqueness_percent, 0, 99);
+  require_in("left_right_max_px", o.left_right_max_px, -1, kMaxDisparities);
+  require_in("speckle_size_px", o.speckle_size_px, 0, kMany);
+  require_in("speckle_range_px", o.speckle_range_px, 0, kMaxDisparities);
+  require_in("threads", o.threads, 1, 256);
+  check_cost(o, require_in);
+  require(largest_cost(o) + 2 * o.p2 + 1 + o.p1 <= 255,
+          "the largest cost of a match + 2 * p2 + 1 + p1 must not exceed 255: path costs live in "
+          "bytes");
   return o;
 }
 
@@ -61,13 +66,13 @@ Search make_search(int width, int height, const Options& options, int lanes) {
   search.width = width;
   search.height = height;
   search.min_disparity = options.min_disparity;
-  search.disparities = options.disparities;
-  search.cells = (options.disparities + lanes - 1) / lanes * lanes;
+  search.num_disparities = options.num_disparities;
+  search.cells = (options.num_disparities + lanes - 1) / lanes * lanes;
   search.plane_stride = width + search.cells + kVectorSlack;
+  search.cost = options;
   Penalties& penalties = search.penalties;
   penalties.p1 = static_cast<std::uint8_t>(options.p1);
-  penalties.gradient_cap = static_cast<std::uint8_t>(options.gradient_cap);
-  penalties.dead_cost = static_cast<std::uint8_t>(kCensusBits + options.gradient_cap + options.p2 + 1);
+  penalties.dead_cost = static_cast<std::uint8_t>(largest_cost(options) + options.p2 + 1);
   for (int step = 0; step < 256; ++step) {
     const int beyond_noise = std::max(0, step - 4);
     const int p2 = options.p2_width > 0
@@ -78,26 +83,6 @@ Search make_search(int width, int height, const Options& options, int lanes) {
   return search;
 }
 
-struct Matcher::Workspace {
-  // What one thread needs for a block of rows.
-  struct Worker {
-    Buffer<std::uint8_t> scratch, along, match, sum, right;
-    Buffer<LeftPixel> left;
-    Buffer<std::uint16_t> winner_index;
-    Buffer<std::uint8_t> winner_costs;
-    FinishMemory finish;
-  };
-  Buffer<std::uint16_t> left_image, right_image;
-  Buffer<LeftPixel> left;
-  Buffer<std::uint8_t> right;
-  Buffer<std::uint8_t> above, above_floor;      // state of the path from above
-  Buffer<std::uint8_t> climb, climb_floor;      // state of the path from below, and its checkpoints
-  Buffer<float> raw;
-  std::vector<Worker> workers;
-  Speckles speckles;
-  ConfidenceModel confidence;
-};
-
 // One call of match(): the stages in their order, on the workspace's memory.
 template <class Pixel>
 class Matcher::Run {
@@ -106,23 +91,17 @@ class Matcher::Run {
       : options_(options),
         kernel_(kernel),
         search_(make_search(width, height, options, kernel.lanes)),
-        work_(workspace),
+        work_(allocated(workspace, search_, options)),
         left_image_(workspace.left_image, width, height),
         right_image_(workspace.right_image, width, height),
-        row_cells_(std::size_t(width) * search_.cells) {
-    work_.raw.resize(std::size_t(raw_stride()) * height);
-    work_.above.resize(row_cells_);
-    work_.above_floor.resize(width);
-    std::memset(work_.above.get(), 0, row_cells_);
-    std::memset(work_.above_floor.get(), 0, width);
-    work_.workers.resize(options.threads);
-    for (Worker& worker : work_.workers) prepare(worker);
-  }
+        row_cells_(std::size_t(width) * search_.cells) {}
 
   void operator()(ImageView<Pixel> left, ImageView<Pixel> right, float* disparity,
                   float* confidence, const Winners* winners) {
     confidence_ = confidence;
     winners_ = winners;
+    std::memset(work_.above.get(), 0, row_cells_);
+    std::memset(work_.above_floor.get(), 0, search_.width);
     each_row([&](int y, Worker&) {
       left_image_.copy_row(left, y);
       right_image_.copy_row(right, y);
@@ -140,9 +119,16 @@ class Matcher::Run {
   using Worker = Workspace::Worker;
   static constexpr bool kBytes = sizeof(Pixel) == 1;
 
+  static Workspace& allocated(Workspace& workspace, const Search& search, const Options& options) {
+    workspace.each_buffer(search, options, sizeof(Pixel),
+                          [](auto& buffer, std::size_t count) { buffer.resize(count); });
+    return workspace;
+  }
+
   int strips() const { return (search_.width + kStripColumns - 1) / kStripColumns; }
-  int raw_stride() const { return search_.width + 2 + kVectorSlack / int(sizeof(float)); }
-  float* raw_row(int y) const { return work_.raw.get() + std::ptrdiff_t(raw_stride()) * y + 1; }
+  float* raw_row(int y) const {
+    return work_.raw.get() + std::ptrdiff_t(raw_stride(search_.width)) * y + 1;
+  }
 
   template <class Body>
   void each_row(const Body& body) {
@@ -153,30 +139,16 @@ class Matcher::Run {
     });
   }
 
-  void prepare(Worker& worker) {
-    const int rows = block_rows(options_);
-    worker.scratch.resize(std::size_t(kPlanes) * search_.plane_stride);
-    worker.along.resize(std::size_t(rows) * search_.cells);
-    worker.match.resize(rows * row_cells_);
-    worker.sum.resize(rows * row_cells_);
-    worker.winner_index.resize(std::size_t(kTogether) * search_.width);
-    worker.winner_costs.resize(std::size_t(4 * kTogether) * search_.width);
-    worker.finish.resize(search_.width);
-    if (options_.paths == 4) return;
-    worker.left.resize(std::size_t(rows) * search_.width);
-    worker.right.resize(std::size_t(rows) * kPlanes * search_.plane_stride);
-  }
-
   // Stage 1. Describes row y as the i-th one in `into`.
   template <class Descriptions>
   void describe(int y, Worker& worker, const Descriptions& into, int i) const {
     LeftPixel* left = left_row(into, i);
     std::uint8_t* right = right_row(into, i);
-    constexpr int kRows = 2 * kCensusRadiusY + 1;
+    constexpr int kRows = 2 * kWindowY + 1;
     const Pixel *left_rows[kRows], *right_rows[kRows];
     for (int k = 0; k < kRows; ++k) {
-      left_rows[k] = left_image_.clamped_row(y + k - kCensusRadiusY);
-      right_rows[k] = right_image_.clamped_row(y + k - kCensusRadiusY);
+      left_rows[k] = left_image_.clamped_row(y + k - kWindowY);
+      right_rows[k] = right_image_.clamped_row(y + k - kWindowY);
     }
     std::uint8_t* scratch = worker.scratch.get();
     if constexpr (kBytes) {
@@ -203,8 +175,6 @@ class Matcher::Run {
   }
 
   void describe_all() {
-    work_.left.resize(std::size_t(search_.width) * search_.height);
-    work_.right.resize(std::size_t(kPlanes) * search_.plane_stride * search_.height);
     each_row([&](int y, Worker& worker) { describe(y, worker, work_, y); });
   }
 
@@ -223,8 +193,6 @@ class Matcher::Run {
 
   void climb_all() {
     const int blocks = blocks_of(search_.height, kBlockRows);
-    work_.climb.resize(row_cells_ * (blocks + 1));
-    work_.climb_floor.resize(std::size_t(search_.width) * (blocks + 1));
     const PathRow state = checkpoint(blocks);
     parallel_for(options_.threads, strips(), [&](int strip, int) {
       const int begin = strip * kStripColumns;
@@ -259,6 +227,7 @@ class Matcher::Run {
   }
 
   void sweep_block(int block, std::vector<Progress>& reached, Worker& worker) const {
+    const Reaching reaching(reached[block]);
     const bool climbs = options_.paths == 4;
     const int top = block * block_rows(options_);
     const int count = std::min(block_rows(options_), search_.height - top);
@@ -306,16 +275,16 @@ class Matcher::Run {
   // Stage 5.
   void finish(int y, const Winners& winners, Worker& worker) const {
     float* row = raw_row(y);
-    finish_row(search_, options_, work_.confidence, winners, worker.finish, row,
+    finish_row(search_, options_, winners, worker.finish, row,
                confidence_ + std::ptrdiff_t(search_.width) * y);
     row[-1] = row[0];  // for the median
-    std::fill(row + search_.width, row + raw_stride() - 1, row[search_.width - 1]);
+    std::fill(row + search_.width, row + raw_stride(search_.width) - 1, row[search_.width - 1]);
   }
 
   // Stages 6 and 7: median, speckles.
   void polish(float* disparity) {
     const int height = search_.height;
-    const bool speckles = options_.speckle_size > 0;
+    const bool speckles = options_.speckle_size_px > 0;
     const float range = float(options_.speckle_range_px);
     if (speckles) work_.speckles.resize(search_.width, height);
     each_row([&](int y, Worker& worker) {
@@ -330,7 +299,7 @@ class Matcher::Run {
     if (speckles) work_.speckles.join_rows(disparity, range);
     each_row([&](int y, Worker&) {
       float* row = disparity + std::ptrdiff_t(search_.width) * y;
-      if (speckles) work_.speckles.remove(y, row, options_.speckle_size);
+      if (speckles) work_.speckles.remove(y, row, options_.speckle_size_px);
       deliver(row, confidence_ + std::ptrdiff_t(search_.width) * y);
     });
   }
@@ -378,18 +347,14 @@ template void Matcher::match(ImageView<std::uint16_t>, ImageView<std::uint16_t>,
                              float*, const Winners*);
 
 std::size_t memory_bytes(int width, int height, const Options& options, int bytes_per_pixel) {
-  const Search search = make_search(width, height, checked(options), best_kernel().lanes);
-  const std::size_t pixels = std::size_t(width) * height;
-  const std::size_t row_cells = std::size_t(width) * search.cells;
-  const std::size_t planes = std::size_t(kPlanes) * search.plane_stride;
-  const std::size_t described = width * sizeof(LeftPixel) + planes;
-  const std::size_t images = 2 * pixels * bytes_per_pixel + pixels * sizeof(float);
-  const std::size_t rows = block_rows(options);
-  const std::size_t worker =
-      rows * (2 * row_cells + search.cells) + planes + width * (kTogether * 6 + 32);
-  const std::size_t shared = images + row_cells + options.threads * worker;
-  if (options.paths == 3) return shared + options.threads * rows * described;
-  return shared + row_cells * (blocks_of(height, kBlockRows) + 1) + height * described;
+  require(width > 0 && height > 0, "images must have at least one pixel");
+  require(bytes_per_pixel == 1 || bytes_per_pixel == 2, "bytes_per_pixel must be 1 or 2");
+  std::size_t bytes = 0;
+  Workspace().each_buffer(make_search(width, height, checked(options), best_kernel().lanes), options,
+                          bytes_per_pixel, [&](const auto& buffer, std::size_t count) {
+                            bytes += count * buffer.kElementBytes;
+                          });
+  return bytes;
 }
 
 }  // namespace stereo

@@ -10,17 +10,17 @@
 
 namespace stereo {
 
-struct Options {
+// The parameters of stereo.matching.sgm.SgmParams, by the same names.
+struct Options : CostOptions {
   int min_disparity = 0;
-  int disparities = 128;
+  int num_disparities = 128;
   int paths = 4;                // 4: left, right, up, down. 3: without up, in one pass
   int p1 = 20, p2 = 84;         // surcharge of a step of one, and of a jump
   int p2_width = 16;            // a jump costs half where the image steps by this plus 4 levels
-  int gradient_cap = 10;        // larger differences of gradient are no more evidence
   int uniqueness_percent = 5;   // how far above the winner the best rival must be
-  int left_right_max_px = 1;    // how far the right view's opinion may be off; negative: no check
+  int left_right_max_px = 1;    // how far the right view's opinion may be off; -1: no check
   bool median = true;
-  int speckle_size = 100;       // smaller islands are removed; 0: none
+  int speckle_size_px = 100;    // smaller islands are removed; 0: none
   int speckle_range_px = 2;     // steps larger than this separate islands
   int threads = 1;
 };
@@ -39,8 +39,11 @@ const Kernel& best_kernel();
 // What the kernels are told of a search in images of this size.
 Search make_search(int width, int height, const Options& options, int lanes);
 
-// Bytes that a Matcher holds for images of this size, besides its results.
+// Bytes that a Matcher holds for images of this size, besides its results and the list of runs that
+// the removal of speckles makes, whose length depends on the picture. Throws std::invalid_argument.
 std::size_t memory_bytes(int width, int height, const Options& options, int bytes_per_pixel);
+
+struct Workspace;
 
 // Matches pairs of one size; keeps its memory from one pair to the next. Calls from several threads
 // take turns.
@@ -56,12 +59,11 @@ class Matcher {
              float* disparity, float* confidence, const Winners* winners = nullptr);
 
  private:
-  struct Workspace;
   template <class Pixel>
   class Run;
-  Options options_;
+  const Options options_;
   std::mutex busy_;
-  std::unique_ptr<Workspace> workspace_;
+  const std::unique_ptr<Workspace> workspace_;
 };
 
 }  // namespace stereo

@@ -11,15 +11,23 @@
 
 namespace stereo {
 
+inline int padded_stride(int width) { return width + 2 * kWindowX + kVectorSlack; }
+
+// Words of memory that a PaddedImage of this size needs.
+inline std::size_t padded_words(int width, int height, int bytes_per_pixel) {
+  return (std::size_t(padded_stride(width)) * height * bytes_per_pixel + 1) / 2;
+}
+
 // The image with its border replicated, so that every window can be read.
 template <class Pixel>
 class PaddedImage {
  public:
-  PaddedImage(Buffer<std::uint16_t>& memory, int width, int height)
-      : width_(width), height_(height), stride_(width + 2 * kCensusRadiusX + kVectorSlack) {
-    const std::size_t pixels = std::size_t(stride_) * height;
-    data_ = reinterpret_cast<Pixel*>(memory.resize((pixels * sizeof(Pixel) + 1) / 2));
-  }
+  // memory: padded_words().
+  PaddedImage(const Buffer<std::uint16_t>& memory, int width, int height)
+      : width_(width),
+        height_(height),
+        stride_(padded_stride(width)),
+        data_(reinterpret_cast<Pixel*>(memory.get())) {}
 
   void copy_row(ImageView<Pixel> image, int y) {
     Pixel* to = row(y);
@@ -28,14 +36,14 @@ class PaddedImage {
       std::memcpy(to, from, width_ * sizeof(Pixel));
     else
       for (int x = 0; x < width_; ++x) to[x] = from[x * image.column_stride];
-    std::fill(to - kCensusRadiusX, to, to[0]);
-    std::fill(to + width_, to + stride_ - kCensusRadiusX, to[width_ - 1]);
+    std::fill(to - kWindowX, to, to[0]);
+    std::fill(to + width_, to + stride_ - kWindowX, to[width_ - 1]);
   }
 
   const Pixel* clamped_row(int y) const { return row(std::clamp(y, 0, height_ - 1)); }
 
  private:
-  Pixel* row(int y) const { return data_ + std::ptrdiff_t(y) * stride_ + kCensusRadiusX; }
+  Pixel* row(int y) const { return data_ + std::ptrdiff_t(y) * stride_ + kWindowX; }
   int width_, height_, stride_;
   Pixel* data_;
 };

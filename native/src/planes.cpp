@@ -8,11 +8,6 @@
 namespace stereo {
 namespace {
 
-// See stereo/refining/plane_fit.py for what they mean.
-constexpr float kAgree = 1, kCostCap = 20;
-constexpr double kSteepest = 0.7, kSmallestTriangle = 0.06, kSmallestArea = 50;
-constexpr int kCandidates = 40, kSemifinalists = 12, kFinalists = 5, kSifted = 4, kFewest = 12;
-
 // Draws matches by their weight: the inverse of the cumulative weight, with a table of where to begin.
 class Lottery {
  public:
@@ -42,10 +37,11 @@ double spread(const float* values, int count) {
   return double(*high) - double(*low);
 }
 
-std::vector<Plane> through_triples(const PlaneMatches& m, const PlaneDraws& draws) {
+std::vector<Plane> through_triples(const PlaneRules& rules, const PlaneMatches& m,
+                                   const PlaneDraws& draws) {
   const Lottery lottery(m);
   const double extent = spread(m.x, m.count) * spread(m.y, m.count);
-  const double smallest = std::max(kSmallestArea, kSmallestTriangle * extent);
+  const double smallest = std::max(rules.smallest_area_px2, rules.smallest_triangle * extent);
   std::vector<Plane> planes;
   planes.reserve(draws.triples);
   for (int t = 0; t < draws.triples; ++t) {
@@ -56,7 +52,7 @@ std::vector<Plane> through_triples(const PlaneMatches& m, const PlaneDraws& draw
     const double area = ux * vy - uy * vx;
     if (std::abs(area) <= smallest) continue;
     const double a = (ud * vy - vd * uy) / area, b = (vd * ux - ud * vx) / area;
-    if (std::abs(a) < kSteepest && std::abs(b) < kSteepest)
+    if (std::abs(a) < rules.steepest && std::abs(b) < rules.steepest)
       planes.push_back({a, b, m.d[i] - a * m.x[i] - b * m.y[i]});
   }
   return planes;
@@ -66,8 +62,12 @@ std::vector<Plane> through_triples(const PlaneMatches& m, const PlaneDraws& draw
 // numbers: added in any order they give the same.
 class Voters {
  public:
-  Voters(const PlaneMatches& matches, const PlaneDraws& draws)
-      : x_((draws.voters + kLanes - 1) / kLanes), y_(x_), d_(x_), votes_(x_.size()) {
+  Voters(float agree_px, const PlaneMatches& matches, const PlaneDraws& draws)
+      : agree_px_(agree_px),
+        x_((draws.voters + kLanes - 1) / kLanes),
+        y_(x_),
+        d_(x_),
+        votes_(x_.size()) {
     for (int i = 0; i < draws.voters; ++i) {
       const int voter = int(draws.voter[i] * matches.count), v = i / kLanes, lane = i % kLanes;
       x_[v][lane] = matches.x[voter];
@@ -82,7 +82,7 @@ class Voters {
     Ints sum{};
     for (std::size_t v = 0; v < x_.size(); ++v) {
       const Floats off = a * x_[v] + b * y_[v] + c - d_[v];
-      sum += votes_[v] & ((off < kAgree) & (off > -kAgree));
+      sum += votes_[v] & ((off < agree_px_) & (off > -agree_px_));
     }
     int total = 0;
     for (int lane = 0; lane < kLanes; ++lane) total += sum[lane];
@@ -93,6 +93,7 @@ class Voters {
   static constexpr int kLanes = 4;
   using Floats = float __attribute__((vector_size(4 * kLanes)));
   using Ints = std::int32_t __attribute__((vector_size(4 * kLanes)));
+  const float agree_px_;
   std::vector<Floats> x_, y_, d_;
   std::vector<Ints> votes_;
 };
@@ -112,47 +113,50 @@ std::vector<Plane> best_of(const std::vector<Plane>& planes, const std::vector<S
   return best;
 }
 
-std::vector<Plane> propose(const PlaneMatches& matches, const PlaneDraws& draws) {
-  const std::vector<Plane> planes = through_triples(matches, draws);
-  const Voters voters(matches, draws);
+std::vector<Plane> propose(const PlaneRules& rules, const PlaneMatches& matches,
+                           const PlaneDraws& draws) {
+  const std::vector<Plane> planes = through_triples(rules, matches, draws);
+  const Voters voters(rules.agree_px, matches, draws);
   std::vector<int> scores;
   for (const Plane& plane : planes) scores.push_back(voters(plane));
-  return best_of(planes, scores, kCandidates);
+  return best_of(planes, scores, rules.candidates);
 }
 
-float cost_at(const PlaneViews& views, std::ptrdiff_t row, int column, float disparity) {
+float cost_at(float cap, const PlaneViews& views, std::ptrdiff_t row, int column,
+              float disparity) {
   const float there = float(column) - disparity;
-  if (!(there >= 0 && there <= float(views.width - 1))) return kCostCap / 2;  // tells nothing
+  if (!(there >= 0 && there <= float(views.width - 1))) return cap / 2;  // tells nothing
   const int x = int(there), next = std::min(x + 1, views.width - 1);
   const float part = there - float(x);
   const std::uint8_t* right = views.right + row;
   const std::int16_t* slope = views.right_slope + row;
   const float gray = right[x] + part * float(right[next] - right[x]);
   const float steep = slope[x] + part * float(slope[next] - slope[x]);
-  return std::min(std::abs(views.gray[row + column] - gray), kCostCap) +
-         std::min(std::abs(views.slope[row + column] - steep) * 0.25f, kCostCap);
+  return std::min(std::abs(views.gray[row + column] - gray), cap) +
+         std::min(std::abs(views.slope[row + column] - steep) * 0.25f, cap);
 }
 
-float cost_of(const PlaneViews& views, const PlanePlaces& at, const Plane& plane, int i) {
+float cost_of(float cap, const PlaneViews& views, const PlanePlaces& at, const Plane& plane,
+              int i) {
   const float disparity = float(plane.a) * float(at.column[i]) + float(plane.b) * float(at.row[i]) +
                           float(plane.c);
-  return cost_at(views, std::ptrdiff_t(at.row[i]) * views.width, at.column[i], disparity);
+  return cost_at(cap, views, std::ptrdiff_t(at.row[i]) * views.width, at.column[i], disparity);
 }
 
 // The planes at which the images agree best, judged by every step-th place.
-std::vector<Plane> sift(const PlaneViews& views, const PlanePlaces& at,
+std::vector<Plane> sift(float cap, const PlaneViews& views, const PlanePlaces& at,
                         const std::vector<Plane>& planes, int step, int most) {
   std::vector<double> scores;
   for (const Plane& plane : planes) {
     double sum = 0;
-    for (int i = 0; i < at.count; i += step) sum += cost_of(views, at, plane, i);
+    for (int i = 0; i < at.count; i += step) sum += cost_of(cap, views, at, plane, i);
     scores.push_back(-sum);
   }
   return best_of(planes, scores, most);
 }
 
 // Weighted least squares over the matches that agree, twice.
-Plane polish(Plane plane, const PlaneMatches& m) {
+Plane polish(const PlaneRules& rules, Plane plane, const PlaneMatches& m) {
   for (int round = 0; round < 2; ++round) {
     const float a = float(plane.a), b = float(plane.b), c = float(plane.c);
     // From a place nearby, and from the plane, so that sums of squares lose no digits.
@@ -161,14 +165,14 @@ Plane polish(Plane plane, const PlaneMatches& m) {
     int agree = 0;
     for (int i = 0; i < m.count; ++i) {
       const float off = m.d[i] - (a * m.x[i] + b * m.y[i] + c);
-      if (!(std::abs(off) < kAgree)) continue;
+      if (!(std::abs(off) < rules.agree_px)) continue;
       const double weight = m.weight[i], x = m.x[i] - x0, y = m.y[i] - y0;
       ++agree;
       w += weight, wx += weight * x, wy += weight * y, wd += weight * off;
       wxx += weight * x * x, wxy += weight * x * y, wyy += weight * y * y;
       wxd += weight * x * off, wyd += weight * y * off;
     }
-    if (agree < kFewest) break;
+    if (agree < rules.fewest_matches) break;
     const double mx = wx / w, my = wy / w, md = wd / w;
     double xx = wxx - w * mx * mx, yy = wyy - w * my * my;
     const double xy = wxy - w * mx * my, xd = wxd - w * mx * md, yd = wyd - w * my * md;
@@ -184,20 +188,24 @@ Plane polish(Plane plane, const PlaneMatches& m) {
 
 }  // namespace
 
-void plane_costs(const PlaneViews& views, const PlanePlaces& places, int planes, const Plane* plane,
-                 float* out) {
+void plane_costs(const PlaneRules& rules, const PlaneViews& views, const PlanePlaces& places,
+                 int planes, const Plane* plane, float* out) {
   for (int k = 0; k < planes; ++k)
-    for (int i = 0; i < places.count; ++i) *out++ = cost_of(views, places, plane[k], i);
+    for (int i = 0; i < places.count; ++i)
+      *out++ = cost_of(rules.cost_cap, views, places, plane[k], i);
 }
 
-bool best_plane(const PlaneViews& views, const PlaneMatches& matches, const PlanePlaces& places,
-                const PlaneDraws& draws, Plane& best) {
-  std::vector<Plane> planes = propose(matches, draws);
+bool best_plane(const PlaneRules& rules, const PlaneViews& views, const PlaneMatches& matches,
+                const PlanePlaces& places, const PlaneDraws& draws, Plane& best) {
+  const auto cheapest = [&](const std::vector<Plane>& planes, int step, int most) {
+    return sift(rules.cost_cap, views, places, planes, step, most);
+  };
+  std::vector<Plane> planes = propose(rules, matches, draws);
   if (planes.empty()) return false;
-  planes = sift(views, places, planes, kSifted, kSemifinalists);
-  planes = sift(views, places, planes, 1, kFinalists);
-  for (Plane& plane : planes) plane = polish(plane, matches);
-  best = sift(views, places, planes, 1, 1)[0];
+  planes = cheapest(planes, rules.sifted, rules.semifinalists);
+  planes = cheapest(planes, 1, rules.finalists);
+  for (Plane& plane : planes) plane = polish(rules, plane, matches);
+  best = cheapest(planes, 1, 1)[0];
   return true;
 }
 

@@ -1,6 +1,7 @@
 // The plane of a textureless region: proposed by triples of matches, judged by the two images.
 //
-// The same steps as in stereo/refining/plane_fit.py, which serves where this module is not built.
+// The same steps as in stereo/refining/plane_fit.py, which serves where this module is not built and
+// holds all the constants.
 #pragma once
 
 #include <cstdint>
@@ -36,12 +37,19 @@ struct PlaneDraws {
   const double* voter;
 };
 
+// stereo.refining.plane_fit.Rules, which says what they mean.
+struct PlaneRules {
+  float agree_px, cost_cap;
+  double steepest, smallest_triangle, smallest_area_px2;
+  int candidates, semifinalists, finalists, sifted, fewest_matches;
+};
+
 // Difference of intensity and slope of the places at each plane: out[planes][places].
-void plane_costs(const PlaneViews& views, const PlanePlaces& places, int planes, const Plane* plane,
-                 float* out);
+void plane_costs(const PlaneRules& rules, const PlaneViews& views, const PlanePlaces& places,
+                 int planes, const Plane* plane, float* out);
 
 // False when no triple makes a plane.
-bool best_plane(const PlaneViews& views, const PlaneMatches& matches, const PlanePlaces& places,
-                const PlaneDraws& draws, Plane& best);
+bool best_plane(const PlaneRules& rules, const PlaneViews& views, const PlaneMatches& matches,
+                const PlanePlaces& places, const PlaneDraws& draws, Plane& best);
 
 }  // namespace stereo

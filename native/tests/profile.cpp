@@ -49,7 +49,7 @@ double cycles_per_ns() {
 
 // Rows of noise, described, with all that the kernels write to; small enough for the L2 cache.
 struct Bench {
-  static constexpr int kWidth = 128, kImageRows = 2 * kCensusRadiusY + 1;
+  static constexpr int kWidth = 128, kImageRows = 2 * kWindowY + 1;
   Search search{};
   std::vector<std::uint8_t> image, scratch, right, state, floor, along, match, sum;
   std::vector<LeftPixel> left;
@@ -59,15 +59,15 @@ struct Bench {
 
   Bench(const Kernel& kernel, int disparities) {
     Options options;
-    options.disparities = disparities;
+    options.num_disparities = disparities;
     search = make_search(kWidth, kTogether, options, kernel.lanes);
-    const int stride = kWidth + 2 * kCensusRadiusX + kVectorSlack;
+    const int stride = kWidth + 2 * kWindowX + kVectorSlack;
     std::mt19937 random(1);
     image.resize(kImageRows * stride);
     for (auto& pixel : image) pixel = std::uint8_t(random());
     const std::uint8_t* image_rows[kImageRows];
     for (int i = 0; i < kImageRows; ++i)
-      image_rows[i] = image.data() + i * stride + kCensusRadiusX;
+      image_rows[i] = image.data() + i * stride + kWindowX;
     const std::size_t cells = std::size_t(kWidth) * search.cells;
     scratch.resize(kPlanes * search.plane_stride);
     right.resize(kPlanes * search.plane_stride);
@@ -120,7 +120,7 @@ double whole_match(int width, int height, int disparities) {
   for (auto& pixel : image) pixel = std::uint8_t(random());
   std::vector<float> disparity(image.size()), confidence(image.size());
   Options options;
-  options.disparities = disparities;
+  options.num_disparities = disparities;
   Matcher matcher(options);
   const ImageView<std::uint8_t> view{image.data(), width, 1};
   const double ns = median_ns(5, [&] {

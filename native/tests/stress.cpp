@@ -99,8 +99,9 @@ void run_planes(int width, int height, int count, std::mt19937& random) {
   std::vector<double> triple(3 * 50), voter(10);
   for (double& draw : triple) draw = chance(random);
   for (double& draw : voter) draw = chance(random);
+  const PlaneRules rules{1, 20, 0.7, 0.06, 50, 40, 12, 5, 4, 12};
   Plane plane{};
-  best_plane({width, height, gray.data(), slope.data(), right.data(), right_slope.data()},
+  best_plane(rules, {width, height, gray.data(), slope.data(), right.data(), right_slope.data()},
              {count, x.data(), y.data(), d.data(), weight.data()},
              {count, rows.data(), columns.data()}, {50, 10, triple.data(), voter.data()}, plane);
 }
@@ -123,10 +124,10 @@ int main() {
         for (int low : {0, -40, 25, -1000, 1000}) {
           Options options;
           options.min_disparity = low;
-          options.disparities = count;
+          options.num_disparities = count;
           options.paths = 3 + runs % 2;
           options.median = runs % 3 != 0;
-          options.speckle_size = runs % 5 * 10;
+          options.speckle_size_px = runs % 5 * 10;
           const Content content = Content(runs % 7 < 5 ? 0 : runs % 7 - 4);
           if (runs++ % 2)
             run<std::uint8_t>(width, height, options, content, random);

@@ -17,6 +17,7 @@ from stereo.frame import Float, Image, Mask, RectifiedPair
 from stereo.gray import gray8_pair, gray_pair
 from stereo.matching import sgm
 from stereo.matching.search_range import find_search_range
+from stereo.native import require_native
 
 NOISY_LEVELS = 1.5
 """Standard deviation of the noise, gray levels of 255, from which a pair is smoothed."""
@@ -77,6 +78,7 @@ def align_rows(pair: RectifiedPair) -> RectifiedPair:
     Left pixels stay where they are, so a disparity of the result is one of ``pair``. Raises
     MissingLibraryError without the native matcher.
     """
+    require_native("looking for row errors", instead="go without --quality")
     left, right = gray8_pair(pair.left, pair.right)
     error = row_error(left, right)
     if error is None:

@@ -7,24 +7,24 @@ the over-counting of the matching cost removed as Drory et al. 2014 propose.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass, fields, replace
+from types import ModuleType
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import MatcherError, MissingLibraryError
+from stereo.errors import MatcherError
 from stereo.frame import MAX_SIDE_PX, DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray_pair, to_gray
-from stereo.native import native as _native
-
-if TYPE_CHECKING:
-    from types import ModuleType
+from stereo.native import find_native, require_native
 
 MAX_DISPARITIES = 4080
 # Costs live in bytes: largest matching cost (24 census bits and the gradient), twice the jump, the
-# step and one must fit in 255; see native/src/aggregate.hpp.
+# step and one must fit in 255; see native/src/cost.hpp and checked() in matcher.cpp.
 _COST_BUDGET = 255 - 24 - 1
+_PYTHON_ONLY = {"threads", "max_memory_mb", "coarse_to_fine"}
+"""Parameters that the native side has not, or not as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class SgmParams:
         for name, low, high in (
             ("min_disparity", -65536, 65536),
             ("num_disparities", 1, MAX_DISPARITIES),
-            ("p1", 0, self.p2),
             ("p2", 0, 255),
+            ("p1", 0, self.p2),
             ("p2_width", 0, 4096),
             ("gradient_cap", 0, 255),
             ("uniqueness_percent", 0, 99),
@@ -102,7 +102,7 @@ class SgmParams:
 
 def is_available() -> bool:
     """Whether the native matcher was built."""
-    return _native is not None
+    return find_native() is not None
 
 
 def simd_level() -> str:
@@ -186,22 +186,13 @@ def check_size(image: NDArray[Any]) -> None:
 
 
 def _require_native() -> ModuleType:
-    if _native is None:
-        raise MissingLibraryError(
-            "the native matcher was not built: install a C++17 compiler and reinstall "
-            "stereo-depth, or use the matcher sgbm"
-        )
-    return _native
+    return require_native("the matcher sgm", instead="use the matcher sgbm")
 
 
 def _options(params: SgmParams) -> Any:
     options = _require_native().Options()
-    for name in (
-        *("min_disparity", "num_disparities", "paths", "p1", "p2", "p2_width", "gradient_cap"),
-        *("uniqueness_percent", "left_right_max_px", "median", "speckle_range_px"),
-    ):
+    for name in {field.name for field in fields(SgmParams)} - _PYTHON_ONLY:
         setattr(options, name, getattr(params, name))
-    options.speckle_size = params.speckle_size_px
     options.threads = params.threads or len(os.sched_getaffinity(0))
     return options
 

@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.errors import InputError, MissingLibraryError
+from stereo.errors import InputError
 from stereo.frame import DisparityMap, Float, Image
 from stereo.gray import to_8bit
-from stereo.native import native
+from stereo.native import require_native
 
 EDGE_STEP_PX = 1.5
 """Neighbours that differ by more are an edge; from 1 to 3 the result hardly changes."""
@@ -82,10 +82,6 @@ def _weighted_median(
     wanted: NDArray[np.uint8],
     threads: int | None,
 ) -> Float:
-    if native is None:
-        raise MissingLibraryError(
-            "sharpening edges needs the native module: install a C++17 compiler and reinstall "
-            "stereo-depth, or go without --quality"
-        )
+    native = require_native("sharpening edges", instead="go without --quality")
     threads = threads or len(os.sched_getaffinity(0))
     return np.asarray(native.weighted_median(px, weight, color, wanted, KEEP_PX, threads))

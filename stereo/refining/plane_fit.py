@@ -4,20 +4,23 @@ Candidates come from triples of matches (RANSAC; Fischler and Bolles 1981), the 
 chooses among them is how well the images agree at each (after Bleyer and Gelautz 2005, who fit
 planes to regions, but by the matches alone).
 
-The work is done by native/src/planes.cpp where that is built; the functions here do the same steps
-in numpy, several times slower, and are what the tests compare it with.
+The work is done by native/src/planes.cpp where that is built, by the rules that stand here; the
+functions here do the same steps in numpy, several times slower, and are what the tests compare it
+with.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from types import ModuleType
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import Float
-from stereo.native import native as _native
+from stereo.native import find_native
 
 Gray = NDArray[np.uint8]
 Plane = NDArray[np.float64]
@@ -25,17 +28,34 @@ Plane = NDArray[np.float64]
 Places = tuple[NDArray[np.intp], NDArray[np.intp]]
 """Rows and columns of some pixels of the image."""
 
-AGREE_PX = 1.0
-"""A match within this of a plane supports it."""
 
-# The same figures stand in native/src/planes.cpp.
-_STEEPEST = 0.7  # px of disparity per pixel: a surface seen at a very grazing angle
-_SMALLEST_TRIANGLE = 0.06  # of the region's bounding box
-_SMALLEST_AREA_PX2 = 50.0
-_CANDIDATES, _SEMIFINALISTS, _FINALISTS = 40, 12, 5
-_SIFTED = 4  # semifinalists are chosen by every fourth place
-_FEWEST = 12  # matches that a plane is fitted to again
-_COST_CAP = 20.0
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The constants of the fit, handed to the native code by these names."""
+
+    agree_px: float = 1.0
+    """A match within this of a plane supports it."""
+    cost_cap: float = 20.0
+    """Gray levels of difference of intensity, and of slope, beyond which a pixel tells no more."""
+    steepest: float = 0.7
+    """Pixels of disparity per pixel: a surface seen at a very grazing angle."""
+    smallest_triangle: float = 0.06
+    """Twice the smallest triangle of a triple, as a share of the region's bounding box."""
+    smallest_area_px2: float = 50.0
+    """The same, px^2."""
+    candidates: int = 40
+    """Planes with most support, whose photometric cost is looked at."""
+    semifinalists: int = 12
+    """Planes chosen of these by some of the places."""
+    finalists: int = 5
+    """Planes chosen of these by all places, and fitted again."""
+    sifted: int = 4
+    """Semifinalists are chosen by every so many-th place."""
+    fewest_matches: int = 12
+    """Matches that a plane is fitted to again."""
+
+
+RULES = Rules()
 
 _TRIPLES = 800  # with 400, one seed in six put a wrong plane on a wall of the sample room
 _VOTERS = 400  # matches that vote on a candidate
@@ -79,25 +99,26 @@ class Views:
 
     def costs(self, at: Places, planes: NDArray[np.float64]) -> Float:
         """(K, N): difference of intensity and slope of N left pixels at each of K planes."""
-        if _native is None:
+        native = find_native()
+        if native is None:
             return costs(self, at, planes)
-        return np.asarray(_native.plane_costs(*self._images(), *_int32(at), planes))
+        return np.asarray(native.plane_costs(*self._native_views(native, at), planes))
 
     def best_plane(self, at: Places, matches: Matches) -> Plane | None:
         """The plane that the images speak for at N pixels, among those that matches propose."""
-        if _native is None:
+        native = find_native()
+        if native is None:
             return best_plane(self, at, matches)
         table = np.stack([matches.x, matches.y, matches.d, matches.weight])
         draws = _TRIPLE_DRAWS, _VOTER_DRAWS
-        found = _native.best_plane(*self._images(), *_int32(at), table, *draws)
+        found = native.best_plane(*self._native_views(native, at), table, *draws)
         return None if found is None else np.array(found)
 
-    def _images(self) -> tuple[Gray, NDArray[np.int16], Gray, NDArray[np.int16]]:
-        return self.gray, self.slope, self.right, self.right_slope
-
-
-def _int32(at: Places) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    return at[0].astype(np.int32), at[1].astype(np.int32)
+    def _native_views(self, native: ModuleType, at: Places) -> tuple[Any, ...]:
+        """What the native functions take first."""
+        images = self.gray, self.slope, self.right, self.right_slope
+        rows, columns = (index.astype(np.int32) for index in at)
+        return native.PlaneRules(**asdict(RULES)), *images, rows, columns
 
 
 def best_plane(views: Views, at: Places, matches: Matches) -> Plane | None:
@@ -105,9 +126,9 @@ def best_plane(views: Views, at: Places, matches: Matches) -> Plane | None:
     planes = propose(matches)
     if len(planes) == 0:
         return None
-    some = at[0][::_SIFTED], at[1][::_SIFTED]
-    planes = planes[_cheapest(costs(views, some, planes), _SEMIFINALISTS)]
-    planes = planes[_cheapest(costs(views, at, planes), _FINALISTS)]
+    some = at[0][:: RULES.sifted], at[1][:: RULES.sifted]
+    planes = planes[_cheapest(costs(views, some, planes), RULES.semifinalists)]
+    planes = planes[_cheapest(costs(views, at, planes), RULES.finalists)]
     planes = polish(planes, matches)
     return np.asarray(planes[_cheapest(costs(views, at, planes), 1)[0]])
 
@@ -134,8 +155,8 @@ def costs(views: Views, at: Places, planes: NDArray[np.float64]) -> Float:
     ):
         here, next_ = theirs[rows, before].astype(np.float32), theirs[rows, after]
         off = np.abs(mine[at].astype(np.float32) - (here + part * (next_ - here)))
-        cost += np.minimum(off * np.float32(scale), np.float32(_COST_CAP))
-    cost[outside] = _COST_CAP / 2  # neither for nor against
+        cost += np.minimum(off * np.float32(scale), np.float32(RULES.cost_cap))
+    cost[outside] = RULES.cost_cap / 2  # neither for nor against
     return cost
 
 
@@ -154,16 +175,16 @@ def propose(matches: Matches) -> NDArray[np.float64]:
     vx, vy, vd = x[2] - x[0], y[2] - y[0], d[2] - d[0]
     area = ux * vy - uy * vx  # twice the triangle's, px^2: a small one says little of the far end
     extent = float(np.ptp(matches.x) * np.ptp(matches.y))
-    apart = np.abs(area) > max(_SMALLEST_AREA_PX2, _SMALLEST_TRIANGLE * extent)
+    apart = np.abs(area) > max(RULES.smallest_area_px2, RULES.smallest_triangle * extent)
     safe = np.where(apart, area, 1.0)
     a, b = (ud * vy - vd * uy) / safe, (vd * ux - ud * vx) / safe
     planes = np.column_stack([a, b, d[0] - a * x[0] - b * y[0]])
-    planes = planes[apart & (np.abs(a) < _STEEPEST) & (np.abs(b) < _STEEPEST)]
+    planes = planes[apart & (np.abs(a) < RULES.steepest) & (np.abs(b) < RULES.steepest)]
     some = (_VOTER_DRAWS * len(chance)).astype(np.intp)
     off = np.abs(_surfaces(planes, matches.x[some], matches.y[some]) - matches.d[some])
     # einsum: a product of matrices leaves threads spinning that slow down the next match
-    support = np.einsum("kn,n->k", (off < AGREE_PX).astype(np.float32), matches.weight[some])
-    return np.asarray(planes[np.argsort(-support, kind="stable")[:_CANDIDATES]])
+    support = np.einsum("kn,n->k", (off < RULES.agree_px).astype(np.float32), matches.weight[some])
+    return np.asarray(planes[np.argsort(-support, kind="stable")[: RULES.candidates]])
 
 
 def polish(planes: NDArray[np.float64], matches: Matches) -> NDArray[np.float64]:
@@ -177,7 +198,7 @@ def polish(planes: NDArray[np.float64], matches: Matches) -> NDArray[np.float64]
     terms = np.stack(columns)
     for _ in range(2):
         off = np.abs(_surfaces(planes, matches.x, matches.y) - matches.d)
-        agree = (off < AGREE_PX).astype(np.float64)
+        agree = (off < RULES.agree_px).astype(np.float64)
         n, total, *sums = np.einsum("kn,tn->tk", agree, terms)
         total = np.maximum(total, 1e-9)
         mx, my, md = (value / total for value in sums[:3])
@@ -186,7 +207,7 @@ def polish(planes: NDArray[np.float64], matches: Matches) -> NDArray[np.float64]
         size = np.maximum(xx, yy)
         xx, yy = xx + 1e-9 * size, yy + 1e-9 * size
         determinant = xx * yy - xy * xy
-        solvable = (n >= _FEWEST) & (determinant > 1e-12 * size * size)
+        solvable = (n >= RULES.fewest_matches) & (determinant > 1e-12 * size * size)
         safe = np.where(solvable, determinant, 1.0)
         a, b = (xd * yy - yd * xy) / safe, (yd * xx - xd * xy) / safe
         c = md + about[2] - a * (mx + about[0]) - b * (my + about[1])

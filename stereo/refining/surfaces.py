@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Mask
-from stereo.refining.plane_fit import AGREE_PX, Gray, Matches, Places, Plane, Views
+from stereo.refining.plane_fit import RULES, Gray, Matches, Places, Plane, Views
 
 Window = tuple[slice, slice]
 
@@ -73,7 +73,7 @@ def plane_surfaces(disparity: DisparityMap, left: Gray, right: Gray) -> Disparit
     if len(doubtful) == 0 or known.size == 0:
         return disparity
     views = Views.of(left, right, slope)
-    limits = float(known.min()) - AGREE_PX, float(known.max()) + AGREE_PX
+    limits = float(known.min()) - RULES.agree_px, float(known.max()) + RULES.agree_px
     px, confidence = disparity.px.copy(), disparity.confidence.copy()
     for number in doubtful:
         window = _grown(boxes[number], labels.shape)
@@ -100,7 +100,7 @@ def _put(
     inside = np.repeat(np.repeat(part, STEP, 0), STEP, 1)[: here.shape[0], : here.shape[1]]
     grown = cv2.dilate(inside.astype(np.uint8), _square(2 * RIM_PX + 1)).astype(np.bool_)
     off = here - surface
-    wanted = (np.abs(off, out=off) > AGREE_PX) & inside  # nowhere true in a hole
+    wanted = (np.abs(off, out=off) > RULES.agree_px) & inside  # nowhere true in a hole
     wanted |= np.isnan(here) & grown
     if surface.min() < limits[0] or surface.max() > limits[1]:
         wanted &= (surface >= limits[0]) & (surface <= limits[1])
@@ -130,7 +130,7 @@ def _planes(
             return
         a, b, c = (np.float32(value) for value in plane)
         with np.errstate(invalid="ignore"):  # a hole is no match: its weight is 0
-            near = region & (np.abs(px - a * x - (b * y + c)[:, None]) < AGREE_PX)
+            near = region & (np.abs(px - a * x - (b * y + c)[:, None]) < RULES.agree_px)
         supporters = weight * near
         dissenters = weight * (region & ~near)
         support = float(supporters.sum() / max(float(supporters.sum() + dissenters.sum()), 1e-6))

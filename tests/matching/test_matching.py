@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -32,9 +33,9 @@ def test_every_matcher_finds_a_known_disparity(name: str) -> None:
 
 
 def test_the_default_is_ours_where_it_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sgm, "_native", object())
+    monkeypatch.setattr("stereo.native._native", ModuleType("_native"))
     assert default_matcher() == "sgm"
-    monkeypatch.setattr(sgm, "_native", None)
+    monkeypatch.setattr("stereo.native._native", None)
     assert default_matcher() == "sgbm"
 
 

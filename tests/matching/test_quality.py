@@ -20,6 +20,7 @@ from stereo.matching import align_rows, denoise, make_matcher, sgm
 from stereo.matching.preparation import noise_level, row_error
 from stereo.matching.quality import QualityMatcher, confirmed, fused
 from stereo.matching.sgm import SgmParams
+from stereo.native import find_native
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.edges import EDGE_STEP_PX, KEEP_PX, MOVED_CONFIDENCE, sharpen_edges
@@ -197,7 +198,9 @@ def edge_cases(draw: st.DrawFn) -> tuple[NDArray[np.float32], NDArray[np.uint8],
 def test_weighted_median_equals_the_obvious_one_for_any_thread_count(case, threads) -> None:
     px, weight, color = case
     wanted = (np.arange(px.size).reshape(px.shape) % 3 > 0).astype(np.uint8)
-    found = sgm._native.weighted_median(px, weight, color, wanted, KEEP_PX, threads)
+    native = find_native()
+    assert native is not None
+    found = native.weighted_median(px, weight, color, wanted, KEEP_PX, threads)
     np.testing.assert_array_equal(found, obvious_median(px, weight, color, wanted))
 
 

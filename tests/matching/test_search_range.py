@@ -20,7 +20,7 @@ DATA = Path(__file__).parents[2] / "../shared/data"
 @pytest.fixture(params=["native", "opencv"])
 def backend(request, monkeypatch):
     if request.param == "opencv":
-        monkeypatch.setattr(sgm, "_native", None)
+        monkeypatch.setattr("stereo.native._native", None)
     elif not sgm.is_available():
         pytest.skip("native matcher not built")
 

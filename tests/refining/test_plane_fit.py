@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import cv2
 import numpy as np
 import pytest
@@ -9,12 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from walls import WALL, scene, slanted
 
+from stereo.native import find_native
 from stereo.refining import plane_fit
-from stereo.refining.plane_fit import Matches, Places, Views, best_plane, costs
+from stereo.refining.plane_fit import RULES, Matches, Places, Rules, Views, best_plane, costs
 from stereo.refining.surfaces import plane_surfaces
 
 PLANE = np.array([0.05, -0.02, 9.0])
-needs_native = pytest.mark.skipif(plane_fit._native is None, reason="native module not built")
+needs_native = pytest.mark.skipif(find_native() is None, reason="native module not built")
 
 
 def textured_views(seed: int, *, size: tuple[int, int] = (90, 140)) -> Views:
@@ -64,9 +67,27 @@ def test_the_plane_is_that_of_numpy_and_the_true_one(seed: int) -> None:
     at = some_places(views, 300, rng)
     matches = noisy_matches(some_places(views, 400, rng), rng, wrong=0.5)
     corners = np.array([[20, 0, 1], [139, 0, 1], [20, 89, 1], [139, 89, 1]], float)
-    for found in (views.best_plane(at, matches), best_plane(views, at, matches)):
-        assert found is not None
-        np.testing.assert_allclose(corners @ found, corners @ PLANE, atol=0.15)
+    found, in_numpy = views.best_plane(at, matches), best_plane(views, at, matches)
+    assert found is not None
+    assert in_numpy is not None
+    np.testing.assert_allclose(corners @ found, corners @ in_numpy, atol=1e-4)
+    np.testing.assert_allclose(corners @ found, corners @ PLANE, atol=0.15)
+
+
+@needs_native
+def test_the_rules_are_those_of_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plane_fit, "RULES", Rules(cost_cap=2.0, fewest_matches=10**6))
+    rng = np.random.default_rng(0)
+    views = textured_views(0)
+    at = some_places(views, 300, rng)
+    matches = noisy_matches(some_places(views, 400, rng), rng, wrong=0.5)
+    far = np.add(PLANE, (0, 0, 20))[None]
+    assert views.costs(at, far).max() == costs(views, at, far).max() == 4.0
+    found, in_numpy = views.best_plane(at, matches), best_plane(views, at, matches)
+    np.testing.assert_allclose(found, in_numpy, atol=1e-6)
+    assert found is not None
+    off = np.abs(found[0] * matches.x + found[1] * matches.y + found[2] - matches.d)
+    assert np.count_nonzero(off < 1e-4) >= 3  # not fitted again: through its triple
 
 
 @pytest.mark.parametrize("native", [pytest.param(True, marks=needs_native), False])
@@ -74,7 +95,7 @@ def test_matches_that_make_no_triangle_make_no_plane(
     native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not native:
-        monkeypatch.setattr(plane_fit, "_native", None)
+        monkeypatch.setattr("stereo.native._native", None)
     rng = np.random.default_rng(0)
     views = textured_views(0)
     line = np.arange(30, dtype=np.float32)
@@ -83,26 +104,30 @@ def test_matches_that_make_no_triangle_make_no_plane(
 
 
 def test_without_the_native_module_a_wall_is_recovered_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plane_fit, "_native", None)
     truth = slanted()
     disparity, left, right = scene(truth, answered=0.6, sure=0.4)
-    error = np.abs(plane_surfaces(disparity, left, right).px - truth)[WALL]
+    usual = plane_surfaces(disparity, left, right).px
+    monkeypatch.setattr("stereo.native._native", None)
+    found = plane_surfaces(disparity, left, right).px
+    np.testing.assert_allclose(found, usual, atol=1e-3)
+    error = np.abs(found - truth)[WALL]
     assert np.nanmean(error > 2) < 0.02
     assert np.nanmedian(error) < 0.5
 
 
 @needs_native
 def test_the_native_module_refuses_what_does_not_fit_together() -> None:
-    native = plane_fit._native
+    native = find_native()
     assert native is not None
     views = textured_views(0)
-    images = views.gray, views.slope, views.right, views.right_slope
+    rules = native.PlaneRules(**asdict(RULES))
+    images = rules, views.gray, views.slope, views.right, views.right_slope
     inside, outside = np.array([3], np.int32), np.array([500], np.int32)
     plane = np.zeros((1, 3))
     with pytest.raises(ValueError, match="outside the image"):
         native.plane_costs(*images, inside, outside, plane)
     with pytest.raises(ValueError, match="same width"):
-        native.plane_costs(*images[:3], images[3][:, :5].copy(), inside, inside, plane)
+        native.plane_costs(*images[:4], images[4][:, :5].copy(), inside, inside, plane)
     with pytest.raises(ValueError, match="as many rows as columns"):
         native.plane_costs(*images, inside, np.zeros(2, np.int32), plane)
     table, draws = np.ones((4, 5), np.float32), np.full((3, 2), 0.5)

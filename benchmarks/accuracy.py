@@ -13,13 +13,13 @@ from dataclasses import fields
 
 import cv2
 import numpy as np
-from common import add_manifest, pairs_of, table_head, table_row
+from common import add_manifest, pairs_of, pipeline, table_head, table_row
 
 from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
 from stereo.evaluation.manifest import ManifestPair
 from stereo.frame import Float, RectifiedPair
-from stereo.matching import denoise, make_matcher, prepare
-from stereo.refining.refine import RefineParams, refine, refine_both
+from stereo.matching import make_matcher
+from stereo.refining.refine import refine
 
 Method = Callable[[RectifiedPair, int], tuple[Float, Float | None]]
 """Returns the map as matched, and with the method's own filling where it has one."""
@@ -52,30 +52,20 @@ def plain(name: str) -> Method:
 
 
 def ours(name: str) -> Method:
-    """A matcher with our own surfaces and filling, as `stereo run --fill` and `stereo eval`."""
+    """A matcher as `stereo run --fill` and `stereo eval` use it, with our surfaces and filling."""
 
     def match(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
-        pair = denoise(pair)
-        matched = make_matcher(name, num_disparities=num_disparities).match(pair)
-        sparse, dense = refine_both(matched, pair, RefineParams())
+        sparse, dense = pipeline(name, num_disparities).disparity_and_filled(pair)
         return sparse.px, dense.px
 
     return match
-
-
-def quality(pair: RectifiedPair, num_disparities: int) -> tuple[Float, Float]:
-    """`stereo run --quality --fill` and `stereo eval --quality`."""
-    pair = prepare(pair)
-    matched = make_matcher("sgm-quality", num_disparities=num_disparities).match(pair)
-    sparse, dense = refine_both(matched, pair, RefineParams(edges=True))
-    return sparse.px, dense.px
 
 
 METHODS: dict[str, Method] = {
     "SGBM as in tutorials": tutorial,
     "sgm, matched only": plain("sgm"),
     "sgm": ours("sgm"),
-    "sgm --quality": quality,
+    "sgm --quality": ours("sgm-quality"),
     "sgm-fast": ours("sgm-fast"),
     "sgbm with our surfaces": ours("sgbm"),
     "sgbm (3WAY, padded)": plain("sgbm"),
@@ -88,9 +78,9 @@ METHODS: dict[str, Method] = {
 def show_planes(pairs: list[ManifestPair]) -> None:
     """Print how many pixels of each pair were given a plane, and how many of those are right."""
     for item in pairs:
-        pair, truth = denoise(item.pair()), item.truth()
-        matched = make_matcher("sgm", num_disparities=item.num_disparities).match(pair)
-        px = refine(matched, pair, RefineParams()).px
+        stages, truth = pipeline("sgm", item.num_disparities), item.truth()
+        matched, seen = stages.match(item.pair())
+        px = refine(matched, seen, stages.refine).px
         given = np.isfinite(px) & (px != matched.px) & np.isfinite(truth)
         right = np.mean(np.abs(px - truth)[given] <= 1) if given.any() else float("nan")
         print(f"{item.name:16} {given.mean():6.1%} given a plane, {right:6.1%} within 1 px")

@@ -21,6 +21,10 @@ from numpy.typing import NDArray
 from calib.calibrate import ImagePair
 from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.files.pairing import find_pairs
+from stereo.matching import make_matcher
+from stereo.pipeline import StereoPipeline
+from stereo.rectify import Rectification
+from stereo.refining.refine import RefineParams
 
 ROOT = Path(__file__).resolve().parents[1]
 ROOM = ROOT / "sample_data" / "room"
@@ -65,6 +69,16 @@ def calibration_pairs(folder: Path) -> tuple[list[ImagePair], list[Path], str]:
     found = find_pairs(folder / left, folder / right)
     pairs = [ImagePair(one.stem, one, two) for _, one, two in found.pairs]
     return pairs, [*found.unmatched_left, *found.unmatched_right], board
+
+
+def pipeline(name: str, num_disparities: int, *, fill: bool = False) -> StereoPipeline:
+    """What `stereo run --matcher NAME`, or `--quality` for its matcher, does to a pair."""
+    return StereoPipeline(
+        Rectification.already_rectified(),
+        make_matcher(name, num_disparities=num_disparities),
+        refine=RefineParams(fill=fill),
+        quality=name == "sgm-quality",
+    )
 
 
 def add_manifest(parser: argparse.ArgumentParser) -> None:

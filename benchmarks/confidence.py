@@ -21,6 +21,7 @@ from common import (
     fit_all_but_one,
     logistic_fit,
     pairs_of,
+    pipeline,
     probability,
 )
 
@@ -28,7 +29,7 @@ from stereo.depth import disparity_sigma
 from stereo.evaluation.evaluate import sparsification_area
 from stereo.evaluation.manifest import ManifestPair
 from stereo.gray import gray8_pair
-from stereo.matching import denoise, make_matcher, prepare
+from stereo.matching import make_matcher
 from stereo.matching.confidence import WEIGHTS, evidence
 
 SAMPLES = 20000
@@ -51,8 +52,7 @@ def show_calibration(items: list[ManifestPair], name: str) -> None:
     confidence, right, weight = [], [], []
     for item in items:
         pair, truth = item.pair(), item.truth()
-        seen = prepare(pair) if name == "sgm-quality" else denoise(pair)
-        found = make_matcher(name, num_disparities=item.num_disparities).match(seen)
+        found, _ = pipeline(name, item.num_disparities).match(pair)
         known = np.isfinite(found.px) & np.isfinite(truth) & item.visible(truth)
         confidence.append(found.confidence[known])
         right.append(np.abs(found.px - truth)[known] <= 1)

@@ -50,19 +50,20 @@ STEPS_PER_PX = 16  # of OpenCV's fixed-point disparity
 def ours() -> dict[str, Method]:
     """Our matchers with our refinement and alone; OpenCV's with our padding, so without a strip."""
     from stereo.frame import RectifiedPair
-    from stereo.matching import MATCHERS, denoise, make_matcher, prepare
-    from stereo.refining.refine import RefineParams, refine_both
+    from stereo.matching import MATCHERS, make_matcher
+    from stereo.pipeline import StereoPipeline
+    from stereo.rectify import Rectification
 
     made = cache(lambda name, count: make_matcher(name, num_disparities=count))
 
     def whole(name: str, pair: Pair, count: int) -> Prepared:
-        quality = name == "sgm-quality"
+        pipeline = StereoPipeline(
+            Rectification.already_rectified(), made(name, count), quality=name == "sgm-quality"
+        )
 
         def run() -> Maps:
             seen = RectifiedPair(pair.left, pair.right)
-            seen = prepare(seen) if quality else denoise(seen)
-            found = made(name, count).match(seen)
-            sparse, dense = refine_both(found, seen, RefineParams(edges=quality))
+            sparse, dense = pipeline.disparity_and_filled(seen)
             return sparse.px, dense.px
 
         return run

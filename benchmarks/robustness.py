@@ -14,14 +14,13 @@ from collections.abc import Callable
 
 import cv2
 import numpy as np
-from common import add_manifest, pairs_of, table_head, table_row
+from common import add_manifest, pairs_of, pipeline, table_head, table_row
 from numpy.typing import NDArray
 
 from stereo.evaluation.evaluate import evaluate, geometric_mean
 from stereo.frame import RectifiedPair
 from stereo.gray import gray8_pair
-from stereo.matching import denoise, make_matcher, prepare
-from stereo.refining.refine import RefineParams, refine
+from stereo.matching import make_matcher
 
 Gray = NDArray[np.uint8]
 
@@ -57,15 +56,14 @@ SPOILT: dict[str, Callable[[tuple[Gray, Gray]], tuple[Gray, Gray]]] = {
     "rows 0.5 px off": lambda pair: rows_off(pair, 0.5),
     "rows 1 px off": lambda pair: rows_off(pair, 1.0),
 }
-OURS = RefineParams(fill=True)
-COLUMNS: dict[str, tuple[str, RefineParams | None]] = {
-    "sgm": ("sgm", OURS),
-    "sgm --quality": ("sgm-quality", RefineParams(fill=True, edges=True)),
-    "sgm-fast": ("sgm-fast", OURS),
-    "sgbm": ("sgbm", None),
-    "sgbm-hh4": ("sgbm-hh4", None),
+COLUMNS: dict[str, tuple[str, bool]] = {
+    "sgm": ("sgm", True),
+    "sgm --quality": ("sgm-quality", True),
+    "sgm-fast": ("sgm-fast", True),
+    "sgbm": ("sgbm", False),
+    "sgbm-hh4": ("sgbm-hh4", False),
 }
-"""label -> matcher, and our refinement where it belongs to it."""
+"""label -> matcher, and whether our preparation and refinement belong to it."""
 
 
 def main() -> None:
@@ -78,18 +76,16 @@ def main() -> None:
     print(table_head("right image", *columns))
     for label, spoil in SPOILT.items():
         cells = []
-        for name, steps in columns.values():
+        for name, whole in columns.values():
             scores = []
             for item in pairs:
                 original, truth = item.pair(), item.truth()
                 pair = RectifiedPair(*spoil(gray8_pair(original.left, original.right)))
-                if name == "sgm-quality":
-                    pair = prepare(pair)
-                elif steps is not None:
-                    pair = denoise(pair)
-                result = make_matcher(name, num_disparities=item.num_disparities).match(pair)
-                if steps is not None:
-                    result = refine(result, pair, steps)
+                if whole:
+                    result = pipeline(name, item.num_disparities, fill=True).disparity(pair)
+                else:
+                    matcher = make_matcher(name, num_disparities=item.num_disparities)
+                    result = matcher.match(pair)
                 scores.append(evaluate(result.px, truth, visible=item.visible(truth)).dense_2)
             cells.append(f"{np.mean(scores):.2f} / {geometric_mean(scores):.2f}")
         print(table_row(label, *cells), flush=True)

@@ -16,21 +16,15 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
-from common import medians_ms, milliseconds
+from common import medians_ms, milliseconds, pipeline
 
 from stereo.cloud import point_cloud
 from stereo.depth import depth_frame
-from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
-from stereo.matching import Matcher, denoise, make_matcher, prepare
+from stereo.frame import StereoFrame
+from stereo.matching import denoise, make_matcher
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams, fill_holes, refine
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
-
-
-def with_care(pair: RectifiedPair, matcher: Matcher) -> DisparityMap:
-    """What `stereo run --quality --fill` does between rectifying and measuring."""
-    seen = prepare(pair)
-    return refine(matcher.match(seen), seen, RefineParams(fill=True, edges=True))
 
 
 def command(*arguments: str) -> Callable[[], object]:
@@ -72,11 +66,13 @@ def main() -> None:
         "(fill, on request)": lambda: fill_holes(disparity.px),
     }
     times = medians_ms(stages, arguments.repeats)
-    careful = make_matcher("sgm-quality", num_disparities=arguments.num_disparities)
+    usual, careful = (
+        pipeline(name, arguments.num_disparities, fill=True) for name in ("sgm", "sgm-quality")
+    )
     ways = medians_ms(
         {
-            "default": lambda: refine(matcher.match(denoise(pair)), pair, RefineParams(fill=True)),
-            "--quality": lambda: with_care(pair, careful),
+            "default": lambda: usual.disparity(pair),
+            "--quality": lambda: careful.disparity(pair),
         },
         arguments.repeats,
     )

@@ -59,13 +59,13 @@ class StereoPipeline:
 
     def disparity(self, pair: RectifiedPair, *, timed: Timed = _untimed) -> DisparityMap:
         """Return the refined disparity of a rectified pair."""
-        found, seen = self._matched(pair, timed)
+        found, seen = self.match(pair, timed=timed)
         with timed("refine"):
             return refine(found, seen, self._refine)
 
     def disparity_and_filled(self, pair: RectifiedPair) -> tuple[DisparityMap, DisparityMap]:
         """Return what ``disparity`` gives without and with its holes filled, for an evaluation."""
-        found, seen = self._matched(pair, _untimed)
+        found, seen = self.match(pair)
         return refine_both(found, seen, self._refine)
 
     def measure(self, pair: RectifiedPair, disparity: DisparityMap) -> StereoResult:
@@ -77,8 +77,10 @@ class StereoPipeline:
         )
         return StereoResult(pair, disparity, depth)
 
-    def _matched(self, pair: RectifiedPair, timed: Timed) -> tuple[DisparityMap, RectifiedPair]:
-        """The matcher's map, and the pair as the matcher saw it."""
+    def match(
+        self, pair: RectifiedPair, *, timed: Timed = _untimed
+    ) -> tuple[DisparityMap, RectifiedPair]:
+        """Return the matcher's own map, unrefined, and the pair as the matcher saw it."""
         with timed("match"):
             seen = denoise(pair, in_color=self.quality)
             if self.quality:

@@ -41,7 +41,7 @@ from stereo.run.products import (
     write_outputs,
 )
 from stereo.sources import StereoSource, open_source
-from stereo.sources.tap import Peeked, Tap
+from stereo.sources.wrappers import WithFirstFrame, WithListener
 from stereo.viewers import NullViewer, Viewer
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
     saver, settings = _Saver(options), _settings(ctx, options)
     with until_stopped(), ExitStack() as stack:
         raw = open_source(source, opened_as(options, pace=not options["fast"]), on_event=say.event)
-        peeked = Peeked(stack.enter_context(raw))
+        peeked = WithFirstFrame(stack.enter_context(raw))
         calibration = _calibration(options, peeked)
         rect = rectification(
             calibration, alpha=options["alpha"], rescale=options["rescale"], size=peeked.view_size
@@ -104,7 +104,7 @@ def live_command(ctx: click.Context, /, source: str, **options: Any) -> int:
             from stereo.cli.live_web import RecordSwitch
 
             switch = stack.enter_context(RecordSwitch(tapped, calibration))
-            tapped = stack.enter_context(Tap(tapped, switch.take))
+            tapped = stack.enter_context(WithListener(tapped, switch.take))
         live = stack.enter_context(LiveDepth(tapped, rect, settings))
         viewer = stack.enter_context(_viewer(view, live, saver, switch, options))
         stack.callback(say.end, live, stats=options["stats"])
@@ -131,7 +131,9 @@ def _loop(
             viewer.idle()
 
 
-def _calibration(options: dict[str, Any], source: Peeked) -> StereoRig | RectifiedRig | None:
+def _calibration(
+    options: dict[str, Any], source: WithFirstFrame
+) -> StereoRig | RectifiedRig | None:
     """As told, else as the source knows of itself; said once."""
     calibration = calibration_of(options, source.view_size, source.calibration)
     if calibration is None:
@@ -175,7 +177,7 @@ def _recorded(
     from stereo.sources.record import Recorder
 
     recorder = stack.enter_context(Recorder(options["record"], source, calibration=calibration))
-    return stack.enter_context(Tap(source, recorder.write))
+    return stack.enter_context(WithListener(source, recorder.write))
 
 
 def _chosen_view(options: dict[str, Any]) -> str:

@@ -16,6 +16,7 @@ from stereo.cli.options import opened_as, source_options
 from stereo.cli.signals import Stopped, until_stopped
 from stereo.sources import Event, StereoSource, open_source
 from stereo.sources.record import MIN_FREE_BYTES, Recorder, RecordStats
+from stereo.threads import start_timer
 
 
 @click.command("record")
@@ -64,13 +65,12 @@ def _record(
     source: StereoSource, recorder: Recorder, max_frames: int | None, duration_s: float | None
 ) -> None:
     # from the first pair on; a timer also ends a source that has fallen silent
-    timer = threading.Timer(duration_s or threading.TIMEOUT_MAX, source.close)
-    timer.daemon = True
+    cancelled = threading.Event()
     shown_s = time.monotonic()
     try:
         for number, frame in enumerate(source, 1):
             if number == 1 and duration_s is not None:
-                timer.start()
+                start_timer("duration", duration_s, source.close, cancelled)
             recorder.write(frame)
             if time.monotonic() - shown_s > 1:
                 shown_s = time.monotonic()
@@ -81,7 +81,7 @@ def _record(
         click.echo("stopping", err=True)
         raise
     finally:
-        timer.cancel()
+        cancelled.set()
 
 
 def _say(event: Event) -> None:

@@ -40,7 +40,7 @@ from stereo.run.batch import BatchSettings, Pair, PairFiles, PairReport, SourceP
 from stereo.run.products import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
 from stereo.sources import SOURCES, Event, open_source
 from stereo.sources.files import is_video, sides
-from stereo.sources.tap import Peeked
+from stereo.sources.wrappers import WithFirstFrame
 
 
 @click.command("run")
@@ -91,7 +91,7 @@ def run_command(
         pairs: Iterable[Pair]
         spec = _source_spec(left, right, side_by_side=options["side_by_side"])
         if spec is not None:
-            source = Peeked(stack.enter_context(open_source(spec, on_event=_say)))
+            source = WithFirstFrame(stack.enter_context(open_source(spec, on_event=_say)))
             pairs = (SourcePair(spec, number, frame) for number, frame in enumerate(source))
             size, total, known = source.first.left.shape[1::-1], None, source.calibration
         else:

@@ -22,6 +22,7 @@ from calib.judging.quality import MATCHING_NOISE_PX, depth_errors
 from calib.solving.solve import View
 from stereo.errors import InputError
 from stereo.frame import Image
+from stereo.threads import start_thread
 
 _FEWEST_TO_SOLVE = 6
 _FEWEST_TO_TRUST = 8
@@ -152,7 +153,7 @@ Start = Callable[[Callable[[], None]], None]
 
 
 def _in_background(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="solve", daemon=True).start()
+    start_thread("solve", work)
 
 
 @dataclass(slots=True)

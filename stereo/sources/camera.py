@@ -10,10 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
-from types import ModuleType
-from typing import Any
 
 import cv2
 import numpy as np
@@ -40,32 +37,6 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
     """Open ``sbs:``, ``pair:``, ``http(s)://`` or ``rtsp://``; see ``open_source``."""
     streams = {address: partial(VideoCapture, address, options) for address in parse(spec)}
     return CameraSource(spec, streams, options, on_event)
-
-
-FactoryCapture = Callable[[Any, str, SourceOptions, list[StereoRig | RectifiedRig]], Capture]
-"""Takes a camera maker's library, spec and options; appends the device's own rig to the list."""
-
-
-def open_factory(
-    spec: str,
-    options: SourceOptions,
-    on_event: OnEvent,
-    *,
-    library: Callable[[], ModuleType],
-    capture: FactoryCapture,
-) -> CameraSource:
-    """Open a device that gives both views side by side and knows its calibration.
-
-    Raises InputError for a layout, which such a device has itself, and what ``library`` raises.
-    """
-    if options.layout is not None:
-        raise InputError(f"{spec}: has a layout of its own; leave --layout away")
-    calibrations: list[StereoRig | RectifiedRig] = []
-    connect = partial(capture, library(), spec, options, calibrations)
-    source = CameraSource(spec, {spec: connect}, replace(options, layout="side-by-side"), on_event)
-    if not options.swap and options.flip == "none":  # else its images are others than the rig's
-        source.calibration = calibrations[-1]
-    return source
 
 
 def parse(spec: str) -> list[str]:

@@ -27,16 +27,19 @@ def encode(image: NDArray[np.uint8]) -> Jpeg:
     return data.tobytes()
 
 
-def numbered(count: int = 200, size: tuple[int, int] = (320, 240), *, views: int = 1) -> list[Jpeg]:
-    """Frames of smooth noise; each view carries the frame's number in its corner."""
+def numbered_images(
+    count: int = 200, size: tuple[int, int] = (320, 240)
+) -> list[NDArray[np.uint8]]:
+    """Gray images of smooth noise, each with its number in its corner."""
     width, height = size
     noise = np.random.default_rng(0).integers(0, 255, (height // 8, width // 8), dtype=np.uint8)
     scene = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
-    frames = []
-    for number in range(count):
-        view = burn_frame_number(np.roll(scene, number, axis=1), number)
-        frames.append(encode(np.hstack([view] * views)))
-    return frames
+    return [burn_frame_number(np.roll(scene, k, axis=1), k) for k in range(count)]
+
+
+def numbered(count: int = 200, size: tuple[int, int] = (320, 240), *, views: int = 1) -> list[Jpeg]:
+    """The same as JPEGs, with so many views beside each other."""
+    return [encode(np.hstack([view] * views)) for view in numbered_images(count, size)]
 
 
 @dataclass

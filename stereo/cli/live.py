@@ -37,7 +37,7 @@ from stereo.matching import MATCHERS
 from stereo.refining.refine import RefineParams
 from stereo.result import CloudOptions, check_output_names, output_names, write_outputs
 from stereo.sources import StereoSource, open_source
-from stereo.sources.tap import Peeked, Tap
+from stereo.sources.wrappers import WithFirstFrame, WithListener
 from stereo.viewers import NullViewer, Viewer
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def live_command(
     with until_stopped(), ExitStack() as stack:
         wanted = opening.as_source_options(pace=not fast)
         opened = stack.enter_context(open_source(source, wanted, on_event=messages.event))
-        peeked = Peeked(opened)
+        peeked = WithFirstFrame(opened)
         calibration = _calibration(rig, peeked)
         rect = rectification(calibration, rig, peeked.view_size)
         tapped, switch = _recorded(stack, peeked, calibration, saving.record, view)
@@ -136,7 +136,7 @@ def _loop(
             viewer.idle()
 
 
-def _calibration(rig: RigOptions, source: Peeked) -> StereoRig | RectifiedRig | None:
+def _calibration(rig: RigOptions, source: WithFirstFrame) -> StereoRig | RectifiedRig | None:
     """As told, else as the source knows of itself; said once."""
     calibration = calibration_of(rig, source.view_size, source.calibration)
     if calibration is None:
@@ -178,12 +178,12 @@ def _recorded(
         from stereo.sources.record import Recorder
 
         recorder = stack.enter_context(Recorder(folder, source, calibration=calibration))
-        return stack.enter_context(Tap(source, recorder.write)), None
+        return stack.enter_context(WithListener(source, recorder.write)), None
     if view == "web":
         from stereo.cli.live_web import RecordSwitch
 
         switch = stack.enter_context(RecordSwitch(source, calibration))
-        return stack.enter_context(Tap(source, switch.take)), switch
+        return stack.enter_context(WithListener(source, switch.take)), switch
     return source, None
 
 

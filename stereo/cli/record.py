@@ -17,6 +17,7 @@ from stereo.cli.options import EndOptions, OpenOptions
 from stereo.cli.signals import Stopped, until_stopped
 from stereo.sources import StereoSource, open_source
 from stereo.sources.record import MIN_FREE_BYTES, Recorder, RecordStats
+from stereo.threads import start_timer
 
 
 @command("record")
@@ -76,13 +77,12 @@ def record_command(
 
 def _record(source: StereoSource, recorder: Recorder, ending: EndOptions) -> None:
     # from the first pair on; a timer also ends a source that has fallen silent
-    timer = threading.Timer(ending.duration_s or threading.TIMEOUT_MAX, source.close)
-    timer.daemon = True
+    cancelled = threading.Event()
     shown_s = time.monotonic()
     try:
         for number, frame in enumerate(source, 1):
             if number == 1 and ending.duration_s is not None:
-                timer.start()
+                start_timer("duration", ending.duration_s, source.close, cancelled)
             recorder.write(frame)
             if time.monotonic() - shown_s > 1:
                 shown_s = time.monotonic()
@@ -93,7 +93,7 @@ def _record(source: StereoSource, recorder: Recorder, ending: EndOptions) -> Non
         click.echo("stopping", err=True)
         raise
     finally:
-        timer.cancel()
+        cancelled.set()
 
 
 def _status(stats: RecordStats, source: StereoSource) -> None:

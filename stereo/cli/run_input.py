@@ -17,7 +17,7 @@ from stereo.rectify import Size
 from stereo.run.batch import Pair, PairFiles, SourcePair
 from stereo.sources import SOURCES, open_source
 from stereo.sources.files import is_video, sides
-from stereo.sources.tap import Peeked
+from stereo.sources.wrappers import WithFirstFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def run_input(stack: ExitStack, left: str, right: str | None, *, side_by_side: b
     if spec is None:
         files = _pairs(left, right, side_by_side=side_by_side)
         return RunInput(files, len(files), _pair_size(files[0]))
-    source = Peeked(stack.enter_context(open_source(spec, on_event=print_event)))
+    source = WithFirstFrame(stack.enter_context(open_source(spec, on_event=print_event)))
     pairs = (SourcePair(spec, number, frame) for number, frame in enumerate(source))
     return RunInput(pairs, None, source.view_size, source.calibration)
 

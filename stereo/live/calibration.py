@@ -25,6 +25,7 @@ from calib.outcome import Outcome
 from calib.solving.calibration import View
 from stereo.errors import InputError
 from stereo.frame import Image
+from stereo.threads import start_thread
 
 _FEWEST_TO_SOLVE = 6
 _FEWEST_TO_TRUST = 8
@@ -155,7 +156,7 @@ Start = Callable[[Callable[[], None]], None]
 
 
 def _in_background(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="solve", daemon=True).start()
+    start_thread("solve", work)
 
 
 @dataclass(slots=True)

@@ -13,19 +13,19 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from calib import RectifiedRig, StereoRig
+from stereo.closing import Closing
 from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
 from stereo.result import StereoResult
 from stereo.sources import StereoSource
-from stereo.threads import start_thread
+from stereo.threads import Latest, start_thread
 
 _RECENT = 60
 _STOP_S = 0.5
@@ -75,7 +75,7 @@ class LiveStats:
     """Median time of each stage, milliseconds."""
 
 
-class LiveDepth:
+class LiveDepth(Closing):
     """Gives the newest depth of a source; iterate it, or ask ``newest`` when you need one.
 
     with open_source("sbs:0") as source, LiveDepth(source, rig) as live:
@@ -96,11 +96,9 @@ class LiveDepth:
         self.source = source
         self.rectification = _rectification(calibration or source.calibration)
         self._pipeline = LivePipeline(self.rectification, settings or LiveSettings())
-        self._changed = threading.Condition()
-        self._slot: LiveFrame | None = None
-        self._error: BaseException | None = None
-        self._done = False
-        self._superseded = self._processed = 0
+        self._results: Latest[LiveFrame] = Latest()
+        self._counting = threading.Lock()
+        self._processed = 0
         self._recent: deque[tuple[float, float, Mapping[str, float]]] = deque(maxlen=_RECENT)
         self._worker = start_thread("depth", self._work)
 
@@ -119,22 +117,21 @@ class LiveDepth:
     @property
     def fps(self) -> float:
         """Results a second, over the last ones."""
-        with self._changed:
+        with self._counting:
             done = [entry[0] for entry in self._recent]
         return _rate(done)
 
     @property
     def stats(self) -> LiveStats:
         """How processing keeps up; takes a median for each stage, so not for every frame."""
-        with self._changed:
-            recent = list(self._recent)
-            processed, superseded = self._processed, self._superseded
+        with self._counting:
+            recent, processed = list(self._recent), self._processed
         if not recent:
             return LiveStats()
         done, latency, stages = zip(*recent, strict=True)
         return LiveStats(
             processed,
-            superseded,
+            self._results.superseded,
             _rate(done),
             float(np.median(latency)),
             {name: 1000 * float(np.median([took[name] for took in stages])) for name in stages[-1]},
@@ -142,7 +139,7 @@ class LiveDepth:
 
     def __iter__(self) -> Iterator[LiveFrame]:
         """Give results until the source ends. Raises what the source or a stage raised."""
-        while (found := self.wait(math.inf)) is not None:
+        while (found := self._results.take()) is not None:
             yield found
 
     def newest(self, *, timeout_s: float = 5.0) -> LiveFrame:
@@ -153,7 +150,7 @@ class LiveDepth:
         """
         found = self.wait(timeout_s)
         if found is None:
-            ended = "has ended" if self._done else f"gave no depth for {timeout_s:g} s"
+            ended = "has ended" if self.ended else f"gave no depth for {timeout_s:g} s"
             raise SourceError(f"{self.source.name}: {ended}")
         return found
 
@@ -162,44 +159,19 @@ class LiveDepth:
 
         Raises what the source or a stage raised.
         """
-        deadline = time.monotonic() + timeout_s
-        with self._changed:
-            while self._slot is None and not self._done:
-                left_s = deadline - time.monotonic()
-                if left_s <= 0:
-                    break
-                self._changed.wait(min(0.1, left_s))  # so that Ctrl-C is seen
-            found, self._slot = self._slot, None
-            self._changed.notify_all()
-            if found is None and self._error is not None:
-                raise self._error
-            return found
+        return self._results.take(timeout_s)
 
     @property
     def ended(self) -> bool:
         """Whether no more results will come: the source ended, failed or was closed."""
-        with self._changed:
-            return self._done and self._slot is None
+        return self._results.ended
 
     def close(self) -> None:
         """Stop the source and the worker, within half a second."""
         deadline = time.monotonic() + _STOP_S
-        with self._changed:
-            self._done = True
-            self._changed.notify_all()
+        self._results.close()
         self.source.close()
         self._worker.join(max(0.0, deadline - time.monotonic()))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # --- the worker ---------------------------------------------------------------------------
 
@@ -210,28 +182,15 @@ class LiveDepth:
                 result, took = pipeline.process(frame)
                 now = time.monotonic()
                 found = LiveFrame(number, frame, result, took, now, pipeline.smoothed_share)
-                if not self._put(found):
-                    return
+                with self._counting:
+                    self._processed += 1
+                    self._recent.append((found.done_s, found.latency_s, found.stages_s))
+                if not self._results.put(found, patient=not self.source.live):
+                    break
         except BaseException as error:  # handed to whoever reads
-            self._error = error
-        finally:
-            with self._changed:
-                self._done = True
-                self._changed.notify_all()
-
-    def _put(self, found: LiveFrame) -> bool:
-        """Make it the newest result; of files, wait until the one before was taken."""
-        with self._changed:
-            self._processed += 1
-            self._recent.append((found.done_s, found.latency_s, found.stages_s))
-            while not self.source.live and self._slot is not None and not self._done:
-                self._changed.wait(0.1)
-            if self._done:
-                return False
-            self._superseded += self._slot is not None
-            self._slot = found
-            self._changed.notify_all()
-            return True
+            self._results.end(error)
+        else:
+            self._results.end()
 
 
 def _rate(times_s: Sequence[float]) -> float:

@@ -10,22 +10,21 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
-from types import ModuleType, TracebackType
-from typing import Any, Self
 
 import cv2
 import numpy as np
 
 from calib import RectifiedRig, StereoRig
-from stereo.errors import ImageError, InputError, SourceError, StereoError, UnpairedError
+from stereo.closing import Closing
+from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
 from stereo.sources.capture import VideoCapture
 from stereo.sources.layout import arrange, split
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
 from stereo.sources.sync import SIDES, Match, Pairing, Side
+from stereo.threads import MONOTONIC, Clock, Latest
 
 _STOP_S = 0.4
 _NO_PAIR_S = 5.0
@@ -38,32 +37,6 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
     """Open ``sbs:``, ``pair:``, ``http(s)://`` or ``rtsp://``; see ``open_source``."""
     streams = {address: partial(VideoCapture, address, options) for address in parse(spec)}
     return CameraSource(spec, streams, options, on_event)
-
-
-FactoryCapture = Callable[[Any, str, SourceOptions, list[StereoRig | RectifiedRig]], Capture]
-"""Takes a camera maker's library, spec and options; appends the device's own rig to the list."""
-
-
-def open_factory(
-    spec: str,
-    options: SourceOptions,
-    on_event: OnEvent,
-    *,
-    library: Callable[[], ModuleType],
-    capture: FactoryCapture,
-) -> CameraSource:
-    """Open a device that gives both views side by side and knows its calibration.
-
-    Raises InputError for a layout, which such a device has itself, and what ``library`` raises.
-    """
-    if options.layout is not None:
-        raise InputError(f"{spec}: has a layout of its own; leave --layout away")
-    calibrations: list[StereoRig | RectifiedRig] = []
-    connect = partial(capture, library(), spec, options, calibrations)
-    source = CameraSource(spec, {spec: connect}, replace(options, layout="side-by-side"), on_event)
-    if not options.swap and options.flip == "none":  # else its images are others than the rig's
-        source.calibration = calibrations[-1]
-    return source
 
 
 def parse(spec: str) -> list[str]:
@@ -81,7 +54,7 @@ def parse(spec: str) -> list[str]:
     return [f"/dev/video{part}" if part.isdecimal() else part for part in parts]
 
 
-class CameraSource:
+class CameraSource(Closing):
     """Pairs from one or two running streams."""
 
     live = True
@@ -93,29 +66,38 @@ class CameraSource:
         streams: Mapping[str, Callable[[], Capture]],
         options: SourceOptions,
         on_event: OnEvent,
+        *,
+        clock: Clock = MONOTONIC,
     ) -> None:
         """``streams``: name -> what connects it. Raises SourceError when one cannot be opened."""
         self.name = name
+        self._clock = clock
         self._options, self._on_event = options, on_event
         self._layout = options.layout or ("side-by-side" if len(streams) == 1 else "two")
         if (self._layout == "two") != (len(streams) == 2):
             raise InputError(f"{name}: layout {self._layout} does not fit {len(streams)} stream(s)")
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()  # of what both streams' threads change
         self._pairing: Pairing[Image] = Pairing(max_skew_s=options.max_skew_s)
-        self._newest: StereoFrame | None = None
-        self._error: StereoError | None = None
-        self._closed = False
-        self._delivered = self._superseded = 0
+        self._latest: Latest[StereoFrame] = Latest(clock)
+        self._delivered = self._stale = 0
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._skews: deque[float] = deque(maxlen=_RECENT)
-        self._paired_s = self._judged_s = time.monotonic()
+        self._paired_s = self._judged_s = clock.now()
         self._warned_s = 0.0
         self._newest_s = -math.inf
         self._ratio: tuple[float, float] | None = None
         self._mixed: str | None = None
         patience = Patience(options.give_up_after_s, options.frozen_after_s)
         self._streams = [
-            Stream(address, connect, self._take(number, len(streams)), self._hear, patience)
+            Stream(
+                address,
+                connect,
+                deliver=self._take(number, len(streams)),
+                on_event=self._hear,
+                on_failure=self._latest.end,
+                patience=patience,
+                clock=clock,
+            )
             for number, (address, connect) in enumerate(streams.items())
         ]
         self._wait_until_open()
@@ -134,13 +116,13 @@ class CameraSource:
     # --- from the streams' threads ------------------------------------------------------------
 
     def _hear(self, event: Event) -> None:
-        with self._changed:
+        with self._lock:
             if event.kind == "lost":
                 for side, stream in zip(SIDES, self._streams, strict=False):
                     if stream.name == event.stream:
                         self._pairing.reset(side)
             elif event.kind == "connected":  # what was lost in between is no lack of pairs
-                self._paired_s, self._newest_s = time.monotonic(), -math.inf
+                self._paired_s, self._newest_s = self._clock.now(), -math.inf
         self._on_event(event)
 
     def _take(self, number: int, count: int) -> Callable[[BgrImage, float, bool], None]:
@@ -150,7 +132,7 @@ class CameraSource:
 
         def one_of_two(image: BgrImage, time_s: float, exact: bool) -> None:
             side: Side = SIDES[number]
-            with self._changed:
+            with self._lock:
                 self._pairing.exact = exact
                 match = self._pairing.add(side, time_s, _rgb(image))
             if match is not None:
@@ -173,15 +155,14 @@ class CameraSource:
         except ImageError as error:
             raise SourceError(f"{self.name}: {error}") from error
         self._compare_brightness(frame)
-        with self._changed:
-            self._paired_s = time.monotonic()
+        with self._lock:
+            self._paired_s = self._clock.now()
             if match.time_s <= self._newest_s:  # the other stream's thread was quicker
-                self._superseded += 1
+                self._stale += 1
                 return
-            self._superseded += self._newest is not None
-            self._newest, self._newest_s = frame, match.time_s
+            self._newest_s = match.time_s
             self._skews.append(skew_s)
-            self._changed.notify_all()
+            self._latest.put(frame)
 
     def _of_one_size(self, match: Match[Image]) -> bool:
         """False while only one of two streams has changed its size; the two may always differ."""
@@ -194,13 +175,13 @@ class CameraSource:
         return same
 
     def _complain_unpaired(self) -> None:
-        now = time.monotonic()
+        now = self._clock.now()
         silent_s = now - self._paired_s
         if silent_s < _NO_PAIR_S or not all(stream.connected for stream in self._streams):
             return
         limit = self._options.give_up_after_s
         if limit is not None and silent_s > limit:
-            self._fail(UnpairedError(f"{self.name}: no pair for {limit:g} s; {self._why()}"))
+            self._latest.end(UnpairedError(f"{self.name}: no pair for {limit:g} s; {self._why()}"))
         if now - self._warned_s > _NO_PAIR_S:
             self._warned_s = now
             self._on_event(Event("unpaired", self.name, self._why(), now))
@@ -210,14 +191,9 @@ class CameraSource:
             return f"{self._mixed}, since one changed its size: set both again (--size)"
         return self._pairing.explain()
 
-    def _fail(self, error: StereoError) -> None:
-        with self._changed:
-            self._error = self._error or error
-            self._changed.notify_all()
-
     def _compare_brightness(self, frame: StereoFrame) -> None:
         """Warn when exposures differ: matching suffers before anybody sees why."""
-        now = time.monotonic()
+        now = self._clock.now()
         if now - self._judged_s < _BRIGHTNESS_EVERY_S:
             return
         self._judged_s = now
@@ -236,14 +212,14 @@ class CameraSource:
     @property
     def stats(self) -> SourceStats:
         """What happened so far."""
-        with self._changed:
-            now = time.monotonic()
+        with self._lock:
+            now = self._clock.now()
             recent = [t for t in self._times if now - t < 5]
             skews = 1000 * np.array(self._skews or [0.0])
             span = now - recent[0] if recent else 0.0
             return SourceStats(
                 delivered=self._delivered,
-                superseded=self._superseded,
+                superseded=self._stale + self._latest.superseded,
                 unpaired_left=self._pairing.unpaired["left"],
                 unpaired_right=self._pairing.unpaired["right"],
                 reconnects=sum(max(s.connections - 1, 0) for s in self._streams),
@@ -257,46 +233,20 @@ class CameraSource:
 
         Raises StreamLostError or UnpairedError when there will be none.
         """
-        while True:
-            with self._changed:
-                while self._newest is None and not self._closed:
-                    self._raise_what_failed()
-                    self._changed.wait(0.1)  # so that Ctrl-C is seen
-                if self._closed or self._newest is None:
-                    return
-                frame, self._newest = self._newest, None
+        while (frame := self._latest.take()) is not None:
+            with self._lock:
                 self._delivered += 1
-                self._times.append(time.monotonic())
+                self._times.append(self._clock.now())
             yield frame
-
-    def _raise_what_failed(self) -> None:
-        for stream in self._streams:
-            if stream.error is not None:
-                raise stream.error
-        if self._error is not None:
-            raise self._error
 
     def close(self) -> None:
         """Stop within half a second; a thread blocked in a driver is left behind."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._latest.close()
         for stream in self._streams:
             stream.stop()
         deadline = time.monotonic() + _STOP_S
         for stream in self._streams:
             stream.join(max(0.0, deadline - time.monotonic()))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def _rgb(image: BgrImage) -> Image:

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from calib import Camera, RectifiedRig, StereoRig
-from stereo.errors import MissingLibraryError, SourceError
-from stereo.sources.camera import CameraSource, open_factory
+from calib import Camera, StereoRig
+from stereo.errors import SourceError
+from stereo.sources.camera import CameraSource
+from stereo.sources.factory import Maker, Rigs, open_factory
 from stereo.sources.source import OnEvent, SourceOptions
 from stereo.sources.stream import BgrImage
 
@@ -26,17 +26,7 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
 
     Raises SourceError when there is none, MissingLibraryError.
     """
-    return open_factory(spec, options, on_event, library=_library, capture=OakCapture)
-
-
-def _library() -> ModuleType:
-    try:
-        import depthai
-    except ImportError as error:
-        raise MissingLibraryError(
-            "an OAK is read by depthai, which is not installed: pip install 'stereo-depth[oak]'"
-        ) from error
-    return depthai  # type: ignore[no-any-return]
+    return open_factory(Maker("an OAK", "depthai", "oak", OakCapture), spec, options, on_event)
 
 
 class OakCapture:
@@ -44,14 +34,8 @@ class OakCapture:
 
     exact = False
 
-    def __init__(
-        self,
-        dai: Any,
-        spec: str,
-        options: SourceOptions,
-        calibrations: list[StereoRig | RectifiedRig],
-    ) -> None:
-        """Appends what the device knows of itself to ``calibrations``. Raises SourceError."""
+    def __init__(self, dai: Any, spec: str, options: SourceOptions, rigs: Rigs) -> None:
+        """Appends what the device knows of itself to ``rigs``. Raises SourceError."""
         size, fps = options.size or SIZE, options.fps or FPS
         name = spec.partition(":")[2]
         self._timeout_s = options.read_timeout_s
@@ -64,7 +48,7 @@ class OakCapture:
                 camera = self._pipeline.create(dai.node.Camera).build(socket)
                 output = camera.requestOutput(size, type=dai.ImgFrame.Type.GRAY8, fps=fps)
                 self._queues.append(output.createOutputQueue(maxSize=4, blocking=False))
-            calibrations.append(rig_of(device.readCalibration(), sockets, size))
+            rigs.append(rig_of(device.readCalibration(), sockets, size))
             self._pipeline.start()
         except RuntimeError as error:
             raise SourceError(

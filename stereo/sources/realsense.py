@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from calib import Camera, RectifiedRig, StereoRig
-from stereo.errors import MissingLibraryError, SourceError
-from stereo.sources.camera import CameraSource, open_factory
+from stereo.errors import SourceError
+from stereo.sources.camera import CameraSource
+from stereo.sources.factory import Maker, Rigs, open_factory
 from stereo.sources.source import OnEvent, SourceOptions
 from stereo.sources.stream import BgrImage
 
@@ -28,18 +28,9 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
 
     Raises SourceError when there is none, MissingLibraryError.
     """
-    return open_factory(spec, options, on_event, library=_library, capture=RealsenseCapture)
-
-
-def _library() -> ModuleType:
-    try:
-        import pyrealsense2
-    except ImportError as error:
-        raise MissingLibraryError(
-            "a RealSense is read by pyrealsense2, which is not installed: "
-            "pip install 'stereo-depth[realsense]'"
-        ) from error
-    return pyrealsense2  # type: ignore[no-any-return]
+    return open_factory(
+        Maker("a RealSense", "pyrealsense2", "realsense", RealsenseCapture), spec, options, on_event
+    )
 
 
 class RealsenseCapture:
@@ -47,14 +38,8 @@ class RealsenseCapture:
 
     exact = False
 
-    def __init__(
-        self,
-        rs: Any,
-        spec: str,
-        options: SourceOptions,
-        calibrations: list[StereoRig | RectifiedRig],
-    ) -> None:
-        """Appends what the device knows of itself to ``calibrations``. Raises SourceError."""
+    def __init__(self, rs: Any, spec: str, options: SourceOptions, rigs: Rigs) -> None:
+        """Appends what the device knows of itself to ``rigs``. Raises SourceError."""
         serial = spec.partition(":")[2]
         width, height = options.size or SIZE
         self._timeout_ms = int(1000 * options.read_timeout_s)
@@ -72,7 +57,7 @@ class RealsenseCapture:
                 f"does it know {width}x{height} (rs-enumerate-devices)?"
             ) from error
         streams = [profile.get_stream(rs.stream.infrared, n) for n in (1, 2)]
-        calibrations.append(rig_of(*(stream.as_video_stream_profile() for stream in streams)))
+        rigs.append(rig_of(*(stream.as_video_stream_profile() for stream in streams)))
 
     def read(self) -> tuple[BgrImage, float] | None:
         """See ``Capture``."""

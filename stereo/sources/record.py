@@ -1,12 +1,5 @@
 """Write what a source gives: lossless, stamped, and whole up to the last frame if we are killed.
 
-A recording is a folder::
-
-    recording.json     what was recorded, by what, with which options
-    rig.yaml           the calibration, where there is one
-    index.jsonl        a line for each pair: number, times, files; only ever appended to
-    frames/000000_left.png ...
-
 Both images of a pair are complete before its line is written, so after ``kill -9`` every pair in
 the index can be read. (After a power cut the last seconds may be missing: syncing each file would
 cost more than writing it.)
@@ -27,20 +20,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import cv2
 
 from calib import RectifiedRig, StereoRig, save_rig
 from stereo._version import __version__
+from stereo.closing import Closing
 from stereo.errors import InputError, OutputError
 from stereo.files.atomic import cannot_write, make_folder, write_whole
 from stereo.frame import Image, StereoFrame
-from stereo.sources import SourceOptions, StereoSource
+from stereo.sources.recording_format import FORMAT, FRAMES, INDEX, META, RIG
+from stereo.sources.source import SourceOptions, StereoSource
+from stereo.threads import start_thread
 
-FORMAT = 1
-META, INDEX, FRAMES, RIG = "recording.json", "index.jsonl", "frames", "rig.yaml"
 QUEUE_BYTES = 256_000_000
 """Images that wait for the disk: 1.5 s of 2x 1280x720 RGB at 30 fps."""
 MIN_FREE_BYTES = 500_000_000
@@ -67,7 +60,7 @@ class RecordStats:
     """Size of the images on disk."""
 
 
-class Recorder:
+class Recorder(Closing):
     """Writes pairs into a folder from a thread of its own; whoever captures never waits."""
 
     def __init__(
@@ -102,9 +95,7 @@ class Recorder:
         self._written = self._dropped = self._bytes_written = 0
         self._error: BaseException | None = None
         self._closing = False
-        self._pool = ThreadPoolExecutor(2, "encode")
-        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
-        self._thread.start()
+        self._thread = start_thread("recorder", self._work)
 
     def _write_meta(
         self,
@@ -166,7 +157,6 @@ class Recorder:
             self._changed.notify_all()
         while self._thread.is_alive():
             self._thread.join(0.2)  # so that Ctrl-C is seen
-        self._pool.shutdown()
         with self._changed:
             self._raise_what_failed()
         return self.stats
@@ -175,25 +165,14 @@ class Recorder:
         if self._error is not None:
             raise self._error
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     # --- the writing thread -------------------------------------------------------------------
 
     def _work(self) -> None:
         index = self.folder / INDEX
         try:
-            with index.open("xb", buffering=0) as file:
+            with index.open("xb", buffering=0) as file, ThreadPoolExecutor(2, "encode") as pool:
                 while (frame := self._next()) is not None:
-                    self._write(frame, file.fileno())
+                    self._write(frame, file.fileno(), pool)
                 os.fsync(file.fileno())
         except OSError as error:
             self._error = self._full(cannot_write(self.folder, error))
@@ -211,7 +190,7 @@ class Recorder:
                 self._changed.wait()
             return self._queue[0]
 
-    def _write(self, frame: StereoFrame, index: int) -> None:
+    def _write(self, frame: StereoFrame, index: int, pool: ThreadPoolExecutor) -> None:
         """Write the first pair of the queue, then its line, then take it out of the queue."""
         self._check_space()
         with self._changed:
@@ -222,7 +201,7 @@ class Recorder:
         images = {"left": frame.left, "right": frame.right}
         line, before = _line(number, frame, files), os.lseek(index, 0, os.SEEK_CUR)
         try:
-            encoded = {s: self._pool.submit(_encode, images[s], options) for s in images}
+            encoded = {s: pool.submit(_encode, images[s], options) for s in images}
             size = sum(_write_new(self.folder / files[s], encoded[s].result()) for s in images)
             if os.write(index, line) != len(line):
                 raise _disk_full(INDEX)

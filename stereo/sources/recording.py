@@ -17,7 +17,7 @@ from calib.errors import CalibrationError
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
 from stereo.frame import StereoFrame
-from stereo.sources.record import FORMAT, INDEX, META, RIG
+from stereo.sources.recording_format import FORMAT, INDEX, META, RIG
 from stereo.sources.sequence import Labelled, SequenceSource, Tell
 from stereo.sources.source import OnEvent, SourceOptions
 

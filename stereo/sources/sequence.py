@@ -7,10 +7,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Self
 
 from calib import RectifiedRig, StereoRig
+from stereo.closing import Closing
 from stereo.errors import ImageError
 from stereo.frame import Image, StereoFrame
 from stereo.sources.layout import arrange
@@ -75,7 +74,7 @@ def pair_by_time(
             left, right = next(left_stream, None), next(right_stream, None)
 
 
-class SequenceSource:
+class SequenceSource(Closing):
     """Every stored pair in order; iterating again starts again."""
 
     live = False
@@ -167,14 +166,3 @@ class SequenceSource:
     def close(self) -> None:
         """End the iteration; harmless when called again."""
         self._closed.set()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

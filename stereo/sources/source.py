@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
 from calib import RectifiedRig, StereoRig
+from stereo.closing import Closing
 from stereo.errors import InputError
 from stereo.frame import MAX_SIDE_PX, StereoFrame
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
@@ -112,7 +112,7 @@ class SourceOptions:
             raise InputError(f"size must be (width, height) in pixels, got {self.size}")
 
 
-class StereoSource(Protocol):
+class StereoSource(Closing, Protocol):
     """Gives stereo frames, one after the other.
 
     Live sources hand out the newest pair and let older ones go; the others hand out every pair in
@@ -138,12 +138,3 @@ class StereoSource(Protocol):
     def close(self) -> None:
         """Stop, within half a second whatever the stream does; harmless when called again."""
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...

@@ -8,7 +8,6 @@ thrown away and opened anew.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -18,7 +17,7 @@ from numpy.typing import NDArray
 
 from stereo.errors import SourceError, StereoError, StreamLostError
 from stereo.sources.source import Event, EventKind, OnEvent
-from stereo.threads import start_thread
+from stereo.threads import Clock, start_thread
 
 BgrImage = NDArray[Any]
 _BACK_OFF_S = (0.1, 0.2, 0.4, 0.5)
@@ -57,29 +56,33 @@ class Stream:
         self,
         name: str,
         connect: Callable[[], Capture],
+        *,
         deliver: Callable[[BgrImage, float, bool], None],
         on_event: OnEvent,
+        on_failure: Callable[[StereoError], None],
         patience: Patience,
+        clock: Clock,
     ) -> None:
         """``connect`` raises SourceError; ``deliver`` gets image, time s, and whether it is exact.
 
-        Both are called from the stream's own thread.
+        ``on_failure`` is told why it is lost for good. All are called from the stream's own thread.
         """
         self.name = name
         self.error: StereoError | None = None
         self.connections = 0
         self.connected = False
-        self._connect, self._deliver, self._on_event = connect, deliver, on_event
-        self._patience = patience
+        self._connect, self._deliver = connect, deliver
+        self._on_event, self._on_failure = on_event, on_failure
+        self._patience, self._clock = patience, clock
         self._stop = threading.Event()
         self._first = threading.Event()
         self._last_image: BgrImage | None = None
-        self._changed_s = time.monotonic()
+        self._changed_s = clock.now()
         self._thread = start_thread(f"capture {name}", self._run)
 
     def wait_for_first(self, timeout_s: float) -> bool:
         """Wait until the first image came or the first connection failed; whether an image came."""
-        self._first.wait(timeout_s)
+        self._clock.wait(self._first, timeout_s)
         return self.connections > 0
 
     def stop(self) -> None:
@@ -96,11 +99,15 @@ class Stream:
         try:
             self._keep_connected()
         except StereoError as error:
-            self.error = error
+            self._fail(error)
         except Exception as error:  # a driver's or a decoder's own
-            self.error = SourceError(f"{self.name}: {error}")
+            self._fail(SourceError(f"{self.name}: {error}"))
         finally:
             self._first.set()
+
+    def _fail(self, error: StereoError) -> None:
+        self.error = error
+        self._on_failure(error)
 
     def _keep_connected(self) -> None:
         lost_s: float | None = None
@@ -128,12 +135,12 @@ class Stream:
             if self._stop.is_set():
                 return
             lost_s = self._lost(lost_s)
-            self._stop.wait(_BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
+            self._clock.wait(self._stop, _BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
             attempt += 1
 
     def _lost(self, since_s: float | None) -> float:
         """Tell once that the stream is lost; raise StreamLostError when patience ends."""
-        now = time.monotonic()
+        now = self._clock.now()
         if since_s is None:
             self._tell("lost", "no more images")
             self._tell("reconnecting", "trying to connect again")
@@ -177,7 +184,7 @@ class Stream:
 
     def _is_frozen(self, image: BgrImage) -> bool:
         """Whether the very same image has come for too long: real sensors have noise."""
-        now = time.monotonic()
+        now = self._clock.now()
         if not self._unchanged(image):
             self._changed_s = now
             return False
@@ -195,4 +202,4 @@ class Stream:
             self._tell("resized", f"images were {was} and are now {now}")
 
     def _tell(self, kind: EventKind, message: str) -> None:
-        self._on_event(Event(kind, self.name, message, time.monotonic()))
+        self._on_event(Event(kind, self.name, message, self._clock.now()))

@@ -2,9 +2,10 @@
 
 Cameras seldom share a clock: all that is known of an image is when it arrived, and arrivals jitter
 by tens of milliseconds, as much as a frame. But a camera is periodic, and an image can only be
-late, never early. So for each stream the period is found, and the earliest arrivals give the beat:
-image k was taken at ``start + k * period`` (a minimum-delay filter as in Olson, "A passive solution
-to the sensor synchronization problem", IROS 2010). Images are paired by beat, not by arrival.
+late, never early. So for each stream the period is found, and the earliest arrivals give the phase:
+the image of cycle k was taken at ``start + k * period`` (a minimum-delay filter as in Olson, "A
+passive solution to the sensor synchronization problem", IROS 2010). Images are paired by these
+times, not by arrival.
 """
 
 from __future__ import annotations
@@ -21,24 +22,25 @@ T = TypeVar("T")
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 
-_WINDOW = 120  # arrivals that the beat is found from
-_FEWEST = 6  # arrivals before a beat is looked for
+_WINDOW = 120  # arrivals that the phase is found from
+_FEWEST = 6  # arrivals before a phase is looked for
 _FEWEST_SLOW = 3  # the same for cameras slower than this:
 _SLOW_S = 0.2
 _LEAST_GAP = 0.08  # share of a period that lateness must leave free
-_HOPELESS = 100  # arrivals without a beat after which the arrivals themselves must do
+_HOPELESS = 100  # arrivals without a phase after which the arrivals themselves must do
 _WAITING = 16  # images that wait for a partner, a side
-_DOUBTS = 3  # images in a row that fell on a taken beat, after which no beat is believed
-_STRONG_BLUR = 0.5  # from here on a period may be found so wrong that a beat slips:
+_DOUBTS = 3  # images in a row that fell in a taken cycle, after which no phase is believed
+_STRONG_BLUR = 0.5  # from here on a period may be found so wrong that a cycle slips:
 _SAME_RATE = 8e-4  # periods nearer to a whole ratio are right
 _OTHER_RATE = 0.02  # and those farther from it are of cameras of different rates
-_LONG_PAUSE = 8  # periods without an image after which the beat is found anew
+_LONG_PAUSE = 8  # periods without an image after which the phase is found anew
 
 
 class FrameClock:
     """Tells from when images arrive when they were taken.
 
-    Give it the arrivals of one stream in order. ``period_s`` is None until a beat is found.
+    Give it the arrivals of one stream in order. ``period_s`` is None until it and the phase are
+    found.
     """
 
     def __init__(self) -> None:
@@ -51,16 +53,16 @@ class FrameClock:
         self._margin = 0.0
         self._doubts = 0
         self._arrivals: deque[float] = deque(maxlen=_WINDOW)
-        self._beats: deque[int] = deque(maxlen=_WINDOW)
+        self._cycles: deque[int] = deque(maxlen=_WINDOW)
 
     @property
     def irregular(self) -> bool:
-        """Whether enough images came to find a beat, and there is none."""
+        """Whether enough images came to find a phase, and there is none."""
         return self.period_s is None and len(self._arrivals) >= _HOPELESS
 
     @property
     def blur(self) -> float:
-        """How late images come at most, as a share of the period; 0 while no beat is known."""
+        """How late images come at most, as a share of the period; 0 while no phase is known."""
         return 1 - 2 * self._margin if self.period_s is not None else 0.0
 
     @property
@@ -79,12 +81,12 @@ class FrameClock:
             self.reset()
         self._arrivals.append(arrival_s)
         if self.period_s is None:
-            if not self._find_beat():
+            if not self._find_phase():
                 return arrival_s if self.irregular else None
-        elif not self._next_beat(arrival_s):
+        elif not self._next_cycle(arrival_s):
             return None
         assert self.period_s is not None
-        return self._start_s + self._beats[-1] * self.period_s
+        return self._start_s + self._cycles[-1] * self.period_s
 
     def _silent_until(self, arrival_s: float) -> bool:
         typical = self.typical_s
@@ -92,7 +94,7 @@ class FrameClock:
             _LONG_PAUSE * typical, 0.5
         )
 
-    def _find_beat(self) -> bool:
+    def _find_phase(self) -> bool:
         arrivals = np.array(self._arrivals)
         typical = self.typical_s
         fewest = _FEWEST_SLOW if typical is not None and typical > _SLOW_S else _FEWEST
@@ -103,51 +105,51 @@ class FrameClock:
         period, start, gap = find_period(arrivals, typical)
         if gap < enough_gap(len(arrivals)):
             return False
-        beats = np.floor((arrivals - start) / period + gap / 2).astype(int)
-        if np.diff(beats).min() < 1:
+        cycles = np.floor((arrivals - start) / period + gap / 2).astype(int)
+        if np.diff(cycles).min() < 1:
             return False
         self.period_s, self._start_s, self._margin = period, start, gap / 2
-        self._beats = deque((int(beat) for beat in beats), maxlen=_WINDOW)
-        return self._refine() and bool(beats[-1] - beats[-2] == 1)
+        self._cycles = deque((int(cycle) for cycle in cycles), maxlen=_WINDOW)
+        return self._refine() and bool(cycles[-1] - cycles[-2] == 1)
 
-    def _next_beat(self, arrival_s: float) -> bool:
-        """Put the new arrival on its beat; False while it is doubtful which one that is.
+    def _next_cycle(self, arrival_s: float) -> bool:
+        """Put the new arrival in its cycle; False while it is doubtful which one that is.
 
-        After an empty beat an image may be the one of this beat, or the missing one, late: that
-        shows when the next one arrives, in the same beat or in its own.
+        After an empty cycle an image may be the one of this cycle, or the missing one, late: that
+        shows when the next one arrives, in the same cycle or in its own.
         """
         assert self.period_s is not None
         place = (arrival_s - self._start_s) / self.period_s
-        beat = int(np.floor(place + self._margin))
-        step = beat - self._beats[-1]
+        cycle = int(np.floor(place + self._margin))
+        step = cycle - self._cycles[-1]
         if step > 0:
-            self._beats.append(beat)
+            self._cycles.append(cycle)
             self._doubts = 0 if step == 1 else 1
             return self._refine() and step == 1
         self._doubts += 1
         if self._doubts > _DOUBTS:
-            self._forget_beat()
+            self._forget_phase()
             return False
-        del self._arrivals[-2]  # the image before was a late one of an earlier beat
-        self._beats[-1] = beat
+        del self._arrivals[-2]  # the image before was a late one of an earlier cycle
+        self._cycles[-1] = cycle
         return False
 
     def _refine(self) -> bool:
-        """Period from all beats, start from the earliest arrival, and the room lateness leaves.
+        """Period from all cycles, start from the earliest arrival, and the room lateness leaves.
 
-        False, and no beat any more, when no room is left.
+        False, and no phase any more, when no room is left.
         """
-        beats, arrivals = np.array(self._beats), np.array(self._arrivals)
-        self.period_s, self._start_s = fit_beat(beats, arrivals)
-        late = arrivals - beats * self.period_s - self._start_s
+        cycles, arrivals = np.array(self._cycles), np.array(self._arrivals)
+        self.period_s, self._start_s = fit_phase(cycles, arrivals)
+        late = arrivals - cycles * self.period_s - self._start_s
         gap = 1 - late.max() / self.period_s
         if gap < _LEAST_GAP:
-            self._forget_beat()
+            self._forget_phase()
             return False
         self._margin = float(gap) / 2
         return True
 
-    def _forget_beat(self) -> None:
+    def _forget_phase(self) -> None:
         last = self._arrivals[-1]
         self.reset()
         self._arrivals.append(last)
@@ -177,21 +179,21 @@ def find_period(arrivals: NDArray[np.float64], typical_s: float) -> tuple[float,
     return period, float(origin + phases[best, after] * period), float(largest[best])
 
 
-def fit_beat(beats: NDArray[np.int64], arrivals: NDArray[np.float64]) -> tuple[float, float]:
+def fit_phase(cycles: NDArray[np.int64], arrivals: NDArray[np.float64]) -> tuple[float, float]:
     """Return (period s, start s) of the line below all arrivals that lies nearest to them.
 
     Images are late, never early; least squares alone would be off three times as far.
     """
-    centred = beats - beats.mean()
+    centred = cycles - cycles.mean()
     square = float(centred @ centred)
     slope = float(centred @ (arrivals - arrivals.mean())) / square
-    rest = arrivals - slope * beats
+    rest = arrivals - slope * cycles
     reach = 4 * float(rest.std()) / math.sqrt(square)
     slopes = slope + reach * np.linspace(-1, 1, 81)
     above = arrivals[None] - slopes[:, None] * centred
     best = int(np.argmin(above.mean(axis=1) - above.min(axis=1)))
     period = float(slopes[best])
-    return period, float(np.min(arrivals - period * beats))
+    return period, float(np.min(arrivals - period * cycles))
 
 
 def enough_gap(count: int) -> float:
@@ -265,7 +267,7 @@ class Pairing(Generic[T]):
         return Match(left, right, left_s, right_s - left_s)
 
     def _slipping(self) -> bool:
-        """Whether one of the beats is off by too little to be another rate: then it is not true.
+        """Whether one of the periods is off by too little to be another rate: then it is not true.
 
         Cameras of one rate differ by a few parts in ten thousand.
         """

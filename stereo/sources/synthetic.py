@@ -9,10 +9,9 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Self
 
 from calib import StereoRig
+from stereo.closing import Closing
 from stereo.errors import InputError
 from stereo.frame import Image, StereoFrame
 from stereo.sources.layout import arrange
@@ -21,6 +20,7 @@ from stereo.synthetic import Quality, burn_frame_number, camera_rays, make_sampl
 from stereo.synthetic.pair import LEFT_SENSOR, RIGHT_SENSOR
 from stereo.synthetic.raycast import see
 from stereo.synthetic.sample_data import CLIP_FRAMES, clip_pose
+from stereo.threads import start_thread
 
 SIZE = (320, 240)
 """(width, height) of each view unless asked otherwise."""
@@ -44,7 +44,7 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SyntheticSourc
     return SyntheticSource(spec, options)
 
 
-class SyntheticSource:
+class SyntheticSource(Closing):
     """Pairs of the room, rendered by a thread once and then shown again and again.
 
     Each pair carries its number, modulo 1024, in the corner (``read_frame_number``).
@@ -73,8 +73,7 @@ class SyntheticSource:
         self._ready = threading.Event()
         self._delivered = self._superseded = 0
         self._start_s = math.nan
-        self._renderer = threading.Thread(target=self._render, name="synthetic", daemon=True)
-        self._renderer.start()
+        self._renderer = start_thread("synthetic", self._render)
 
     def _render(self) -> None:
         try:
@@ -150,14 +149,3 @@ class SyntheticSource:
         self._closed.set()
         self._ready.set()
         self._renderer.join(0.4)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

@@ -5,15 +5,15 @@ Every viewer has the same methods; the library behind one is imported when it is
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol
 
+from stereo.closing import Closing
 from stereo.live.depth import LiveFrame
 
 __all__ = ["NullViewer", "Viewer"]
 
 
-class Viewer(Protocol):
+class Viewer(Closing, Protocol):
     """Shows live results. Used from one thread."""
 
     def show(self, frame: LiveFrame) -> None:
@@ -33,17 +33,8 @@ class Viewer(Protocol):
         """Whether the user asked to end."""
         ...
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class NullViewer:
+class NullViewer(Closing):
     """Shows nothing, for robots and scripts."""
 
     closed = False
@@ -57,7 +48,5 @@ class NullViewer:
     def idle(self) -> None:
         """Nobody to answer."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
+    def close(self) -> None:
+        """Nothing to close."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.closing import Closing
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.viewers.highgui import is_gone, open_window
@@ -17,7 +17,7 @@ RGB = NDArray[np.uint8]
 ScreenKind = Literal["window", "web", "none"]
 
 
-class Screen(Protocol):
+class Screen(Closing, Protocol):
     """Shows the newest picture. Used from one thread."""
 
     def show(self, picture: RGB) -> None:
@@ -29,17 +29,8 @@ class Screen(Protocol):
         """Whether the user has seen enough."""
         ...
 
-    def __enter__(self) -> Self: ...
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None: ...
-
-
-class NoScreen:
+class NoScreen(Closing):
     """Shows nothing."""
 
     closed = False
@@ -47,13 +38,11 @@ class NoScreen:
     def show(self, picture: RGB) -> None:
         """Nothing to show."""
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None: ...
+    def close(self) -> None:
+        """Nothing to close."""
 
 
-class WindowScreen:
+class WindowScreen(Closing):
     """A window; q, Esc or closing it ends."""
 
     def __init__(self, title: str) -> None:
@@ -72,14 +61,12 @@ class WindowScreen:
         key = cv2.waitKey(1) & 0xFF
         self.closed = self.closed or is_gone(self._title) or key in (27, ord("q"))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Take the window away."""
         cv2.destroyAllWindows()
 
 
-class WebScreen:
+class WebScreen(Closing):
     """A page that shows the picture, with one button that ends."""
 
     def __init__(self, title: str, *, host: str, port: int, button: str) -> None:
@@ -91,7 +78,7 @@ class WebScreen:
         self.closed = False
         gui = self._server.gui
         gui.set_panel_label(title)
-        gui.add_button(button, color="green").on_click(self._close)
+        gui.add_button(button, color="green").on_click(self._end)
         panel = gui.add_panel()
         with panel.add_tab("Cameras"):
             self._image = gui.add_image(np.zeros((540, 960, 3), np.uint8), jpeg_quality=80)
@@ -103,13 +90,11 @@ class WebScreen:
         if self._server.get_clients():
             self._image.image = picture
 
-    def _close(self, _event: Any) -> None:
+    def _end(self, _event: Any) -> None:
         self.closed = True
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Stop serving."""
         from stereo.viewers.web import stop
 
         stop(self._server)

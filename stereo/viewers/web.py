@@ -15,17 +15,19 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.closing import Closing
 from stereo.errors import InputError, MissingLibraryError, SourceError
 from stereo.frame import Float
 from stereo.live.depth import LiveFrame
 from stereo.preview import depth_preview, depth_range, disparity_preview, steadied
+from stereo.threads import Latest, start_thread
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
 from stereo.viewers.scene import rig_health
@@ -44,7 +46,15 @@ _IMAGE_WIDTH = 360
 _STEADY = 0.8  # share of the old colour scale that each picture keeps
 
 
-class WebViewer:
+@dataclass(frozen=True, eq=False, slots=True)
+class _Page:
+    """What a browser shall see."""
+
+    status: str = "waiting for the first frame"
+    frame: LiveFrame | None = None
+
+
+class WebViewer(Closing):
     """Shows live results to any number of browsers."""
 
     def __init__(
@@ -65,33 +75,35 @@ class WebViewer:
         self._server = serve(host, port, title)
         self.url = url_of(self._server, host)
         self._controls = controls or Controls()
-        self._newest: LiveFrame | None = None
+        self._page = _Page()
+        self._pages: Latest[_Page] = Latest()
         self._shown: LiveFrame | None = None
-        self._status = self._told = "waiting for the first frame"
+        self._told = self._page.status
         self._next_health = 0.0
         self._range_m: tuple[float, float] | None = None
-        self._wake = threading.Condition()
-        self._done = False
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
         self._closed = False
         self._paused = False
         self._build(max_points)
-        self._server.on_client_connect(self._someone_came)
-        self._thread = threading.Thread(target=self._work, name="web-viewer", daemon=True)
-        self._thread.start()
+        self._server.on_client_connect(lambda _: self._leave())
+        self._thread = start_thread("web-viewer", self._work)
 
     # -- as every viewer ---------------------------------------------------------------------
 
     def show(self, frame: LiveFrame) -> None:
         """Leave the newest result for the browsers; takes microseconds."""
-        with self._wake:
-            self._newest = frame
-            self._wake.notify_all()
+        self._leave(frame=frame)
 
     def status(self, text: str) -> None:
         """Show one line: connection, fps, latency, what went wrong."""
-        with self._wake:
-            self._status = text
-            self._wake.notify_all()
+        self._leave(status=text)
+
+    def _leave(self, **changes: Any) -> None:
+        """Leave the newest page for the thread that draws, with so much changed."""
+        with self._lock:
+            self._page = replace(self._page, **changes)
+            self._pages.put(self._page)
 
     def idle(self) -> None:
         """Nothing to do: browsers are answered by threads of their own."""
@@ -108,24 +120,13 @@ class WebViewer:
 
     def close(self) -> None:
         """Stop serving; harmless when called again."""
-        with self._wake:
-            if self._done:
+        with self._lock:
+            if self._ended.is_set():
                 return
-            self._done = True
-            self._wake.notify_all()
+            self._ended.set()
+        self._pages.close()
         self._thread.join(2)
         stop(self._server)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # -- the page ----------------------------------------------------------------------------
 
@@ -134,7 +135,7 @@ class WebViewer:
         black = np.zeros((_IMAGE_WIDTH * 3 // 4, _IMAGE_WIDTH, 3), np.uint8)
         panel = gui.add_panel()
         with panel.add_tab("Camera"):
-            self._status_line = gui.add_markdown(self._status)
+            self._status_line = gui.add_markdown(self._told)
             self._health = gui.add_markdown("Rig: not measured yet")
             self._left = gui.add_image(black, label="left image, rectified", jpeg_quality=80)
             self._depth = gui.add_image(black, label="depth", jpeg_quality=85)
@@ -152,9 +153,8 @@ class WebViewer:
         gui.add_button("Stop", color="red", hint="End the program.").on_click(self._stop)
 
     def _pause(self, button: Any) -> None:
-        with self._wake:
-            self._paused = not self._paused
-            self._wake.notify_all()
+        self._paused = not self._paused
+        self._leave()
         button.label = "Continue" if self._paused else "Pause"
 
     def _stop(self, _event: Any) -> None:
@@ -176,37 +176,22 @@ class WebViewer:
         for client in self._server.get_clients().values():
             client.add_notification(title, text, color="red", auto_close_seconds=8.0)
 
-    def _someone_came(self, _client: Any) -> None:
-        with self._wake:
-            self._wake.notify_all()
-
     # -- the thread that draws ---------------------------------------------------------------
 
     def _work(self) -> None:
-        while True:
-            with self._wake:
-                self._wake.wait_for(lambda: self._done or self._something(), 0.5)
-                if self._done:
-                    return
-                status, frame = self._status, self._newest
+        while (page := self._pages.take()) is not None:
             began, worked = time.perf_counter(), time.thread_time()
-            if status != self._told:
-                self._told = status
-                self._status_line.content = f"**{_plain(status)}**"
-            if frame is not None and self._wants(frame):
-                self._shown = frame
-                self._guarded(self._draw)(frame)
+            if page.status != self._told:
+                self._told = page.status
+                self._status_line.content = f"**{_plain(page.status)}**"
+            if page.frame is not None and self._wants(page.frame):
+                self._shown = page.frame
+                self._guarded(self._draw)(page.frame)
             rest = max(
                 1 / _MAX_FPS - (time.perf_counter() - began),
                 (time.thread_time() - worked) * (1 / _SHARE - 1),
             )
-            with self._wake:
-                self._wake.wait_for(lambda: self._done, rest)
-
-    def _something(self) -> bool:
-        return self._status != self._told or (
-            self._newest is not None and self._wants(self._newest)
-        )
+            self._ended.wait(rest)
 
     def _wants(self, frame: LiveFrame) -> bool:
         """Whether to draw this frame: somebody looks, and has not seen it."""

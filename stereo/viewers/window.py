@@ -8,13 +8,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import TracebackType
 from typing import Any, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.closing import Closing
 from stereo.errors import StereoError
 from stereo.gray import to_rgb8
 from stereo.live.depth import LiveFrame
@@ -128,7 +128,7 @@ def _padded(image: RGB, height: int) -> RGB:
 
 
 @dataclass
-class WindowViewer:
+class WindowViewer(Closing):
     """Shows live results in a window; used from the main thread.
 
     ``save`` writes a frame and returns where; ``next_matcher`` changes the matcher and returns
@@ -147,12 +147,8 @@ class WindowViewer:
         cv2.setMouseCallback(TITLE, self._mouse)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Take the window away."""
         cv2.setMouseCallback(TITLE, _nobody)  # OpenCV holds on to the old one for ever
         cv2.destroyAllWindows()
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 import pytest
-from streams import Behaviour, MjpegCamera, encode, numbered, wait_for
+from streams import MjpegCamera, numbered, wait_for
 
-from stereo.errors import InputError, SourceError, StreamLostError, UnpairedError
+from stereo.errors import InputError, SourceError, StreamLostError
 from stereo.frame import StereoFrame
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.sources.camera import parse
@@ -21,7 +21,6 @@ from stereo.synthetic import read_frame_number
 
 QUICK = SourceOptions(read_timeout_s=0.6, frozen_after_s=0.6, give_up_after_s=20)
 BACK_S = 5.0  # three seconds are promised; five here, for machines that do other things as well
-NUMBERED = numbered(200)
 SIDE_BY_SIDE = numbered(200, views=2)
 
 
@@ -72,20 +71,6 @@ def both() -> Iterator[MjpegCamera]:
         yield camera
 
 
-@pytest.fixture
-def two() -> Iterator[tuple[MjpegCamera, MjpegCamera]]:
-    now = time.monotonic()
-    with (
-        MjpegCamera(NUMBERED, started_s=now, seed=1) as left,
-        MjpegCamera(NUMBERED, started_s=now, seed=2) as right,
-    ):
-        yield left, right
-
-
-def spec_of(two: tuple[MjpegCamera, MjpegCamera]) -> str:
-    return f"{two[0].url},{two[1].url}"
-
-
 def all_equal(watch: Watch) -> bool:
     return all(left is not None and left == right for left, right in watch.numbers)
 
@@ -103,42 +88,6 @@ def test_one_stream_with_both_views(both: MjpegCamera) -> None:
         assert np.median(watch.latencies) < 0.05
 
 
-def test_two_streams_carry_the_same_number(two: tuple[MjpegCamera, MjpegCamera]) -> None:
-    with Watch(spec_of(two)) as watch:
-        assert watch.more(30)
-        assert all_equal(watch)
-        assert watch.source.stats.skew_ms == pytest.approx(0, abs=10)
-
-
-@pytest.mark.parametrize(
-    "behaviour",
-    [
-        Behaviour(jitter_s=0.02, lost=0.05),
-        Behaviour(every=2),
-        Behaviour(delay_s=0.008),
-    ],
-    ids=["jitter and drops", "half the frames", "delayed"],
-)
-def test_an_unsteady_stream_pairs_rightly(
-    two: tuple[MjpegCamera, MjpegCamera], behaviour: Behaviour
-) -> None:
-    two[1].behaviour = behaviour
-    with Watch(spec_of(two)) as watch:
-        assert watch.more(25, timeout_s=30)
-        assert all_equal(watch)
-
-
-def test_swap_and_flip(two: tuple[MjpegCamera, MjpegCamera]) -> None:
-    dark, bright = (encode(np.full((240, 320), level, np.uint8)) for level in (20, 230))
-    two[0].behaviour = Behaviour(frames=[dark])
-    two[1].behaviour = Behaviour(frames=[bright])
-    with Watch(spec_of(two), SourceOptions(swap=True, flip="both", frozen_after_s=None)) as watch:
-        assert watch.more(3)
-        assert watch.last is not None
-        assert watch.last.left.mean() > 200
-        assert watch.last.right.mean() < 50
-
-
 def test_a_slow_consumer_gets_the_newest_and_memory_stays(both: MjpegCamera) -> None:
     both.behaviour.fps = 50
     ages = []
@@ -150,18 +99,6 @@ def test_a_slow_consumer_gets_the_newest_and_memory_stays(both: MjpegCamera) -> 
                 break
         assert source.stats.superseded > 30
     assert max(ages) < 2 / 50 + 0.1  # never older than two frames, and a noisy machine's slack
-
-
-def test_different_exposure_is_noticed(
-    two: tuple[MjpegCamera, MjpegCamera], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stereo.sources.camera._BRIGHTNESS_EVERY_S", 0.1)
-    two[1].behaviour = Behaviour(frames=[encode(np.full((240, 320), 250, np.uint8))])
-    with Watch(spec_of(two), SourceOptions(frozen_after_s=None)) as watch:
-        assert wait_for(lambda: "note" in watch.kinds())
-        message = next(event.message for event in watch.events if event.kind == "note")
-    assert "the right image is" in message
-    assert "--exposure" in message
 
 
 # --- failing ------------------------------------------------------------------------------------
@@ -226,31 +163,6 @@ def test_a_changed_resolution_is_told_and_goes_on(both: MjpegCamera) -> None:
         assert "640x240 and are now 560x210" in watch.events[-1].message
 
 
-def test_a_pair_never_mixes_resolutions(two: tuple[MjpegCamera, MjpegCamera]) -> None:
-    with Watch(spec_of(two)) as watch:
-        assert watch.more()
-        small = numbered(200, (280, 210))
-        two[0].behaviour.frames = small
-        assert wait_for(lambda: "resized" in watch.kinds())
-        time.sleep(0.3)
-        assert watch.last is not None
-        assert watch.last.left.shape == watch.last.right.shape == (240, 320)
-        two[1].behaviour.frames = small
-        assert watch.more()
-        assert watch.last.left.shape == watch.last.right.shape == (210, 280)
-
-
-def test_one_of_two_streams_lost_and_back(two: tuple[MjpegCamera, MjpegCamera]) -> None:
-    with Watch(spec_of(two)) as watch:
-        assert watch.more()
-        two[1].kill()
-        assert wait_for(lambda: "lost" in watch.kinds())
-        assert next(e.stream for e in watch.events if e.kind == "lost") == two[1].url
-        two[1].start()
-        assert watch.more(timeout_s=BACK_S)
-        assert all_equal(watch)
-
-
 def test_a_stream_that_stays_away_ends_with_an_error(both: MjpegCamera) -> None:
     with Watch(both.url, SourceOptions(read_timeout_s=0.5, give_up_after_s=0.5)) as watch:
         assert watch.more()
@@ -258,55 +170,6 @@ def test_a_stream_that_stays_away_ends_with_an_error(both: MjpegCamera) -> None:
         assert wait_for(lambda: watch.error is not None)
         assert isinstance(watch.error, StreamLostError)
         assert both.url in str(watch.error)
-
-
-def test_streams_that_never_pair_say_why(
-    two: tuple[MjpegCamera, MjpegCamera], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stereo.sources.camera._NO_PAIR_S", 0.5)
-    two[1].behaviour.delay_s = 0.02
-    with Watch(spec_of(two), SourceOptions(max_skew_s=0.002, give_up_after_s=2.0)) as watch:
-        assert wait_for(lambda: watch.error is not None)
-        assert isinstance(watch.error, UnpairedError)
-    assert "unpaired" in watch.kinds()
-    assert "ms apart" in str(watch.error)
-    assert "--max-skew-ms" in str(watch.error)
-
-
-def test_only_one_of_two_changing_its_size_is_named(
-    two: tuple[MjpegCamera, MjpegCamera], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stereo.sources.camera._NO_PAIR_S", 0.5)
-    with Watch(spec_of(two)) as watch:
-        assert watch.more()
-        two[0].behaviour.frames = numbered(200, (280, 210))
-        wanted = "left is 280x210 but right is 320x240, since one changed its size"
-        # a busy machine may have had another reason to say so before
-        assert wait_for(lambda: any(wanted in event.message for event in watch.events))
-    assert {event.kind for event in watch.events if wanted in event.message} == {"unpaired"}
-
-
-def test_cameras_may_always_differ_in_size(two: tuple[MjpegCamera, MjpegCamera]) -> None:
-    two[0].behaviour.frames = numbered(200, (280, 210))
-    with Watch(spec_of(two)) as watch:
-        assert watch.more()
-        assert watch.last is not None
-        assert (watch.last.left.shape, watch.last.right.shape) == ((210, 280), (240, 320))
-        assert all_equal(watch)
-
-
-def test_a_stream_that_is_away_is_lost_and_not_unpaired(
-    two: tuple[MjpegCamera, MjpegCamera], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("stereo.sources.camera._NO_PAIR_S", 0.8)
-    options = SourceOptions(read_timeout_s=1.6, give_up_after_s=2.0)
-    with Watch(spec_of(two), options) as watch:
-        assert watch.more()
-        before = len(watch.events)
-        two[1].kill()
-        assert wait_for(lambda: watch.error is not None)
-        assert isinstance(watch.error, StreamLostError)
-        assert "unpaired" not in watch.kinds()[before:]
 
 
 def test_stops_at_once_while_the_stream_is_silent(both: MjpegCamera) -> None:

@@ -74,7 +74,7 @@ def test_jitter_of_most_of_a_frame_pairs_wrongly_next_to_never(seed: int) -> Non
 
 @pytest.mark.parametrize("seed", [1001, 1029])
 @pytest.mark.parametrize("every", [1, 2])
-def test_a_beat_that_slips_pairs_nothing(
+def test_a_cycle_that_slips_pairs_nothing(
     seed: int, every: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """These arrivals fit a period 0.2 to 0.4 % too long, with a frame too few."""
@@ -139,9 +139,9 @@ def test_waiting_images_are_bounded() -> None:
     assert pairing.unpaired["left"] >= 1000 - 20
 
 
-def test_after_a_reconnection_the_beat_is_found_anew() -> None:
+def test_after_a_reconnection_the_phase_is_found_anew() -> None:
     pairing: Pairing[int] = Pairing()
-    for offset in (0.0, 40.013):  # the stream comes back off the old beat
+    for offset in (0.0, 40.013):  # the stream comes back off the old phase
         pairing.reset("right")
         numbers = []
         for k in range(60):
@@ -171,7 +171,7 @@ def test_period_is_found(period_s: float, jitter: float, seed: int) -> None:
     assert np.all((late < 1 - gap + 0.01) | (late > 0.99))
 
 
-def test_a_stream_without_a_beat_says_so() -> None:
+def test_a_stream_without_a_phase_says_so() -> None:
     clock = FrameClock()
     rng = np.random.default_rng(0)
     for time_s in np.cumsum(rng.exponential(0.05, 150)):

@@ -1,20 +1,18 @@
-"""Sources around a source: hand every frame to somebody else as well; look at the first one."""
+"""Sources around a source: one whose first frame is known, one that somebody listens to."""
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Self
 
 from calib import RectifiedRig, StereoRig
+from stereo.closing import Closing
 from stereo.errors import SourceError
 from stereo.frame import StereoFrame
 from stereo.sources.source import SourceStats, StereoSource
-from stereo.threads import start_thread
+from stereo.threads import Latest, start_thread
 
 
-class _Around:
+class _Wrapper(Closing):
     """Passes on everything about another source."""
 
     def __init__(self, source: StereoSource) -> None:
@@ -31,19 +29,8 @@ class _Around:
         """See ``StereoSource``."""
         self._source.close()
 
-    def __enter__(self) -> Self:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class Peeked(_Around):
+class WithFirstFrame(_Wrapper):
     """A source whose first frame is known before anybody iterates; nothing is lost."""
 
     def __init__(self, source: StereoSource) -> None:
@@ -62,7 +49,7 @@ class Peeked(_Around):
         yield from self._frames
 
 
-class Tap(_Around):
+class WithListener(_Wrapper):
     """Hands every frame to ``take`` too, those included that a slow consumer never sees.
 
     A live source is drained by a thread of its own. ``take`` must be quick and not raise.
@@ -71,10 +58,7 @@ class Tap(_Around):
     def __init__(self, source: StereoSource, take: Callable[[StereoFrame], object]) -> None:
         super().__init__(source)
         self._take = take
-        self._changed = threading.Condition()
-        self._newest: StereoFrame | None = None
-        self._error: BaseException | None = None
-        self._done = False
+        self._latest: Latest[StereoFrame] = Latest()
 
     def __iter__(self) -> Iterator[StereoFrame]:
         """See ``StereoSource``."""
@@ -83,38 +67,22 @@ class Tap(_Around):
                 self._take(frame)
                 yield frame
             return
-        start_thread("tap", self._drain)
-        while (found := self._next()) is not None:
+        start_thread("listener", self._drain)
+        while (found := self._latest.take()) is not None:
             yield found
 
     def close(self) -> None:
         """See ``StereoSource``."""
-        with self._changed:
-            self._done = True
-            self._changed.notify_all()
+        self._latest.close()
         super().close()
-
-    def _next(self) -> StereoFrame | None:
-        with self._changed:
-            while self._newest is None and not self._done:
-                self._changed.wait(0.1)
-            frame, self._newest = self._newest, None
-            if frame is None and self._error is not None:
-                raise self._error
-            return frame
 
     def _drain(self) -> None:
         try:
             for frame in self._source:
                 self._take(frame)
-                with self._changed:
-                    if self._done:
-                        return
-                    self._newest = frame
-                    self._changed.notify_all()
+                if not self._latest.put(frame):
+                    break
         except BaseException as error:  # handed to whoever iterates
-            self._error = error
-        finally:
-            with self._changed:
-                self._done = True
-                self._changed.notify_all()
+            self._latest.end(error)
+        else:
+            self._latest.end()

@@ -18,6 +18,7 @@ from calib.detection.files import image_hash
 from calib.errors import CalibrationError
 from calib.judging.diagnose import Finding
 from calib.judging.quality import Quality
+from calib.plain import jsonable
 from calib.solving.calibration import Calibration, Rejected, View
 
 
@@ -94,7 +95,7 @@ class Outcome:
         }
         if c is not None and q is not None:
             out |= _numbers(c, q)
-        return {key: _finite(value) for key, value in out.items()}
+        return dict(jsonable(out))
 
 
 def _numbers(c: Calibration, q: Quality) -> dict[str, Any]:
@@ -140,15 +141,6 @@ def _numbers(c: Calibration, q: Quality) -> dict[str, Any]:
             for d in q.depth_error
         ],
     }
-
-
-def _finite(value: Any) -> Any:
-    """Plain data with None for what is not a number: JSON knows no NaN."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return value if not isinstance(value, float) or np.isfinite(value) else None
 
 
 def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) -> dict[str, Any]:

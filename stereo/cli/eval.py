@@ -10,6 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
+from calib.plain import jsonable
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.matching import chosen_matcher
@@ -54,7 +55,7 @@ def eval_command(manifest: Path, *, match: MatchOptions, save: Path | None, as_j
     summary = _summary(list(scores.values()))
     if as_json:
         pairs_json = {pair: asdict(score) for pair, score in scores.items()}
-        click.echo(json.dumps(outputs.jsonable({"matcher": name, "pairs": pairs_json, **summary})))
+        click.echo(json.dumps(jsonable({"matcher": name, "pairs": pairs_json, **summary})))
     else:
         _row("mean", Metrics(**summary["mean"]), header=False)
         click.echo(f"geometric mean of dense_2 over pairs: {summary['dense_2_geometric']:.2f}")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 import numpy as np
 
-from stereo.files import outputs
+from calib.plain import jsonable
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import Event
 
@@ -98,7 +98,7 @@ class LiveMessages:
 
     def _print_json(self, facts: dict[str, Any]) -> None:
         with self._lock:
-            click.echo(json.dumps(outputs.jsonable(facts)))
+            click.echo(json.dumps(jsonable(facts)))
 
     def _status(self, text: str) -> None:
         """One line that is overwritten on a terminal; elsewhere one every five seconds."""

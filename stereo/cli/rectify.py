@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from calib.plain import jsonable
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.options import PairOptions, RectifyOptions
 from stereo.cli.rig import read_rig, rectification
@@ -64,7 +65,7 @@ def rectify_command(
     rows = check_rows(pair)
     _write(out, pair, geometry)
     if as_json:
-        click.echo(json.dumps(outputs.jsonable(_facts(out, geometry, rows))))
+        click.echo(json.dumps(jsonable(_facts(out, geometry, rows))))
     else:
         click.echo(
             f"rows differ by {rows.typical_px:.2f} px (median of {rows.matches} matches); "

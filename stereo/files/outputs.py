@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 
 from calib import RectifiedRig
 from calib.formats import middlebury
+from calib.plain import jsonable
 from stereo.errors import ImageError, InputError
 from stereo.files.atomic import make_folder, write_whole
 from stereo.files.imagefile import decode, read_bytes
 from stereo.frame import Float, Image, StereoGeometry
 
 __all__ = [
-    "jsonable",
     "make_folder",
     "read_map",
     "read_pfm",
@@ -199,23 +199,8 @@ def _read_npy(path: Path) -> Float:
 # --- facts --------------------------------------------------------------------------------------
 
 
-def jsonable(value: Any) -> Any:
-    """Return plain JSON data: numpy numbers as Python's, tuples as lists, not-finite as null."""
-    if isinstance(value, dict):
-        return {str(key): jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [jsonable(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return jsonable(value.tolist())
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float) and not np.isfinite(value):
-        return None
-    return value
-
-
 def write_json(path: str | Path, value: Any) -> None:
-    """Write indented JSON; see ``jsonable``. Raises OutputError."""
+    """Write indented JSON; see ``calib.plain.jsonable``. Raises OutputError."""
     write_whole(path, (json.dumps(jsonable(value), indent=2) + "\n").encode())
 
 

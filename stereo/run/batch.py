@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from calib.plain import jsonable
 from stereo._version import __version__
 from stereo.files import outputs
 from stereo.files.images import read_image, split_side_by_side
@@ -190,7 +191,7 @@ def process_pair(
     (folder / "summary.json").unlink(missing_ok=True)  # what follows replaces an older result
     files = write_outputs(folder, settings.outputs, result, settings.cloud)
     facts = pair.facts() | summarize(pipeline, result, rows, files, elapsed)
-    return dict(outputs.jsonable(facts))  # a row offset nobody could measure is NaN
+    return dict(jsonable(facts))  # a row offset nobody could measure is NaN
 
 
 def _fingerprint(pair: Pair, settings: BatchSettings) -> str:

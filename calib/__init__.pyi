@@ -1,0 +1,23 @@
+# The public names, each with its home: written here and nowhere else. __init__.py loads them from
+# this list when they are first used; type checkers read it as it stands.
+
+from .board import parse_board as parse_board
+from .calibrate import ImagePair as ImagePair
+from .calibrate import calibrate_files as calibrate_files
+from .camera import Camera as Camera
+from .camera import RectifiedRig as RectifiedRig
+from .camera import StereoRig as StereoRig
+from .collect import CalibrationSession as CalibrationSession
+from .errors import CalibrationError as CalibrationError
+from .errors import CameraError as CameraError
+from .errors import RigFileError as RigFileError
+from .errors import RigWriteError as RigWriteError
+from .formats import FORMATS as FORMATS
+from .formats import Format as Format
+from .formats import load_rig as load_rig
+from .formats import save_rig as save_rig
+from .notes import Notes as Notes
+from .outcome import Outcome as Outcome
+from .report import write_report as write_report
+from .solving.calibration import Calibration as Calibration
+from .solving.solve import calibrate_stereo as calibrate_stereo

@@ -5,8 +5,6 @@ from .board import parse_board as parse_board
 from .calibrate import ImagePair as ImagePair
 from .calibrate import calibrate_files as calibrate_files
 from .camera import Camera as Camera
-from .camera import RectifiedRig as RectifiedRig
-from .camera import StereoRig as StereoRig
 from .collect import CalibrationSession as CalibrationSession
 from .errors import CalibrationError as CalibrationError
 from .errors import CameraError as CameraError
@@ -19,5 +17,7 @@ from .formats import save_rig as save_rig
 from .notes import Notes as Notes
 from .outcome import Outcome as Outcome
 from .report import write_report as write_report
+from .rig import RectifiedRig as RectifiedRig
+from .rig import StereoRig as StereoRig
 from .solving.calibration import Calibration as Calibration
 from .solving.solve import calibrate_stereo as calibrate_stereo

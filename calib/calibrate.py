@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board, Charuco, Chessboard, parse_board
-from calib.camera import Camera, StereoRig
+from calib.camera import Camera
 from calib.detection.detection import Detection, match_order
 from calib.detection.files import detect_files, read_gray
 from calib.detection.guess import guess_board
@@ -21,6 +21,7 @@ from calib.judging.failure import explain_failure, explain_unseen
 from calib.judging.quality import assess
 from calib.judging.rejected import explain_rejected
 from calib.outcome import Outcome, views_of_rig
+from calib.rig import StereoRig
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View
 from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo

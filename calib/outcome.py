@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 
 from calib.board import Board, parse_board
-from calib.camera import StereoRig
 from calib.detection.detection import Detection
 from calib.detection.files import image_hash
 from calib.errors import CalibrationError
 from calib.judging.diagnose import Finding
 from calib.judging.quality import Quality
 from calib.plain import jsonable
+from calib.rig import StereoRig
 from calib.solving.calibration import Calibration, Rejected, View
 
 
@@ -56,6 +56,13 @@ class Outcome:
         verdict = f"No calibration: {why}."
         said, out = tuple(findings), tuple(rejected)
         return cls(board, "recalibrate", verdict, why, None, None, said, out, files or {}, offered)
+
+    def __repr__(self) -> str:
+        used = 0 if self.calibration is None else len(self.calibration.views)
+        rows = ""
+        if self.quality is not None:
+            rows = f", rows within {self.quality.held_out.row_error_px:.3f} px"
+        return f"Outcome({self.grade}, {used} of {self.offered} pairs{rows})"
 
     @property
     def trusted(self) -> bool:

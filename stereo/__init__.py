@@ -1,12 +1,11 @@
 """Turn a pair of cameras into a trustworthy depth sensor.
 
-    from calib import load_rig
-    from stereo import Rectification, StereoFrame, StereoPipeline, make_matcher, read_image
+    result = stereo.compute_depth("left.png", "right.png", "rig.yaml")
+    result.depth.depth_m, result.depth.sigma_m  # (H, W) metres, NaN where unknown
+    result.depth.at(320, 240), result.cloud().points, result.save("out")
 
-    rect = Rectification.from_rig(load_rig("rig.yaml"))
-    pipeline = StereoPipeline(rect, make_matcher("sgm", num_disparities=128))
-    result = pipeline.process(StereoFrame(read_image("left.png"), read_image("right.png")))
-    result.depth.depth_m, result.depth.sigma_m, result.cloud().points
+    pipeline = StereoPipeline(Rectification.from_rig(load_rig("rig.yaml")))  # once per rig
+    result = pipeline.process(left, right)  # per pair
 
     with open_source("sbs:0") as source, LiveDepth(source, load_rig("rig.yaml")) as live:
         for found in live:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from calib import Camera, RectifiedRig, StereoRig
 from calib.judging.uncertainty import disparity_variance
 from calib.solving.epipolar import half_way_baseline, rectifying_rotations
+from stereo.common_view import common_intrinsics
 from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError, RectificationError
 from stereo.frame import (
@@ -34,12 +35,6 @@ from stereo.frame import (
 Matrix = NDArray[np.float64]
 Maps = tuple[NDArray[np.int16], NDArray[np.uint16]]
 Size = tuple[int, int]
-
-_COMMON_RAY_RAD = np.deg2rad(60.0)
-"""With alpha 0, rays farther from the axis are left out: a flat image stretches what a fisheye
-sees there by more than 4 and would shrink its middle to pay for it."""
-_FARTHEST_RAY_RAD = np.deg2rad(75.0)
-"""The same with alpha 1: at 75 degrees the stretch is 15, and there is no end to it."""
 
 _VARIANCE_GRID = (17, 11)
 """Columns and rows on which the calibration's error is computed."""
@@ -74,6 +69,55 @@ class Rectification:
     calibration_px2: DisparityVariance | None = None
     """What the rig's covariance says of each disparity; None: the rig keeps none."""
 
+    def __repr__(self) -> str:
+        size = "any size" if self.size is None else f"{self.size[0]}x{self.size[1]}"
+        how = "images pass through" if self.maps_left is None else "images are remapped"
+        if self.geometry is None:
+            return f"Rectification({size}, {how}, no metric depth)"
+        focal, baseline = self.geometry.focal_px, self.geometry.baseline_m
+        return f"Rectification({size}, {how}, focal {focal:.1f} px, baseline {baseline:.4f} m)"
+
+    @property
+    def P1(self) -> Matrix:  # noqa: N802
+        """(3, 4) projection of the rectified left camera, as ``cv2.stereoRectify`` gives it.
+
+        Raises RectificationError when focal length and baseline are unknown.
+        """
+        return np.column_stack([self._known_geometry.K, np.zeros(3)])
+
+    @property
+    def P2(self) -> Matrix:  # noqa: N802
+        """(3, 4) projection of the rectified right camera, its last column in pixels x metres."""
+        geometry = self._known_geometry
+        P = self.P1
+        P[0, 2] += geometry.doffs_px
+        P[0, 3] = -geometry.focal_px * geometry.baseline_m
+        return P
+
+    @property
+    def Q(self) -> Matrix:  # noqa: N802
+        """(4, 4) turns (x, y, disparity, 1) into a point in metres, for ``cv2.reprojectImageTo3D``.
+
+        Raises RectificationError when focal length and baseline are unknown.
+        """
+        g = self._known_geometry
+        return np.array(
+            [
+                [1, 0, 0, -g.cx_px],
+                [0, 1, 0, -g.cy_px],
+                [0, 0, 0, g.focal_px],
+                [0, 0, 1 / g.baseline_m, g.doffs_px / g.baseline_m],
+            ]
+        )
+
+    @property
+    def _known_geometry(self) -> StereoGeometry:
+        if self.geometry is None:
+            raise RectificationError(
+                "no metric depth without focal length and baseline; give a calibration"
+            )
+        return self.geometry
+
     @classmethod
     def from_rig(
         cls,
@@ -99,7 +143,7 @@ class Rectification:
             rig = _rig_for_size(rig, size, rescale=rescale)
         R_left, R_right = _rectifying_rotations(rig)
         out = rig.left.size
-        K = _common_intrinsics(((rig.left, R_left), (rig.right, R_right)), out, alpha)
+        K = common_intrinsics(((rig.left, R_left), (rig.right, R_right)), out, alpha)
         maps_left, valid_left = _maps(rig.left, R_left, K, out)
         maps_right, valid_right = _maps(rig.right, R_right, K, out)
         geometry = StereoGeometry(float(K[0, 0]), rig.baseline_m, float(K[0, 2]), float(K[1, 2]))
@@ -184,13 +228,9 @@ class Rectification:
 
         Raises RectificationError when focal length and baseline are unknown.
         """
-        if self.geometry is None:
-            raise RectificationError(
-                "no metric depth without focal length and baseline; give a calibration"
-            )
         return depth_frame(
             disparity,
-            self.geometry,
+            self._known_geometry,
             pair.left,
             min_depth_m=min_depth_m,
             max_depth_m=max_depth_m,
@@ -281,70 +321,6 @@ def _rectifying_rotations(rig: StereoRig) -> tuple[Matrix, Matrix]:
             f"{-baseline[0]:.3f} m to the left of the left one; exchange the two"
         )
     return rectifying_rotations(rig.R_right_left, rig.t_right_left)
-
-
-def _common_intrinsics(
-    views: tuple[tuple[Camera, Matrix], tuple[Camera, Matrix]], out: Size, alpha: float
-) -> Matrix:
-    """Focal length and principal point shared by both rectified images."""
-    inner = _inner_box([_border(camera, R, _COMMON_RAY_RAD) for camera, R in views])
-    outer = _outer_box([_border(camera, R, _FARTHEST_RAY_RAD) for camera, R in views])
-    if np.any(inner[1] <= inner[0]):
-        raise RectificationError(
-            "the two cameras have no common field of view after rectification; check the "
-            "calibration's rotation"
-        )
-    pixels = np.array(out, float) - 1  # from the first pixel's centre to the last one's
-    f_inner = np.max(pixels / (inner[1] - inner[0]))
-    f_outer = np.min(pixels / (outer[1] - outer[0]))
-    focal = (1 - alpha) * f_inner + alpha * f_outer
-    middle = (1 - alpha) * inner.mean(axis=0) + alpha * outer.mean(axis=0)
-    center = pixels / 2 - focal * middle
-    return np.array([[focal, 0, center[0]], [0, focal, center[1]], [0, 0, 1]])
-
-
-def _border(
-    camera: Camera, R: Matrix, farthest_rad: float, *, samples: int = 33
-) -> NDArray[np.float64]:
-    """(4, samples, 2) tangents of the rectified rays along the left, right, top, bottom border.
-
-    Where the lens does not reach the border (a fisheye's circle), or the ray lies more than
-    ``farthest_rad`` off the axis, the nearest one inside counts.
-    """
-    width, height = camera.size
-    xs, ys = np.linspace(0, width - 1, samples), np.linspace(0, height - 1, samples)
-    zeros = np.zeros(samples)
-    edges = np.stack(
-        [
-            np.column_stack([zeros, ys]),
-            np.column_stack([zeros + width - 1, ys]),
-            np.column_stack([xs, zeros]),
-            np.column_stack([xs, zeros + height - 1]),
-        ]
-    ).reshape(-1, 2)
-    center = camera.K[:2, 2]
-    tangents = np.full(edges.shape, np.nan)
-    for shrink in np.linspace(1.0, 0.05, 96):
-        missing = np.isnan(tangents[:, 0])
-        if not missing.any():
-            break
-        rays = camera.unproject(center + shrink * (edges[missing] - center)) @ R.T
-        inside = rays[:, 2] > np.cos(farthest_rad) * np.linalg.norm(rays, axis=1)
-        tangents[missing] = np.where(inside[:, None], rays[:, :2] / rays[:, 2:], np.nan)
-    return tangents.reshape(4, samples, 2)
-
-
-def _inner_box(borders: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """((x, y) low, (x, y) high) of a box that lies inside all images."""
-    low = np.max([[np.nanmax(b[0, :, 0]), np.nanmax(b[2, :, 1])] for b in borders], axis=0)
-    high = np.min([[np.nanmin(b[1, :, 0]), np.nanmin(b[3, :, 1])] for b in borders], axis=0)
-    return np.stack([low, high])
-
-
-def _outer_box(borders: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """((x, y) low, (x, y) high) of the box around all images."""
-    every = np.concatenate([b.reshape(-1, 2) for b in borders])
-    return np.stack([np.nanmin(every, axis=0), np.nanmax(every, axis=0)])
 
 
 def _maps(camera: Camera, R: Matrix, K: Matrix, out: Size) -> tuple[Maps, Mask]:

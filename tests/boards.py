@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import AprilGrid, Board, parse_board
-from calib.camera import Camera, StereoRig
+from calib.camera import Camera
 from calib.detection.detection import Detection
 from calib.page import render
+from calib.rig import StereoRig
 from calib.solving.calibration import View
 from calib.solving.state import State, exp
 

@@ -14,11 +14,11 @@ REPO = Path(__file__).resolve().parents[1]
 LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
 """Slow to import: only inside functions."""
 
-CALIB = {"calib", "calib.camera", "calib.errors", "calib.plain"}
+CALIB = {"calib", "calib.camera", "calib.checks", "calib.errors", "calib.plain", "calib.rig"}
 """What of calib anybody in stereo may use: its face, its cameras, its errors, plain data."""
 
 CORNERS = {"calib.board", "calib.detection", "calib.errors"}
-SOLVED = {*CORNERS, "calib.camera", "calib.solving"}
+SOLVED = {*CORNERS, "calib.camera", "calib.rig", "calib.solving"}
 JUDGED = {*SOLVED, "calib.judging"}
 DATA = {"stereo.errors", "stereo.frame"}
 
@@ -29,12 +29,20 @@ ROOMS: dict[str, set[str]] = {
     "calib.lens": set(),
     "calib.drawing": set(),
     "calib.notes": {"calib.errors"},
-    "calib.camera": {"calib.errors", "calib.lens", "calib.notes"},
-    "calib.formats": {"calib.atomic", "calib.camera", "calib.errors", "calib.notes"},
+    "calib.units": set(),
+    "calib.checks": {"calib.errors"},
+    "calib.camera": {"calib.checks", "calib.errors", "calib.lens"},
+    "calib.rig": {
+        *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
+    },
+    "calib.formats": {
+        *("calib.atomic", "calib.camera", "calib.checks", "calib.errors", "calib.notes"),
+        *("calib.rig", "calib.units"),
+    },
     "calib.board": {"calib.errors"},
     "calib.page": {"calib.atomic", "calib.board"},
     "calib.detection": {"calib.atomic", "calib.board"},
-    "calib.solving": {*CORNERS, "calib.camera", "calib.lens"},
+    "calib.solving": {*CORNERS, "calib.camera", "calib.lens", "calib.rig"},
     "calib.judging": SOLVED,
     "calib.outcome": {*JUDGED, "calib.plain"},
     "calib.calibrate": {*JUDGED, "calib.outcome"},
@@ -65,7 +73,15 @@ ROOMS: dict[str, set[str]] = {
     "stereo.render": {"stereo.cloud", "stereo.errors"},
     "stereo.matching": {*DATA, "stereo.gray", "stereo.native"},
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
-    "stereo.rectify": {*CALIB, *DATA, "calib.judging", "calib.solving", "stereo.depth"},
+    "stereo.common_view": {*CALIB, "stereo.errors"},
+    "stereo.rectify": {
+        *CALIB,
+        *DATA,
+        "stereo.common_view",
+        "calib.judging",
+        "calib.solving",
+        "stereo.depth",
+    },
     "stereo.sources": {
         *CALIB,
         *DATA,
@@ -113,10 +129,9 @@ MOST_LINES = 400
 LONG = 300
 WHY_LONG: dict[str, str] = {
     "calib.board": "five boards and the text form they share; each is short",
-    "calib.camera": "Camera and the two kinds of rig, whose checks refer to each other",
     "calib.report": "one HTML page, from top to bottom",
     "stereo.live.calibration": "one state machine; its parts make no sense apart",
-    "stereo.rectify": "the common view of two cameras and what a Rectification is built from",
+    "stereo.rectify": "Rectification, what it is built from, and what it answers",
     "stereo.sources.sync": "the clocks of two streams and the pairing that rests on them",
     "stereo.synthetic.room": "one scene, listed thing by thing",
     "stereo.synthetic.textures": "a list of textures, one function each",

@@ -211,3 +211,18 @@ def test_rows_agree_with_opencv_on_a_real_calibration(shared_data: object) -> No
     assert rect.R_rect_left is not None
     between = Rotation.from_matrix(rect.R_rect_left.T @ np.asarray(theirs[0])).magnitude()
     assert between < 1e-9
+
+
+def test_opencvs_matrices_say_the_same_as_our_depth() -> None:
+    geometry = StereoGeometry(500.0, 0.06, 319.5, 239.5, 3.0)
+    rect = Rectification.already_rectified(geometry, size=(640, 480))
+    x, y, d = 100.0, 50.0, 20.0
+    X = rect.Q @ [x, y, d, 1]
+    point = X[:3] / X[3]
+    assert point[2] == pytest.approx(500 * 0.06 / (d + 3))
+    for P, column in ((rect.P1, x), (rect.P2, x - d)):
+        seen = P @ [*point, 1]
+        np.testing.assert_allclose(seen[:2] / seen[2], [column, y])
+    assert repr(rect).startswith("Rectification(640x480, images pass through, focal 500.0 px")
+    with pytest.raises(RectificationError, match="no metric depth without"):
+        _ = Rectification.already_rectified().Q

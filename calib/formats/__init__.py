@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from calib.camera import Model, RectifiedRig, Size, StereoRig
+from calib.camera import Model
+from calib.checks import Size
 from calib.errors import RigFileError, RigWriteError
 from calib.formats import middlebury, opencv, rig
 from calib.formats.reading import Stated
+from calib.rig import RectifiedRig, StereoRig
 
 _HEAD_BYTES = 65_536
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from calib.camera import Float
+from calib.checks import Float
 from calib.errors import RigFileError
 from calib.formats.reading import MAX_DEPTH, StrictLoader, load_yaml, number, read_text
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from calib.camera import RectifiedRig
 from calib.errors import CameraError, RigFileError
 from calib.formats.reading import Stated, metres_per_unit, number, read_text
+from calib.rig import RectifiedRig
 
 
 def matches(path: Path, head: bytes) -> bool:

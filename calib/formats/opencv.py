@@ -21,11 +21,14 @@ from typing import Any
 import cv2
 import numpy as np
 
-from calib.camera import Camera, Float, Model, Size, StereoRig
+from calib.camera import Camera, Model
+from calib.checks import Float, Size
 from calib.errors import CameraError, RigFileError
 from calib.formats.filestorage import looks_like as is_filestorage
 from calib.formats.filestorage import parse as parse_filestorage
-from calib.formats.reading import METRES_PER, Stated, metres_per_unit, number
+from calib.formats.reading import Stated, metres_per_unit, number
+from calib.rig import StereoRig
+from calib.units import METRES_PER
 
 Values = dict[str, Any]
 

@@ -14,17 +14,14 @@ from typing import Any
 
 import yaml
 
-from calib.camera import Model, Size
+from calib.camera import Model
+from calib.checks import Size
 from calib.errors import RigFileError
+from calib.units import METRES_PER
 
 MAX_BYTES = 4_000_000  # a hundred views with all corners and residuals take 3 MB
 MAX_DEPTH = 32
 MAX_VALUES = 500_000  # 4 MB of single digits would take 8 s to build
-
-METRES_PER = {
-    "m": 1.0, "metre": 1.0, "meter": 1.0, "metres": 1.0, "meters": 1.0,
-    "cm": 1e-2, "mm": 1e-3, "millimetre": 1e-3, "millimeter": 1e-3, "in": 0.0254, "inch": 0.0254,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

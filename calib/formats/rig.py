@@ -15,10 +15,11 @@ import numpy as np
 import yaml
 
 from calib.atomic import replace_whole
-from calib.camera import Camera, StereoRig
+from calib.camera import Camera
 from calib.errors import CameraError, RigFileError, RigWriteError
 from calib.formats.reading import MAX_BYTES, Stated, load_yaml, metres_per_unit, number, read_text
 from calib.notes import Notes
+from calib.rig import StereoRig
 
 SCHEMA, VERSION = "stereo-depth-rig", 1
 DIRECTION = "x_right = R x_left + t"

@@ -16,7 +16,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.camera import StereoRig
+from calib.rig import StereoRig
 from calib.solving.epipolar import rectifying_rotations, triangulate
 from calib.solving.state import State, parameter_names, stepped
 

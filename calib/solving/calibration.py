@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board
-from calib.camera import StereoRig
 from calib.detection.detection import Detection
+from calib.rig import StereoRig
 from calib.solving.adjust import Fit
 from calib.solving.state import BoardModel, Observations, State
 
@@ -77,6 +77,12 @@ class Calibration:
     fixed_intrinsics: bool = False
     noise_px: float = 0.0
     """Standard deviation of one coordinate of a corner, estimated from the residuals."""
+
+    def __repr__(self) -> str:
+        return (
+            f"Calibration({self.model_name}, {len(self.views)} views, "
+            f"{len(self.seen.view)} corners, rms {self.rms_px():.3f} px)"
+        )
 
     @property
     def rig(self) -> StereoRig:

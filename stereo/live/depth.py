@@ -48,6 +48,9 @@ class LiveFrame:
     smoothed_share: float = 0.0
     """Share of the pixels that averaging over time changed, 0 to 1."""
 
+    def __repr__(self) -> str:
+        return f"LiveFrame(number {self.number}, {self.result}, latency {self.latency_s:.3f} s)"
+
     @property
     def latency_s(self) -> float:
         """From capture to this result, seconds; NaN for what comes from files."""

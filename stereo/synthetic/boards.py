@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.camera import StereoRig
+from calib.rig import StereoRig
 from stereo.synthetic.noise import pick
 from stereo.synthetic.raycast import Pose
 from stereo.synthetic.shapes import Array, Box, Cylinder, Solid, matmul3, rotation

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.camera import StereoRig
+from calib.rig import StereoRig
 from stereo.synthetic.raycast import (
     Pose,
     camera_rays,

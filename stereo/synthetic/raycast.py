@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.camera import Camera, StereoRig
+from calib.camera import Camera
+from calib.rig import StereoRig
 from stereo.synthetic.scene import BakedSolid, Scene
 from stereo.synthetic.shapes import Array, Triple, matmul3, rotate
 

@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import save_rig
-from calib.camera import Camera, StereoRig
+from calib.camera import Camera
+from calib.rig import StereoRig
 from stereo.synthetic.boards import CHARUCO, CHESSBOARD, PrintedBoard, board_poses
 from stereo.synthetic.frame_code import burn_frame_number
 from stereo.synthetic.light import Lamp

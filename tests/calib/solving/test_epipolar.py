@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from boards import random_rig, synthetic_views, truth_state
 
-from calib.camera import StereoRig
+from calib.rig import StereoRig
 from calib.solving.calibration import observe
 from calib.solving.epipolar import rectifying_rotations, row_errors, triangulate
 from calib.solving.state import exp

@@ -17,7 +17,8 @@ from calib.detection.detection import Detection, match_order
 from calib.outcome import Outcome
 from calib.solving.calibration import View
 
-_ENOUGH = {"x": 0.6, "y": 0.6, "size": 0.3, "skew": 0.4}  # as ROS asks, a little less of size
+# as ROS asks, a little less of size; what ROS calls skew is tilt here, where a skew is a time
+_ENOUGH = {"x": 0.6, "y": 0.6, "size": 0.3, "tilt": 0.4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Feedback:
     accepted: bool
     """False also when it shows nothing new."""
     progress: Mapping[str, float]
-    """Share reached of what is wanted of x, y, size and skew, 0 to 1."""
+    """Share reached of what is wanted of x, y, size and tilt, 0 to 1."""
     views: int
     advice: str
     enough: bool
@@ -65,7 +66,7 @@ class CalibrationSession:
         return calibrate_views(self.views, self.board, **options)
 
     def _pose(self, one: Detection) -> NDArray[np.float64]:
-        """(4,) x, y, size, skew, each 0 to 1."""
+        """(4,) x, y, size, tilt, each 0 to 1."""
         w, h = one.size
         low, high = one.points.min(axis=0), one.points.max(axis=0)
         extent = high - low
@@ -74,11 +75,11 @@ class CalibrationSession:
         free = np.maximum(np.array([w, h]) - extent, 1)
         x, y = np.clip((centre - extent / 2) / free, 0, 1)
         plane, _ = cv2.findHomography(self.board.points[one.ids, :2], one.points)
-        skew = 0.0
+        tilt = 0.0
         if plane is not None:
             span = np.ptp(self.board.points[:, :2], axis=0)
-            skew = min(1.0, 2 * float(np.abs(plane[2, :2] * span / plane[2, 2]).max()))
-        return np.array([x, y, size, skew])
+            tilt = min(1.0, 2 * float(np.abs(plane[2, :2] * span / plane[2, 2]).max()))
+        return np.array([x, y, size, tilt])
 
     def _feedback(self, left: bool, right: bool, accepted: bool) -> Feedback:
         progress = dict.fromkeys(_ENOUGH, 0.0)
@@ -118,5 +119,5 @@ class CalibrationSession:
             "x": "move the board to the left and right edges of the image",
             "y": "move the board to the top and bottom of the image",
             "size": "bring the board nearer, until it fills half of the image",
-            "skew": "tilt the board, 30 to 45 degrees, in several directions",
+            "tilt": "tilt the board, 30 to 45 degrees, in several directions",
         }[name]

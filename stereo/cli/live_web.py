@@ -6,12 +6,12 @@ import threading
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import click
 
 from calib import RectifiedRig, StereoRig
+from stereo.closing import Closing
 from stereo.errors import InputError, StereoError
 from stereo.frame import StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stereo.sources.record import Recorder
 
 
-class RecordSwitch:
+class RecordSwitch(Closing):
     """Records the frames it is handed while it is on."""
 
     def __init__(self, source: StereoSource, calibration: StereoRig | RectifiedRig | None) -> None:
@@ -63,15 +63,8 @@ class RecordSwitch:
             raise failed
         return str(before.folder)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Stop, if it records. Raises OutputError as ``switch``."""
         if self._recorder is not None:
             self.switch(False)
 

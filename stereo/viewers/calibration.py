@@ -105,7 +105,7 @@ def _footer(step: Step, width: int) -> RGB:
     """Bars for x, y, size and tilt on the left, figures on the right."""
     strip = np.full((130, width, 3), _PAPER, np.uint8)
     full = width // 2 - 210
-    names = {"x": "left to right", "y": "top to bottom", "size": "near and far", "skew": "tilted"}
+    names = {"x": "left to right", "y": "top to bottom", "size": "near and far", "tilt": "tilted"}
     for row, (name, share) in enumerate(step.feedback.progress.items()):
         y = 16 + 28 * row
         _write(strip, names.get(name, name), 14, y + 14, 0.5, 140)

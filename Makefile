@@ -88,5 +88,8 @@ arm64: drivers  # the same bits on ARM64? Needs g++-aarch64-linux-gnu and qemu-u
 sample-data: $(DEV)
 	$(BIN)/python -m stereo.synthetic sample_data
 
+fresh:  # the two commands on a minimal Debian (RELEASE=bookworm or trixie); root, a few minutes
+	tools/fresh.sh
+
 clean:
 	rm -rf $(VENV) demo_output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

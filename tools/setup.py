@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import tomllib
 from importlib import metadata
@@ -41,41 +42,52 @@ def run(constraints: str) -> None:
     wanted = [name for name in project["project"]["dependencies"] if not name.startswith(LATER)]
     say("downloading numpy, opencv-python and what else the main job needs (200 MB)")
     pip("-c", constraints, *wanted, *project["dependency-groups"]["build"])
-    mend_system("cv2", "to read images and open windows", compiler=True)
+    mend_system("cv2", "(images and windows)", compiler=True)
     if not loads("cv2"):
         use_headless_opencv()
     say("compiling the native matcher (half a minute)")
     pip("--no-deps", "--no-build-isolation", "-e", str(REPO))
     if not loads("stereo._native"):
-        say("it did not compile: OpenCV's matcher is used, which is slower and less accurate")
+        say("it was not compiled: OpenCV's matcher is used, which is slower and less accurate")
 
 
 def dev(constraints: str) -> None:
     """Install everything else."""
     say(f"downloading {LATER} and the development tools (500 MB)")
     pip("-c", constraints, "stereo-depth[dev]")
-    mend_system(LATER, "for cloud filters and the 3-D window")
+    mend_system(LATER, "(cloud filters, the 3-D window)")
 
 
 def mend_system(module: str, use: str, *, compiler: bool = False) -> None:
     """Install the system packages that a module, or the compiling of ours, lacks; or name them."""
-    from stereo import system  # imports click's neighbour lazy_loader: there only now
+    from stereo import system  # only now: it needs lazy_loader
 
     libraries = system.missing_libraries(module)
-    why = [f"{module} {use}"] * bool(libraries)
-    if compiler := compiler and not any(map(shutil.which, ("c++", "g++", "clang++"))):
-        why.append("a C++ compiler for the native matcher")
-    if not why:
+    tools = compiling_packages() if compiler else []
+    if not libraries and not tools:
         return
     apt = apt_get()
     if apt:
         subprocess.run([*apt, "update", "-qq"], check=False)
-    names = system.packages(libraries) + ["g++"] * compiler
-    say(f"this system lacks {' '.join(names)}: {', and '.join(why)}")
+    names = system.packages(libraries) + tools
+    why = [f"{module} {use}"] * bool(libraries) + ["our native matcher (to be compiled)"] * bool(
+        tools
+    )
+    say(f"this system lacks what {' and '.join(why)} needs: {' '.join(names)}")
     if apt:
         say("installing them with apt-get")
     if not apt or not apt_install(apt, names):
-        say(f"go on without; to have them, type:\n    {system.install_line(names)} && make clean")
+        say(
+            f"going on without; to have them, type:\n    {system.install_line(names)} && make clean"
+        )
+
+
+def compiling_packages() -> list[str]:
+    """The packages that compiling our module lacks: a C++ compiler, the headers of this Python."""
+    has_compiler = any(map(shutil.which, ("c++", "g++", "clang++")))
+    has_headers = Path(sysconfig.get_path("include"), "Python.h").is_file()
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return ["g++"] * (not has_compiler) + [f"libpython{version}-dev"] * (not has_headers)
 
 
 def apt_get() -> list[str]:

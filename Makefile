@@ -87,6 +87,10 @@ arm64: drivers  # the same bits on ARM64? Needs g++-aarch64-linux-gnu and qemu-u
 
 sample-data: $(DEV)
 	$(BIN)/python -m stereo.synthetic sample_data
+	$(BIN)/python tools/pack_sample.py
+
+dist:  # sdist and manylinux wheel, the wheel tried in an empty environment
+	tools/dist.sh
 
 fresh:  # the two commands on a minimal Debian (RELEASE=bookworm or trixie); root, a few minutes
 	tools/fresh.sh

@@ -16,7 +16,7 @@ echo 'dist: building the sdist, and the wheel from it'
 PIP_CONSTRAINT=$constraints build/dist/bin/python -m build -o build/dist/out . >build/dist/log 2>&1 ||
   { cat build/dist/log; exit 1; }
 mv build/dist/out/*.tar.gz dist/
-PATH=$PWD/build/dist/bin:$PATH auditwheel -q repair -w dist build/dist/out/*.whl
+PATH=$PWD/build/dist/bin:$PATH auditwheel repair -w dist build/dist/out/*.whl
 rm -r build/dist/out
 ls -sh dist
 

@@ -38,7 +38,7 @@ echo "dist: stereo demo took $took ms"
 # the snippet, with the pair that the package brings
 room=$(python -c 'from stereo.cli.demo import ROOM; print(ROOM)')
 sed -n '/^```python$/,/^```$/{//!p;/^```$/q}' "$readme" |
-  sed "s#sample_data/room/\(left\|right\).png#$room/\1.jpg#; s#sample_data/room#$room#" >snippet.py
+  sed "s#sample_data/room/\(left\|right\).png#$room/\1.jpg#g; s#sample_data/room#$room#" >snippet.py
 grep -q "$room" snippet.py
 python snippet.py
 echo 'dist: the snippet of the README ran'

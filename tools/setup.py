@@ -45,10 +45,13 @@ def run(constraints: str) -> None:
     mend_system("cv2", "(images and windows)", compiler=True)
     if not loads("cv2"):
         use_headless_opencv()
-    say("compiling the native matcher (half a minute)")
+    can_compile = not compiling_packages()
+    if can_compile:
+        say("compiling the native matcher (half a minute)")
     pip("--no-deps", "--no-build-isolation", "-e", str(REPO))
     if not loads("stereo._native"):
-        say("it was not compiled: OpenCV's matcher is used, which is slower and less accurate")
+        why = "it did not compile" if can_compile else "nothing to compile with"
+        say(f"{why}: OpenCV's matcher is used, which is slower and less accurate")
 
 
 def dev(constraints: str) -> None:
@@ -118,7 +121,7 @@ def apt_install(apt: list[str], names: list[str]) -> bool:
 def use_headless_opencv() -> None:
     """Lay the OpenCV that needs no system library over the one that does not load."""
     version = metadata.version("opencv-python")
-    say("so opencv-python-headless takes its place: everything but windows works (no 2-D window)")
+    say("opencv-python-headless takes cv2's place: it needs none of them, and opens no windows")
     pip("--no-deps", f"opencv-python-headless=={version}")
 
 

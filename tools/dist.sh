@@ -30,10 +30,9 @@ cd "$place"
 bin=$place/venv/bin
 export PATH=$bin:/bin CC=false CXX=false
 python -c 'from stereo.matching import sgm; assert sgm.is_available(), "no native matcher"'
-start=$(date +%s%N)
-stereo demo
-took=$((($(date +%s%N) - start) / 1000000))
-echo "dist: stereo demo took $took ms"
+SECONDS=0
+time stereo demo
+took=$SECONDS
 
 # the snippet, with the pair that the package brings
 room=$(python -c 'from stereo.cli.demo import ROOM; print(ROOM)')
@@ -42,4 +41,4 @@ sed -n '/^```python$/,/^```$/{//!p;/^```$/q}' "$readme" |
 grep -q "$room" snippet.py
 python snippet.py
 echo 'dist: the snippet of the README ran'
-[ "$took" -lt "${LIMIT_MS:-5000}" ] || { echo 'dist: the demo took five seconds or more'; exit 1; }
+[ "$took" -lt 5 ] || { echo 'dist: the demo took five seconds or more'; exit 1; }

@@ -20,6 +20,7 @@ from support import Cli, textured_pair
 from calib import load_rig
 from stereo.cli.main import _COMMANDS
 from stereo.files import outputs
+from stereo.frame import PointCloud
 
 
 @pytest.fixture
@@ -440,6 +441,22 @@ def test_view_draws_every_kind_of_result(
     assert ended.code == 2
     assert "nothing.ply" in ended.err
     assert cli("view", out / "summary.json").code == 2
+
+
+def test_view_without_open3d_draws_and_says_why(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import stereo.cli.view as view
+
+    point = np.ones((1, 3), np.float32)
+    outputs.write_ply(tmp_path / "a.ply", PointCloud(point, point.astype(np.uint8)))
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setattr(view, "find_spec", lambda name: None)
+    ended = cli("view", tmp_path / "a.ply")
+    assert ended.code == 0
+    assert "needs open3d" in ended.err
+    assert "no window; drawn into a file" in ended.err
+    assert (tmp_path / "a_view.png").is_file()
 
 
 def test_doctor_names_versions_and_what_is_missing(

@@ -40,7 +40,7 @@ def run(constraints: str) -> None:
     """Install what the main job needs, then our own package, compiled."""
     project = tomllib.loads((REPO / "pyproject.toml").read_text())
     wanted = [name for name in project["project"]["dependencies"] if not name.startswith(LATER)]
-    say("downloading numpy, opencv-python and what else the main job needs (200 MB)")
+    say("installing numpy, opencv-python and what else the main job needs (200 MB to download)")
     pip("-c", constraints, *wanted, *project["dependency-groups"]["build"])
     mend_system("cv2", "(images and windows)", compiler=True)
     if not loads("cv2"):
@@ -56,7 +56,7 @@ def run(constraints: str) -> None:
 
 def dev(constraints: str) -> None:
     """Install everything else."""
-    say(f"downloading {LATER} and the development tools (500 MB)")
+    say(f"installing {LATER} and the development tools (500 MB to download)")
     pip("-c", constraints, "stereo-depth[dev]")
     mend_system(LATER, "(cloud filters, the 3-D window)")
 

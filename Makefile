@@ -1,33 +1,68 @@
 # make demo: set up and run the main job    make test: set up and test
 # make check: linters and types             make bench: figures (needs ../shared/data)
+# make lock, newest, oldest: the versions   make dist: sdist and wheel      make fresh: all of it
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+CONSTRAINTS := constraints.txt
 
-.PHONY: demo test check bench sanitize drivers profile arm64 sample-data setup clean
+RUN := $(VENV)/.run
+DEV := $(VENV)/.dev
+LOCKED := pyproject.toml --extra dev --extra bench --group build
+UV := build/uv/bin/uv
+NATIVE := native/CMakeLists.txt $(wildcard native/src/*.* native/src/simd/*)
 
-setup: $(STAMP)
+.PHONY: demo test check bench sanitize drivers profile arm64 sample-data setup clean force
+.PHONY: lock newest oldest dist fresh
 
-$(STAMP): pyproject.toml $(wildcard native/CMakeLists.txt native/src/* native/src/simd/*)
-	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v <= (3, 13) else "Python 3.11 to 3.13 is needed, this is %d.%d; say make PYTHON=python3.12" % v)'
-	$(PYTHON) -m venv $(VENV) || { echo 'no venv: sudo apt-get install python3-venv'; exit 1; }
-	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[dev]'
-	@$(BIN)/stereo doctor > $(VENV)/doctor.txt || { cat $(VENV)/doctor.txt; exit 1; }
+setup: $(DEV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed, this is %d.%d; say make PYTHON=python3.12" % sys.version_info[:2])'
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo 'no venv: sudo apt-get install python3-venv'; exit 1; }
+
+# the editable install knows each module by its place: when one moved, it is made anew
+$(VENV)/modules.txt: force | $(BIN)/python
+	@find stereo calib -name '*.py' | LC_ALL=C sort > $@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(RUN): tools/setup.py stereo/system.py pyproject.toml $(CONSTRAINTS) $(NATIVE) $(VENV)/modules.txt
+	@$(BIN)/python tools/setup.py run -c $(CONSTRAINTS)
 	@touch $@
 
-demo: $(STAMP)
+$(DEV): $(RUN)
+	@$(BIN)/python tools/setup.py dev -c $(CONSTRAINTS)
+	@touch $@
+
+demo: $(RUN)
 	$(BIN)/stereo demo -o demo_output
 
-test: $(STAMP)
+test: $(DEV)
 	$(BIN)/python -m pytest -n auto
 
-check: $(STAMP)
+check: $(DEV)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(STAMP)
+lock: $(UV)  # the newest versions become the known-good ones: commit what `make test` approves of
+	$(UV) pip compile -q --universal --python-version 3.11 --upgrade $(LOCKED) -o $(CONSTRAINTS) \
+		--annotation-style line --custom-compile-command 'make lock'
+
+newest:  # do today's releases work?
+	rm -rf build/newest
+	$(MAKE) test VENV=build/newest CONSTRAINTS=/dev/null
+
+oldest: $(UV)  # do the lowest versions that pyproject.toml allows?
+	rm -rf build/oldest
+	$(UV) pip compile -q --resolution lowest-direct $(LOCKED) -o build/oldest.txt
+	$(MAKE) test VENV=build/oldest CONSTRAINTS=build/oldest.txt
+
+$(UV):
+	$(PYTHON) -m venv build/uv
+	build/uv/bin/python -m pip install -q --disable-pip-version-check uv
+
+bench: $(DEV)
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/stages.py
@@ -50,8 +85,15 @@ arm64: drivers  # the same bits on ARM64? Needs g++-aarch64-linux-gnu and qemu-u
 	build/drivers/stress > build/drivers/bits
 	qemu-aarch64 build/arm64/stress | diff build/drivers/bits -
 
-sample-data: $(STAMP)
+sample-data: $(DEV)
 	$(BIN)/python -m stereo.synthetic sample_data
+	$(BIN)/python tools/pack_sample.py
+
+dist:  # sdist and manylinux wheel, the wheel tried in an empty environment
+	tools/dist.sh
+
+fresh:  # the two commands on a minimal Debian (RELEASE=bookworm or trixie); root, a few minutes
+	tools/fresh.sh
 
 clean:
 	rm -rf $(VENV) demo_output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -172,8 +172,7 @@ def _open3d() -> ModuleType:
         import open3d
     except (ImportError, OSError) as error:
         raise MissingLibraryError(
-            f"open3d does not load ({error}); on Debian or Ubuntu: "
-            "sudo apt-get install libgl1 libegl1 libgomp1 libusb-1.0-0; `stereo doctor` tells more"
+            f"this needs open3d, which does not load ({error}): `stereo doctor` says what mends it"
         ) from error
     return open3d
 

@@ -14,22 +14,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-APT = {
-    "cv2": "sudo apt-get install libgl1 libglib2.0-0",
-    "open3d": "sudo apt-get install libgl1 libegl1 libgomp1 libusb-1.0-0",
-}
-"""import name -> the line that brings its system libraries on Debian and Ubuntu."""
+from stereo.system import install_line, missing_libraries, packages
 
 LIBRARIES = {
     "numpy": "numpy",
     "scipy": "scipy",
     "cv2": "opencv-python",
-    "open3d": "open3d",
     "click": "click",
+    "lazy_loader": "lazy_loader",
     "yaml": "PyYAML",
+    "threadpoolctl": "threadpoolctl",
     "rich": "rich",
+    "open3d": "open3d",
 }
 """import name -> distribution name."""
+
+OPTIONAL = {"open3d": "cloud filters and the 3-D window"}
+"""import name -> what works only with it; everything else works without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Finding:
     """Version, or what is wrong."""
     mend: str | None = None
     """The line that mends it."""
+    needed: bool = True
+    """Whether the main job needs it."""
 
 
 def examine() -> list[Finding]:
@@ -58,31 +61,61 @@ def examine() -> list[Finding]:
     ]
 
 
+def is_well(findings: list[Finding]) -> bool:
+    """Whether nothing that the main job needs is missing."""
+    return all(finding.ok or not finding.needed for finding in findings)
+
+
 def as_json(findings: list[Finding]) -> dict[str, Any]:
     """Return the findings as one object."""
     return {
-        "ok": all(finding.ok for finding in findings),
+        "ok": is_well(findings),
         "findings": [asdict(finding) for finding in findings],
     }
 
 
 def _python() -> Finding:
-    version = platform.python_version()
-    ok = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Finding("python", ok, version, None if ok else "install Python 3.11, 3.12 or 3.13")
+    ok = sys.version_info >= (3, 11)
+    mend = None if ok else "install Python 3.11 or newer"
+    return Finding("python", ok, platform.python_version(), mend)
 
 
 def _library(module: str, distribution: str) -> Finding:
+    needed = module not in OPTIONAL
+    without = "" if needed else f"; {OPTIONAL[module]} need it, nothing else does"
     try:
         version = metadata.version(distribution)
     except metadata.PackageNotFoundError:
-        return Finding(module, False, "not installed", f"pip install {distribution}")
+        mend = f"pip install {distribution}"
+        if module == "open3d" and sys.version_info >= (3, 15):
+            mend = "use Python 3.14 or older: open3d has no wheels for later ones"
+        return Finding(module, False, f"not installed{without}", mend, needed)
     tried = _try(f"import {module}")
     if tried.returncode == 0:
-        return Finding(module, True, version)
+        return Finding(module, True, version + _variant(module), needed=needed)
     reason = (tried.stderr.strip().splitlines() or ["aborted"])[-1]
-    mend = APT.get(module, f"pip install --force-reinstall {distribution}")
-    return Finding(module, False, f"{version}, but: {reason}", mend)
+    return Finding(
+        module, False, f"{version}, but: {reason}{without}", _mend(module, distribution), needed
+    )
+
+
+def _variant(module: str) -> str:
+    """Whether OpenCV is the build that needs no system library (tools/setup.py may take it)."""
+    if module != "cv2":
+        return ""
+    try:
+        metadata.version("opencv-python-headless")
+    except metadata.PackageNotFoundError:
+        return ""
+    return " (headless: it opens no windows)"
+
+
+def _mend(module: str, distribution: str) -> str:
+    """The system packages that the library lacks; where none, it is the library that is broken."""
+    missing = missing_libraries(module)
+    if missing:
+        return install_line(packages(missing))
+    return f"pip install --force-reinstall {distribution}"
 
 
 def _try(code: str) -> subprocess.CompletedProcess[str]:
@@ -104,7 +137,9 @@ def _video() -> Finding:
         "print(', '.join(r.getBackendName(b) for b in r.getBackends()))"
     )
     if tried.returncode != 0:
-        return Finding("video back-ends", False, "cv2 does not load", APT["cv2"])
+        return Finding(
+            "video back-ends", False, "cv2 does not load", _mend("cv2", LIBRARIES["cv2"])
+        )
     return Finding("video back-ends", True, tried.stdout.strip())
 
 
@@ -127,5 +162,5 @@ def _native_matcher() -> Finding:
         "native matcher",
         True,
         "not built: OpenCV's SGBM is used, which is slower and less accurate",
-        "sudo apt-get install g++ && pip install --force-reinstall --no-deps stereo-depth",
+        f"{install_line(['g++'])} && pip install --force-reinstall --no-deps stereo-depth",
     )

@@ -17,8 +17,7 @@ GEOMETRY = StereoGeometry(500, 0.1, 3, 2)
 def test_arrays_become_read_only_but_the_callers_stays_writable() -> None:
     mine = GRAY.copy()
     frame = StereoFrame(mine, mine)
-    with pytest.raises(ValueError, match="read-only"):
-        frame.left[0, 0] = 1
+    assert not frame.left.flags.writeable
     mine[0, 0] = 1
 
 

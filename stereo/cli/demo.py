@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_data" / "room"
+ROOM = Path(__file__).resolve().parents[1] / "synthetic" / "room"
+"""The sample pair that travels in the package; ``make sample-data`` makes it."""
 
 
 @click.command("demo")
@@ -24,9 +25,8 @@ def demo_command(ctx: click.Context, out: Path) -> int:
     from stereo.cli.run import run_command
     from stereo.cli.view import view_command
 
-    samples = SAMPLES if SAMPLES.is_dir() else _render(out / "room")
-    arguments = [str(samples / "left.png"), str(samples / "right.png")]
-    arguments += ["--calib", str(samples / "rig.yaml"), "-o", str(out), "--min-depth-m", "1"]
+    arguments = [str(ROOM / "left.jpg"), str(ROOM / "right.jpg")]
+    arguments += ["--calib", str(ROOM / "rig.yaml"), "-o", str(out), "--min-depth-m", "1"]
     code = run_command.main(arguments, "stereo run", standalone_mode=False)
     view_command.main(
         [str(out / "cloud.ply"), "-o", str(out / "cloud.png")], "stereo view", standalone_mode=False
@@ -39,15 +39,3 @@ def demo_command(ctx: click.Context, out: Path) -> int:
     ):
         click.echo(f"  {out / name}   {what}")
     return int(code or 0)
-
-
-def _render(folder: Path) -> Path:
-    """Make the sample pair where the package came without it (a wheel)."""
-    from stereo.synthetic import make_sample_rig, room_scene
-    from stereo.synthetic.sample_data import write_room
-
-    def say(text: str) -> None:
-        click.echo(text, err=True)
-
-    write_room(folder, room_scene(), make_sample_rig(), say=say)
-    return folder

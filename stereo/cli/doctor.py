@@ -11,7 +11,7 @@ import click
 from stereo._version import __version__
 from stereo.cli.groups import json_option
 from stereo.doctor import as_json as findings_as_json
-from stereo.doctor import examine
+from stereo.doctor import examine, is_well
 
 if TYPE_CHECKING:
     from stereo.sources.devices import Device
@@ -32,10 +32,11 @@ def doctor_command(cameras: bool, as_json: bool) -> int:
     else:
         click.echo(f"stereo-depth {__version__}")
         for finding in findings:
-            click.echo(f"{'ok ' if finding.ok else 'BAD'} {finding.name:<16} {finding.detail}")
+            mark = "ok " if finding.ok else "BAD" if finding.needed else "-- "
+            click.echo(f"{mark} {finding.name:<16} {finding.detail}")
             if finding.mend:
                 click.echo(f"    mend it: {finding.mend}")
-    return 0 if all(finding.ok for finding in findings) else 1
+    return 0 if is_well(findings) else 1
 
 
 def _show_cameras(devices: list[Device], *, as_json: bool) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -34,7 +35,8 @@ def view_command(file: Path, out: Path | None, yaw_deg: float, pitch_deg: float)
     target = out or file.with_name(file.stem + "_view.png")
     outputs.write_image_png(target, picture)
     if out is None:
-        click.echo("no display; drawn into a file instead", err=True)
+        why = "no window" if has_display() else "no display"
+        click.echo(f"{why}; drawn into a file instead", err=True)
     click.echo(str(target))
 
 
@@ -56,6 +58,9 @@ def _picture(file: Path, yaw_deg: float, pitch_deg: float) -> NDArray[np.uint8]:
 def _show_window(file: Path, picture: NDArray[np.uint8]) -> bool:
     """Open a window in a process of its own, since a broken display aborts it."""
     if file.suffix.lower() in clouds.SUFFIXES:
+        if find_spec("open3d") is None:
+            click.echo("the 3-D window needs open3d; `stereo doctor` says how to get it", err=True)
+            return False
         code = (
             "import sys, open3d as o3d; c = o3d.io.read_point_cloud(sys.argv[1]); "
             "c.transform([[1,0,0,0],[0,-1,0,0],[0,0,-1,0],[0,0,0,1]]); "

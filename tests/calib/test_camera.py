@@ -275,8 +275,7 @@ def test_cameras_cannot_be_changed_and_do_not_share_the_callers_array() -> None:
     camera = Camera("pinhole", SIZE, mine)
     mine[0, 0] = 1
     assert camera.K[0, 0] == 500
-    with pytest.raises(ValueError, match="read-only"):
-        camera.K[0, 0] = 1
+    assert not camera.K.flags.writeable
     with pytest.raises(FrozenInstanceError):
         camera.model = "fisheye"  # type: ignore[misc]
 

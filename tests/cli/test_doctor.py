@@ -22,6 +22,7 @@ def test_doctor_names_versions_and_what_is_missing(
         return subprocess.CompletedProcess(code, 1, "", "ImportError: libGL.so.1: cannot open")
 
     monkeypatch.setattr(doctor, "_try", broken)
+    monkeypatch.setattr(doctor, "missing_libraries", lambda module: ["libGL.so.1"])
     ended = cli("doctor")
     assert ended.code == 1
     assert "libGL.so.1" in ended.out

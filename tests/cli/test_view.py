@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 from support import METRIC, Cli
 
+from stereo.cli import view
+from stereo.cloud import PointCloud
 from stereo.result import OUTPUTS
 
 
@@ -31,3 +34,17 @@ def test_view_draws_every_kind_of_result(
     assert ended.code == 2
     assert "nothing.ply" in ended.err
     assert cli("view", out / "summary.json").code == 2
+
+
+def test_view_without_open3d_draws_and_says_why(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = np.ones((1, 3), np.float32)
+    PointCloud(point, point.astype(np.uint8)).save(tmp_path / "a.ply")
+    monkeypatch.setenv("DISPLAY", ":99")
+    monkeypatch.setattr(view, "find_spec", lambda name: None)
+    ended = cli("view", tmp_path / "a.ply")
+    assert ended.code == 0
+    assert "needs open3d" in ended.err
+    assert "no window; drawn into a file" in ended.err
+    assert (tmp_path / "a_view.png").is_file()

@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test check bench sanitize drivers profile arm64 sample-data setup clean
+.PHONY: demo test check bench sanitize drivers profile arm64 sample-data docs pictures setup clean
 
 setup: $(STAMP)
 
@@ -52,6 +52,14 @@ arm64: drivers  # the same bits on ARM64? Needs g++-aarch64-linux-gnu and qemu-u
 
 sample-data: $(STAMP)
 	$(BIN)/python -m stereo.synthetic sample_data
+
+docs: $(STAMP)  # the site, in site/: open site/index.html, no server needed
+	@$(BIN)/python -c 'import mkdocs, material, mkdocstrings, latex2mathml' 2>/dev/null \
+		|| $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+pictures: $(STAMP)  # docs/pictures/ anew, from sample_data; needs Debian's chromium
+	$(BIN)/python tools/pictures.py
 
 clean:
 	rm -rf $(VENV) demo_output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

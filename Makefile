@@ -56,7 +56,7 @@ sample-data: $(STAMP)
 docs: $(STAMP)  # the site, in site/: open site/index.html, no server needed
 	@$(BIN)/python -c 'import mkdocs, material, mkdocstrings, latex2mathml' 2>/dev/null \
 		|| $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 pictures: $(STAMP)  # docs/pictures/ anew, from sample_data; needs Debian's chromium
 	$(BIN)/python tools/pictures.py

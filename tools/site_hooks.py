@@ -13,6 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+_TREE = re.compile(r"<p>([^<]*\n├──[^<]*)</p>")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -25,9 +26,14 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Lead to the notebook's page rather than to its file."""
+    return markdown.replace("(library.ipynb)", "(notebook.md)")
+
+
 def on_page_content(content: str, **_: Any) -> str:
-    """Draw formulas once and for all: a browser needs no script for them."""
-    return _FORMULA.sub(_as_mathml, content)
+    """Draw formulas once and for all, and keep the lines of trees in docstrings."""
+    return _TREE.sub(r"<pre><code>\1</code></pre>", _FORMULA.sub(_as_mathml, content))
 
 
 def _as_mathml(found: re.Match[str]) -> str:
@@ -37,10 +43,8 @@ def _as_mathml(found: re.Match[str]) -> str:
 
 def _seen_from_docs(readme: str) -> str:
     """The README with its links turned to the site; what is not part of it becomes plain text."""
-    inside = readme.replace("](docs/", "](").replace('src="docs/', 'src="')
-    return re.sub(
-        r"(?<!!)\[([^\]]+)\]\((?!http|#|[\w/]+\.(?:md|ipynb)[)#])[^)]*\)", r"`\1`", inside
-    )
+    plain = re.sub(r"(?<!!)\[([^\]]+)\]\((?!docs/|https?:|#)[^)]*\)", r"`\1`", readme)
+    return plain.replace("](docs/", "](").replace('src="docs/', 'src="')
 
 
 def _as_markdown(notebook: dict[str, Any]) -> str:

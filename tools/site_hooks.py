@@ -1,16 +1,26 @@
-"""What ``make docs`` does beside mkdocs: formulas to MathML, the notebook to a page."""
+"""What ``make docs`` does beside mkdocs: formulas to MathML, pages that are written elsewhere.
+
+The README is the first page; the notebook is run, and becomes a page with what it prints; the help
+of every command follows docs/commands.md.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import html
+import io
 import json
 import re
 from pathlib import Path
 from typing import Any
 
+import click
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from stereo.cli.main import cli
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 _TREE = re.compile(r"<p>([^<]*\n├──[^<]*)</p>")
@@ -20,14 +30,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the README as the first page, and docs/library.ipynb as another."""
     docs = Path(config.docs_dir)
     readme = (docs.parent / "README.md").read_text()
-    notebook = json.loads((docs / "library.ipynb").read_text())
     files.append(File.generated(config, "index.md", content=_seen_from_docs(readme)))
-    files.append(File.generated(config, "notebook.md", content=_as_markdown(notebook)))
+    files.append(File.generated(config, "notebook.md", content=_run(docs / "library.ipynb")))
     return files
 
 
-def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Lead to the notebook's page rather than to its file."""
+def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
+    """Lead to the notebook's page rather than to its file; add the help of every command."""
+    if page.file.src_uri == "commands.md":
+        markdown += _help_of_commands()
     return markdown.replace("(library.ipynb)", "(notebook.md)")
 
 
@@ -47,9 +58,30 @@ def _seen_from_docs(readme: str) -> str:
     return plain.replace("](docs/", "](").replace('src="docs/', 'src="')
 
 
-def _as_markdown(notebook: dict[str, Any]) -> str:
-    parts = []
-    for cell in notebook["cells"]:
+def _run(notebook: Path) -> str:
+    """The notebook as a page: text, code, and what the code printed just now."""
+    parts: list[str] = []
+    names: dict[str, Any] = {}
+    for cell in json.loads(notebook.read_text())["cells"]:
         text = "".join(cell["source"])
-        parts.append(text if cell["cell_type"] == "markdown" else f"```python\n{text}\n```")
+        if cell["cell_type"] == "markdown":
+            parts.append(text)
+            continue
+        printed = io.StringIO()
+        with contextlib.chdir(notebook.parent), contextlib.redirect_stdout(printed):
+            exec(compile(text, notebook.name, "exec"), names)
+        parts.append(f"```python\n{text}\n```")
+        if printed.getvalue():
+            parts.append(f"```text\n{printed.getvalue()}```")
+    return "\n\n".join(parts) + "\n"
+
+
+def _help_of_commands() -> str:
+    top = click.Context(cli, info_name="stereo")
+    parts = ["\n\n## Help of every command"]
+    for name in cli.list_commands(top):
+        command = cli.get_command(top, name)
+        assert command is not None
+        text = command.get_help(click.Context(command, top, name, max_content_width=88))
+        parts.append(f"### stereo {name}\n\n```text\n{text}\n```")
     return "\n\n".join(parts) + "\n"

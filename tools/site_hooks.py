@@ -20,6 +20,8 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
+import calib
+import stereo
 from stereo.cli.main import cli
 
 _FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
@@ -36,9 +38,11 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, **_: Any) -> str:
-    """Lead to the notebook's page rather than to its file; add the help of every command."""
+    """Lead to the notebook's page rather than to its file; add what is made from the code."""
     if page.file.src_uri == "commands.md":
         markdown += _help_of_commands()
+    if page.file.src_uri == "api.md":
+        markdown += _unlisted(markdown)
     return markdown.replace("(library.ipynb)", "(notebook.md)")
 
 
@@ -74,6 +78,16 @@ def _run(notebook: Path) -> str:
         if printed.getvalue():
             parts.append(f"```text\n{printed.getvalue()}```")
     return "\n\n".join(parts) + "\n"
+
+
+def _unlisted(reference: str) -> str:
+    """Public names that docs/api.md has not given a place yet."""
+    public = [
+        f"{package.__name__}.{name}" for package in (stereo, calib) for name in package.__all__
+    ]
+    listed = set(re.findall(r"^::: (\S+)", reference, re.MULTILINE))
+    new = [name for name in public if name not in listed and not name.endswith(("Error", "__"))]
+    return "\n\n## More\n\n" + "\n".join(f"::: {name}" for name in new) if new else ""
 
 
 def _help_of_commands() -> str:

@@ -13,7 +13,7 @@ UV := build/uv/bin/uv
 NATIVE := native/CMakeLists.txt $(wildcard native/src/*.* native/src/simd/*)
 
 .PHONY: demo test check bench sanitize drivers profile arm64 sample-data setup clean force
-.PHONY: lock newest oldest dist fresh
+.PHONY: lock newest oldest dist fresh docs pictures
 
 setup: $(DEV)
 
@@ -94,6 +94,14 @@ dist:  # sdist and manylinux wheel, the wheel tried in an empty environment
 
 fresh:  # the two commands on a minimal Debian (RELEASE=bookworm or trixie); root, a few minutes
 	tools/fresh.sh
+
+docs: $(DEV)  # the site, in site/: open site/index.html, no server needed
+	@$(BIN)/python -c 'import mkdocs, material, mkdocstrings, latex2mathml' 2>/dev/null \
+		|| $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+pictures: $(DEV)  # docs/pictures/ anew, from sample_data; needs Debian's chromium
+	$(BIN)/python tools/pictures.py
 
 clean:
 	rm -rf $(VENV) demo_output build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

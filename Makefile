@@ -96,8 +96,9 @@ fresh:  # the two commands on a minimal Debian (RELEASE=bookworm or trixie); roo
 	tools/fresh.sh
 
 docs: $(DEV)  # the site, in site/: open site/index.html, no server needed
-	@$(BIN)/python -c 'import mkdocs, material, mkdocstrings, latex2mathml' 2>/dev/null \
-		|| $(BIN)/python -m pip install -q --disable-pip-version-check -e '.[docs]'
+	@$(BIN)/python -c 'import material, mkdocstrings, latex2mathml' 2>/dev/null \
+		|| $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["docs"], sep="\n")' \
+		| $(BIN)/python -m pip install -q --disable-pip-version-check -c $(CONSTRAINTS) -r /dev/stdin
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 pictures: $(DEV)  # docs/pictures/ anew, from sample_data; needs Debian's chromium

@@ -67,7 +67,7 @@ class OpenOptions(SwapOptions):
     gain: float | None = option(type=float, help="Fixed gain, in the driver's unit.")
     max_skew_ms: float | None = option(
         type=float,
-        help="Largest time between the two images of a pair.  [default: half a frame]",
+        help="Largest time between the two images of a pair.  [default: two fifths of a frame]",
     )
     give_up_after_s: float = option(
         type=float,

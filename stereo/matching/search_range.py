@@ -1,6 +1,6 @@
 """Which disparities a pair needs: found from the pair itself, or from the depths of interest.
 
-The pair is matched at about a quarter of its width and an eighth of its height, over every
+The pair is matched at 180 columns (at most 0.30 of its width) and half as many rows, over every
 disparity that its width allows. A whole map at low resolution is more robust than sparse key
 points, covers surfaces that have none, and costs less than their descriptors.
 """

@@ -29,6 +29,15 @@ def sample_data() -> Path:
     return REPO / "sample_data"
 
 
+@pytest.fixture(scope="session")
+def open3d() -> None:
+    """Skips where open3d does not load: it is optional, and so are the libraries it needs."""
+    try:
+        import open3d  # noqa: F401
+    except (ImportError, OSError) as error:
+        pytest.skip(f"open3d does not load: {error}")
+
+
 @pytest.fixture
 def cli(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
     """The command line in this process, its errors caught where users' are."""

@@ -125,6 +125,7 @@ def test_crop_keeps_what_is_inside() -> None:
         crop(cloud, (0, 0, 0), (1, -1, 1))
 
 
+@pytest.mark.usefixtures("open3d")
 def test_thinning_keeps_one_point_per_voxel() -> None:
     cloud = point_cloud(plane())
     thinned = thin(cloud, 0.1)
@@ -136,12 +137,14 @@ def test_thinning_keeps_one_point_per_voxel() -> None:
         thin(cloud, 1e-12)
 
 
+@pytest.mark.usefixtures("open3d")
 def test_lonely_points_are_removed() -> None:
     cleaned = remove_outliers(point_cloud(plane(0.001)))
     assert cleaned.points[:, 2].max() < 3
     assert len(cleaned) > 1000
 
 
+@pytest.mark.usefixtures("open3d")
 def test_normals_of_a_wall_point_at_the_camera() -> None:
     cloud = with_normals(crop(point_cloud(plane()), (-9, -9, 0), (9, 9, 5)))
     assert cloud.normals is not None

@@ -118,6 +118,7 @@ def test_clouds_come_back_bit_for_bit(tmp_path: Path, n: int, normals: bool) -> 
         assert b"unit: metre" in path.read_bytes()[:400]
 
 
+@pytest.mark.usefixtures("open3d")
 def test_open3d_reads_our_clouds(tmp_path: Path) -> None:
     import open3d as o3d
 

@@ -68,11 +68,19 @@ def test_results_and_clouds_are_saved_and_come_back(tmp_path: Path) -> None:
     cloud = result.cloud()
     cloud.save(tmp_path / "a.pcd")
     np.testing.assert_array_equal(PointCloud.load(tmp_path / "a.pcd").points, cloud.points)
-    assert len(cloud.to_open3d().points) == len(cloud)
     with pytest.raises(InputError, match=r"a\.xyz: a cloud ends in \.ply or \.pcd"):
         cloud.save(tmp_path / "a.xyz")
     with pytest.raises(InputError, match="unknown output 'depht'"):
         result.save(tmp_path / "out", outputs=["depht"])
+
+
+@pytest.mark.usefixtures("open3d")
+def test_a_cloud_becomes_open3ds() -> None:
+    pair = textured_pair(10.0)
+    cloud = compute_depth(pair.left, pair.right, GEOMETRY).cloud()
+    theirs = cloud.to_open3d()
+    np.testing.assert_allclose(np.asarray(theirs.points), cloud.points)
+    np.testing.assert_allclose(np.asarray(theirs.colors) * 255, cloud.colors, atol=1e-9)
 
 
 def test_what_is_printed_is_one_line() -> None:

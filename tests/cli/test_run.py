@@ -42,6 +42,7 @@ def test_run_writes_every_output_and_they_agree(
     assert np.median(cloud.points[:, 2]) == pytest.approx(5, rel=0.01)
 
 
+@pytest.mark.usefixtures("open3d")
 def test_run_on_raw_images_with_a_rig(cli: Cli, sample_data: Path, tmp_path: Path) -> None:
     room = sample_data / "room"
     ended = cli(

@@ -8,22 +8,17 @@ costs no memory.
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import io
-import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.closing import Closing
-from stereo.errors import InputError, MissingLibraryError, SourceError
 from stereo.frame import Float
 from stereo.live.depth import LiveFrame
 from stereo.preview import depth_preview, depth_range, disparity_preview, steadied
@@ -31,11 +26,9 @@ from stereo.threads import Latest, start_thread
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
 from stereo.viewers.scene import rig_health
+from stereo.viewers.server import serve, stop, url_of
 
-if TYPE_CHECKING:
-    import viser
-
-__all__ = ["WebViewer", "serve"]
+__all__ = ["WebViewer"]
 
 DEFAULT_PORT = 8080
 _MAX_FPS = 12.0
@@ -231,72 +224,3 @@ def _small(plane: Float) -> Float:
 def _plain(text: str) -> str:
     """Text without the signs that Markdown understands."""
     return "".join("\\" + c if c in "\\`*_{}[]<>#|" else c for c in text)
-
-
-# -- the server ------------------------------------------------------------------------------
-
-
-def serve(host: str, port: int, title: str) -> viser.ViserServer:
-    """Start a page on ``host:port``. Raises as ``WebViewer`` does."""
-    try:
-        import viser
-    except ImportError as error:
-        raise MissingLibraryError(
-            f"the web viewer needs viser ({error}): pip install 'stereo-depth[web]'"
-        ) from error
-    _check_free(host, port)
-    with _quiet():
-        server = viser.ViserServer(host, port, title, verbose=False)
-    if port and server.get_port() != port:  # somebody was quicker; viser then takes another
-        stop(server)
-        raise SourceError(_busy(port))
-    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
-    server.scene.set_up_direction("-y")
-    return server
-
-
-def stop(server: viser.ViserServer) -> None:
-    """Stop serving, whatever browsers do meanwhile."""
-    with _quiet(), contextlib.suppress(RuntimeError):  # one answered while the loop closed
-        server.stop()
-
-
-def _quiet() -> contextlib.AbstractContextManager[object]:
-    """Viser prints where it serves; standard output belongs to results."""
-    return contextlib.redirect_stdout(io.StringIO())
-
-
-def _check_free(host: str, port: int) -> None:
-    if not 0 <= port <= 65535:
-        raise InputError(f"the port must be 0 (any free one) to 65535, got {port}")
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise InputError(f"{host}: not an address of this computer ({error})") from error
-    with socket.socket(family, kind, proto) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except PermissionError as error:
-            raise SourceError(f"port {port} needs more rights; take one above 1023") from error
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise SourceError(_busy(port)) from error
-            raise InputError(f"{host}: not an address of this computer ({error})") from error
-
-
-def _busy(port: int) -> str:
-    return f"port {port} is in use; take another with --port, or --port 0 for any free one"
-
-
-def url_of(server: viser.ViserServer, host: str) -> str:
-    """Where a browser on this computer finds the page."""
-    name = "127.0.0.1" if host in ("0.0.0.0", "", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{server.get_port()}"
-
-
-def is_local(host: str) -> bool:
-    """Whether only this computer can reach ``host``."""
-    return host in ("127.0.0.1", "localhost", "::1") or host.startswith("127.")

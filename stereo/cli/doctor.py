@@ -34,7 +34,7 @@ def doctor_command(cameras: bool, as_json: bool) -> int:
         for finding in findings:
             click.echo(f"{'ok ' if finding.ok else 'BAD'} {finding.name:<16} {finding.detail}")
             if finding.mend:
-                click.echo(f"    mend it: {finding.mend}")
+                click.echo(f"    {'for more' if finding.ok else 'mend it'}: {finding.mend}")
     return 0 if all(finding.ok for finding in findings) else 1
 
 

@@ -8,12 +8,17 @@ import io
 import socket
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from stereo.errors import InputError, MissingLibraryError, SourceError
 
 if TYPE_CHECKING:
     import viser
 
 __all__ = ["is_local", "serve", "stop", "url_of"]
+
+BACKGROUND = (58, 62, 70)
+"""RGB of what is behind the points: neither white walls nor black things vanish before it."""
 
 
 def serve(host: str, port: int, title: str) -> viser.ViserServer:
@@ -34,7 +39,10 @@ def serve(host: str, port: int, title: str) -> viser.ViserServer:
     if port and server.get_port() != port:  # somebody was quicker; viser then takes another
         stop(server)
         raise SourceError(_busy(port))
-    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
+    server.gui.configure_theme(
+        show_logo=False, show_share_button=False, control_width="medium", dark_mode=True
+    )
+    server.scene.set_background_image(np.full((2, 2, 3), BACKGROUND, np.uint8), format="png")
     server.scene.set_up_direction("-y")
     return server
 

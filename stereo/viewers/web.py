@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -25,8 +25,12 @@ from stereo.preview import depth_preview, depth_range, disparity_preview, steadi
 from stereo.threads import Latest, start_thread
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
+from stereo.viewers.phone import NARROW_PX, PhonePanel, widen_sheet
 from stereo.viewers.scene import rig_health
 from stereo.viewers.server import serve, stop, url_of
+
+if TYPE_CHECKING:
+    import viser
 
 __all__ = ["WebViewer"]
 
@@ -78,8 +82,10 @@ class WebViewer(Closing):
         self._ended = threading.Event()
         self._closed = False
         self._paused = False
+        self._phones: dict[int, PhonePanel] = {}
         self._build(max_points)
-        self._server.on_client_connect(lambda _: self._leave())
+        self._server.on_client_connect(self._welcome)
+        self._server.on_client_disconnect(self._part)
         self._thread = start_thread("web-viewer", self._work)
 
     # -- as every viewer ---------------------------------------------------------------------
@@ -107,6 +113,11 @@ class WebViewer(Closing):
         return self._closed
 
     @property
+    def paused(self) -> bool:
+        """Whether somebody pressed "Pause", and nobody "Continue" yet."""
+        return self._paused
+
+    @property
     def browsers(self) -> int:
         """How many are connected."""
         return len(self._server.get_clients())
@@ -126,6 +137,7 @@ class WebViewer(Closing):
     def _build(self, max_points: int) -> None:
         gui, controls = self._server.gui, self._controls
         black = np.zeros((_IMAGE_WIDTH * 3 // 4, _IMAGE_WIDTH, 3), np.uint8)
+        widen_sheet(gui)
         panel = gui.add_panel()
         with panel.add_tab("Camera"):
             self._status_line = gui.add_markdown(self._told)
@@ -136,7 +148,7 @@ class WebViewer(Closing):
         panel.set_width(_IMAGE_WIDTH + 40)
         gui.main_panel.dock_right()
         gui.set_panel_label("Controls")
-        pause = gui.add_button("Pause", hint="Hold the picture; capture goes on.")
+        pause = gui.add_button("Pause", hint="Hold the picture; cameras go on, files wait.")
         pause.on_click(lambda _: self._pause(pause))
         self._cloud = CloudView(self._server, max_points)
         self._measure = MeasurePanel(self._server, lambda: self._shown)
@@ -145,10 +157,20 @@ class WebViewer(Closing):
         RecordPanel(self._server, controls, lambda: self._shown, self._guarded)
         gui.add_button("Stop", color="red", hint="End the program.").on_click(self._stop)
 
+    def _welcome(self, client: viser.ClientHandle) -> None:
+        """Show what there is to who has just come."""
+        if client.camera.image_width <= NARROW_PX:
+            said, picture = self._status_line.content, self._depth.image
+            self._phones[client.client_id] = PhonePanel(client, said, picture)
+        self._leave()
+
+    def _part(self, client: viser.ClientHandle) -> None:
+        self._phones.pop(client.client_id, None)
+
     def _pause(self, button: Any) -> None:
         self._paused = not self._paused
-        self._leave()
         button.label = "Continue" if self._paused else "Pause"
+        self._leave()
 
     def _stop(self, _event: Any) -> None:
         self._closed = True
@@ -174,9 +196,11 @@ class WebViewer(Closing):
     def _work(self) -> None:
         while (page := self._pages.take()) is not None:
             began, worked = time.perf_counter(), time.thread_time()
-            if page.status != self._told:
-                self._told = page.status
-                self._status_line.content = f"**{_plain(page.status)}**"
+            paused = "Paused: the picture stands still. " if self._paused else ""
+            said = paused + page.status
+            if said != self._told:
+                self._told = said
+                self._say(f"**{_plain(said)}**")
             if page.frame is not None and self._wants(page.frame):
                 self._shown = page.frame
                 self._guarded(self._draw)(page.frame)
@@ -186,6 +210,11 @@ class WebViewer(Closing):
             )
             self._ended.wait(rest)
 
+    def _say(self, status: str) -> None:
+        self._status_line.content = status
+        for phone in list(self._phones.values()):
+            phone.say(status)
+
     def _wants(self, frame: LiveFrame) -> bool:
         """Whether to draw this frame: somebody looks, and has not seen it."""
         return frame is not self._shown and not self._paused and bool(self._server.get_clients())
@@ -194,6 +223,8 @@ class WebViewer(Closing):
         result = frame.result
         self._left.image = fitting(result.pair.left, _IMAGE_WIDTH)
         self._depth.label, self._depth.image = self._depth_picture(frame)
+        for phone in list(self._phones.values()):
+            phone.show(self._depth.image)
         if frame.depth is not None:
             self._cloud.show(frame.depth)
         self._measure.refresh(frame)

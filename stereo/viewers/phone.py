@@ -22,13 +22,13 @@ NARROW_PX = 576
 _STYLE = (
     "<style>@media (max-width: 36em) {"
     '[style*="width: 20em"] {width: 100% !important;}'
-    '[style*="max-height: 60%"] {max-height: 50% !important;}'
+    '[style*="max-height: 60%"] {max-height: 55% !important;}'
     "}</style>"
 )
 
 
 def widen_sheet(gui: viser.GuiApi) -> None:
-    """Let the sheet have the width of a narrow window, and half of its height."""
+    """Let the sheet have the width of a narrow window, and little more than half of its height."""
     gui.add_html(_STYLE)
 
 

@@ -12,6 +12,7 @@ from stereo.closing import Closing
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.viewers.highgui import is_gone, open_window
+from stereo.viewers.phone import widen_sheet
 from stereo.viewers.server import serve, stop, url_of
 
 RGB = NDArray[np.uint8]
@@ -83,6 +84,8 @@ class WebScreen(Closing):
             self._image = gui.add_image(np.zeros((540, 960, 3), np.uint8), jpeg_quality=80)
         panel.float(x=12, y=12)
         panel.set_width(1100)
+        panel.expand()  # on a telephone it would start folded
+        widen_sheet(gui)
 
     def show(self, picture: RGB) -> None:
         """Replace the picture; browsers get the newest one."""

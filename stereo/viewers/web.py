@@ -196,7 +196,7 @@ class WebViewer(Closing):
     def _work(self) -> None:
         while (page := self._pages.take()) is not None:
             began, worked = time.perf_counter(), time.thread_time()
-            paused = "Paused: the picture stands still. " if self._paused else ""
+            paused = "Paused; " if self._paused else ""
             said = paused + page.status
             if said != self._told:
                 self._told = said

@@ -31,6 +31,13 @@ LIBRARIES = {
 
 OPTIONAL = {"open3d": "cloud filters and the 3-D window"}
 """import name -> what works only with it; everything else works without."""
+EXTRAS = {
+    "web": "viser",
+    "bags": "rosbags",
+    "realsense": "pyrealsense2",
+    "oak": "depthai",
+}
+"""Extra of this package -> the library it brings; imported by the name of its distribution."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,7 @@ def examine() -> list[Finding]:
     return [
         _python(),
         *(_library(module, name) for module, name in LIBRARIES.items()),
+        *(_extra(extra, library) for extra, library in EXTRAS.items()),
         _display(),
         _video(),
         _processor(),
@@ -118,6 +126,21 @@ def _mend(module: str, distribution: str) -> str:
     return f"pip install --force-reinstall {distribution}"
 
 
+def _extra(extra: str, library: str) -> Finding:
+    """What an extra brings; nothing that this package needs, so never a failure."""
+    name, line = f"extra {extra}", f"pip install 'stereo-depth[{extra}]'"
+    try:
+        version = metadata.version(library)
+    except metadata.PackageNotFoundError:
+        return Finding(name, True, f"{library} is not installed", line)
+    tried = _try(f"import {library}")
+    if tried.returncode == 0:
+        return Finding(name, True, f"{library} {version}")
+    reason = (tried.stderr.strip().splitlines() or ["aborted"])[-1]
+    line = f"pip install --force-reinstall {library}"
+    return Finding(name, True, f"{library} {version}, but: {reason}", line)
+
+
 def _try(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=120
@@ -134,7 +157,8 @@ def _display() -> Finding:
 def _video() -> Finding:
     tried = _try(
         "import cv2; r = cv2.videoio_registry; "
-        "print(', '.join(r.getBackendName(b) for b in r.getBackends()))"
+        # OpenCV lists FFMPEG three times
+        "print(', '.join(dict.fromkeys(r.getBackendName(b) for b in r.getBackends())))"
     )
     if tried.returncode != 0:
         return Finding(

@@ -137,7 +137,6 @@ WHY_LONG: dict[str, str] = {
     "stereo.synthetic.room": "one scene, listed thing by thing",
     "stereo.synthetic.textures": "a list of textures, one function each",
     "stereo.viewers.panels": "the panels of one page, one class each",
-    "stereo.viewers.web": "the page and its server, which live and end together",
 }
 """Files of more than 300 lines, each with the reason why it is not two."""
 

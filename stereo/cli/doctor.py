@@ -35,7 +35,7 @@ def doctor_command(cameras: bool, as_json: bool) -> int:
             mark = "ok " if finding.ok else "BAD" if finding.needed else "-- "
             click.echo(f"{mark} {finding.name:<16} {finding.detail}")
             if finding.mend:
-                click.echo(f"    mend it: {finding.mend}")
+                click.echo(f"    {'for more' if finding.ok else 'mend it'}: {finding.mend}")
     return 0 if is_well(findings) else 1
 
 

@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from stereo.cli.live_web import RecordSwitch
 
 _TICK_S = 0.1
+_PAUSE_S = 0.03
+"""Between two looks at keys and buttons while nothing is read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,11 +125,16 @@ def _loop(
     end_s = time.monotonic() + (ending.duration_s or math.inf)
     shown = 0
     while not viewer.closed and time.monotonic() < end_s and shown != ending.max_frames:
+        if viewer.paused and not live.source.live:  # nothing of a file passes unseen
+            messages.paused()
+            viewer.idle()
+            time.sleep(_PAUSE_S)
+            continue
         found = live.wait(_TICK_S)
         if found is not None:
             viewer.show(found)
             saver.maybe(found)
-            viewer.status(messages.frame(live, found))
+            viewer.status(messages.frame(live, found, paused=viewer.paused))
             shown += 1
         elif live.ended:
             return

@@ -17,7 +17,8 @@ from stereo.frame import StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import StereoSource
 from stereo.viewers.controls import Controls
-from stereo.viewers.web import WebViewer, is_local
+from stereo.viewers.server import is_local
+from stereo.viewers.web import WebViewer
 
 if TYPE_CHECKING:
     from stereo.sources.record import Recorder

@@ -27,6 +27,10 @@ def print_status(line: str, *, terminal: bool) -> None:
     click.echo(f"\r\x1b[K{line}" if terminal else line, err=True, nl=not terminal)
 
 
+_SILENT_S = 1.0
+"""So long without a result is worth a word."""
+
+
 class LiveMessages:
     """What ``stereo live`` says: JSON lines on stdout, or a status line on stderr."""
 
@@ -35,12 +39,16 @@ class LiveMessages:
         self._lock = threading.Lock()  # events come from capture threads
         self._terminal = sys.stderr.isatty()
         self._said_s = 0.0
+        self._frames = self._damaged = 0
         self._frame_s = time.monotonic()
-        self._event = ""
+        self._interval_s = 0.0
+        self._status_line = "waiting for the first frame"
+        self._event, self._event_s = "", -math.inf
 
     def event(self, event: Event) -> None:
         """Something happened to a stream."""
-        self._event = event.line()
+        self._event, self._event_s = event.line(), time.monotonic()
+        self._damaged += event.kind == "dropped"
         if self._as_json:
             self._print_json(
                 {
@@ -54,28 +62,42 @@ class LiveMessages:
         else:
             self._line(self._event)
 
-    def frame(self, live: LiveDepth, found: LiveFrame) -> str:
-        """A result; returns the status line."""
-        self._frame_s = time.monotonic()
+    def frame(self, live: LiveDepth, found: LiveFrame, *, paused: bool = False) -> str:
+        """A result; returns the status line, without saying that the viewer is ``paused``."""
+        now = time.monotonic()
+        self._interval_s = now - self._frame_s if self._frames else 0.0
+        self._frame_s = now
+        self._frames += 1
         facts = _facts(live, found)
         if self._as_json:
             self._print_json(facts)
-        status = _status(facts)
-        if not self._as_json:
-            self._status(status)
-        return status
+        self._status_line = _status(facts)
+        self._status(f"paused; {self._status_line}" if paused else self._status_line)
+        return self._status_line
+
+    def paused(self) -> None:
+        """Nothing is read while the viewer is paused."""
+        self._frame_s = time.monotonic()
+        self._status("paused")
 
     def waiting(self) -> str:
-        """No result came; returns the status line."""
-        return f"nothing new for {time.monotonic() - self._frame_s:.1f} s; {self._event}"
+        """No result came; returns the status line: the one before, until it is a silence."""
+        silent_s = time.monotonic() - self._frame_s
+        if silent_s < max(_SILENT_S, 2 * self._interval_s):
+            return self._status_line
+        why = f" ({self._event})" if self._event and self._event_s > self._frame_s - 1 else ""
+        said = f"nothing new for {silent_s:.0f} s{why}"
+        self._status(said)
+        return said
 
     def end(self, live: LiveDepth, *, stats: bool) -> None:
         """What it came to."""
         source, depth = live.source.stats, live.stats
         facts = {
             "type": "end",
-            "frames": depth.processed,
+            "frames": self._frames,
             "dropped": depth.superseded + source.superseded,
+            "damaged": self._damaged,
             "unpaired_left": source.unpaired_left,
             "unpaired_right": source.unpaired_right,
             "reconnects": source.reconnects,
@@ -87,11 +109,7 @@ class LiveMessages:
         if self._as_json:
             self._print_json(facts)
             return
-        self._line(
-            f"{facts['frames']} frames, {depth.fps:.1f} fps, {facts['dropped']} dropped, "
-            f"{source.unpaired_left}+{source.unpaired_right} unpaired, "
-            f"{source.reconnects} reconnections"
-        )
+        self._line(_ending(facts, live=live.source.live))
         if stats:
             for stage, took_ms in depth.stages_ms.items():
                 self._line(f"  {stage:8} {took_ms:6.1f} ms")
@@ -103,7 +121,7 @@ class LiveMessages:
     def _status(self, text: str) -> None:
         """One line that is overwritten on a terminal; elsewhere one every five seconds."""
         now = time.monotonic()
-        if now - self._said_s < (0.2 if self._terminal else 5.0):
+        if self._as_json or now - self._said_s < (0.2 if self._terminal else 5.0):
             return
         self._said_s = now
         with self._lock:
@@ -114,14 +132,35 @@ class LiveMessages:
             click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True)
 
 
+def _ending(facts: dict[str, Any], *, live: bool) -> str:
+    """The last line; what can only happen to cameras is left out for files."""
+    parts = [_counted(facts["frames"], "frame")]
+    if facts["fps"]:  # two frames or more
+        parts.append(f"{facts['fps']:.1f} fps")
+    if live:
+        parts.append(f"{facts['dropped']} dropped for newer ones")
+    if facts["damaged"]:
+        parts.append(f"{_counted(facts['damaged'], 'pair')} damaged")
+    if unpaired := facts["unpaired_left"] + facts["unpaired_right"]:
+        parts.append(f"{_counted(unpaired, 'image')} without partner")
+    if facts["reconnects"]:
+        parts.append(_counted(facts["reconnects"], "reconnection"))
+    return ", ".join(parts)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def _status(facts: dict[str, Any]) -> str:
     depth = facts["median_depth_m"]
-    parts = [f"{facts['fps']:.1f} fps", f"{facts['valid_share']:.0%} matched"]
+    parts = [f"{facts['fps']:.1f} fps"] if facts["fps"] else []
+    parts.append(f"{facts['valid_share']:.0%} matched")
     if not math.isnan(depth):
         parts.append(f"median {depth:.2f} m")
     if not math.isnan(facts["latency_ms"]):
         parts.append(f"latency {facts['latency_ms']:.0f} ms")
-    if facts["skew_ms"]:
+    if abs(facts["skew_ms"]) >= 0.05:  # else it reads 0.0 or -0.0
         parts.append(f"skew {facts['skew_ms']:.1f} ms")
     if facts["smoothed_share"]:
         parts.append(f"{facts['smoothed_share']:.0%} smoothed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from calib import RectifiedRig, StereoRig
 from stereo.closing import Closing
@@ -59,16 +60,26 @@ class WithListener(_Wrapper):
         super().__init__(source)
         self._take = take
         self._latest: Latest[StereoFrame] = Latest()
+        self._handed = 0
+
+    @property
+    def stats(self) -> SourceStats:
+        """See ``StereoSource``; what only the listener got was handed out to nobody else."""
+        stats = self._source.stats
+        superseded = stats.superseded + self._latest.superseded
+        return replace(stats, delivered=self._handed, superseded=superseded)
 
     def __iter__(self) -> Iterator[StereoFrame]:
         """See ``StereoSource``."""
         if not self.live:
             for frame in self._source:
                 self._take(frame)
+                self._handed += 1
                 yield frame
             return
         start_thread("listener", self._drain)
         while (found := self._latest.take()) is not None:
+            self._handed += 1
             yield found
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ class Viewer(Closing, Protocol):
     """Shows live results. Used from one thread."""
 
     def show(self, frame: LiveFrame) -> None:
-        """Show the newest result; quick, and never waits for people unless they asked to pause."""
+        """Show the newest result, or leave the picture as it is while paused; quick."""
         ...
 
     def status(self, text: str) -> None:
@@ -33,11 +33,17 @@ class Viewer(Closing, Protocol):
         """Whether the user asked to end."""
         ...
 
+    @property
+    def paused(self) -> bool:
+        """Whether the user asked that the picture stands still."""
+        ...
+
 
 class NullViewer(Closing):
     """Shows nothing, for robots and scripts."""
 
     closed = False
+    paused = False
 
     def show(self, frame: LiveFrame) -> None:
         """Nothing to show."""

@@ -143,7 +143,6 @@ def _solved_figures(solved: Solved) -> list[str]:
 
 def _write(picture: RGB, text: str, x: int, y: int, scale: float, room: int) -> None:
     """Write on one line, smaller where there is little room."""
-    plain = text.encode("ascii", "replace").decode()
-    wide = max(cv2.getTextSize(plain, _FONT, scale, 1)[0][0], 1)
+    wide = max(cv2.getTextSize(text, _FONT, scale, 1)[0][0], 1)
     scale = max(min(scale, scale * room / wide), 0.3)
-    cv2.putText(picture, plain, (x, y), _FONT, scale, _INK, 1, cv2.LINE_AA)
+    cv2.putText(picture, text, (x, y), _FONT, scale, _INK, 1, cv2.LINE_AA)

@@ -95,17 +95,17 @@ class MatcherPanel:
             self._matcher: Any = gui.add_dropdown("Matcher", names, initial_value=start.matcher)
             self._auto = gui.add_checkbox("Find range", initial_value=search is None)
             self._count = gui.add_slider(
-                "Disparities",
+                "Disparities, px",
                 min=16,
                 max=_MOST_DISPARITIES,
                 step=16,
                 initial_value=min(_MOST_DISPARITIES, max(16, count)),
             )
             self._unique: Any = gui.add_slider(
-                "Uniqueness %", min=0, max=40, step=1, initial_value=_uniqueness(start)
+                "Uniqueness, %", min=0, max=40, step=1, initial_value=_uniqueness(start)
             )
             self._far = gui.add_slider(
-                "Max depth m",
+                "Max depth, m",
                 min=0.5,
                 max=_FAR_M,
                 step=0.5,

@@ -85,11 +85,11 @@ class Health:
             rows = f"rows: too little texture to say ({self.rows.matches} matches)"
         else:
             good = "good" if self.rows.aligned else "recalibrate, or is it the wrong rig?"
-            rows = f"rows differ by {self.rows.offset_px:+.2f} px ({good})"
-        than_left = "brighter" if self.exposure > 0 else "darker"
+            px = f"{self.rows.offset_px:+.2f}" if abs(self.rows.offset_px) >= 0.005 else "0.00"
+            rows = f"rows differ by {px} px ({good})"
         worry = " (set both cameras alike)" if abs(self.exposure) > _EXPOSURE_TOLERANCE else ""
         return (
-            f"{rows}; right image {abs(self.exposure):.0%} {than_left}{worry}; "
+            f"{rows}; right image {_brightness(self.exposure)}{worry}; "
             f"{self.valid_share:.0%} of the pixels have a depth"
         )
 
@@ -97,6 +97,12 @@ class Health:
     def good(self) -> bool:
         """Whether nothing needs looking at."""
         return self.rows.aligned and abs(self.exposure) <= _EXPOSURE_TOLERANCE
+
+
+def _brightness(exposure: float) -> str:
+    if abs(exposure) < 0.005:
+        return "as bright as the left"
+    return f"{abs(exposure):.0%} {'brighter' if exposure > 0 else 'darker'}"
 
 
 def rig_health(result: StereoResult) -> Health:

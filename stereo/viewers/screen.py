@@ -12,6 +12,8 @@ from stereo.closing import Closing
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.viewers.highgui import is_gone, open_window
+from stereo.viewers.phone import widen_sheet
+from stereo.viewers.server import serve, stop, url_of
 
 RGB = NDArray[np.uint8]
 ScreenKind = Literal["window", "web", "none"]
@@ -70,9 +72,7 @@ class WebScreen(Closing):
     """A page that shows the picture, with one button that ends."""
 
     def __init__(self, title: str, *, host: str, port: int, button: str) -> None:
-        """Raises as ``stereo.viewers.web.serve`` does."""
-        from stereo.viewers.web import serve, url_of
-
+        """Raises as ``stereo.viewers.server.serve`` does."""
         self._server = serve(host, port, title)
         self.url = url_of(self._server, host)
         self.closed = False
@@ -84,6 +84,8 @@ class WebScreen(Closing):
             self._image = gui.add_image(np.zeros((540, 960, 3), np.uint8), jpeg_quality=80)
         panel.float(x=12, y=12)
         panel.set_width(1100)
+        panel.expand()  # on a telephone it would start folded
+        widen_sheet(gui)
 
     def show(self, picture: RGB) -> None:
         """Replace the picture; browsers get the newest one."""
@@ -95,6 +97,4 @@ class WebScreen(Closing):
 
     def close(self) -> None:
         """Stop serving."""
-        from stereo.viewers.web import stop
-
         stop(self._server)

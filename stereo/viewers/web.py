@@ -8,10 +8,6 @@ costs no memory.
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import io
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -23,19 +19,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.closing import Closing
-from stereo.errors import InputError, MissingLibraryError, SourceError
 from stereo.frame import Float
 from stereo.live.depth import LiveFrame
 from stereo.preview import depth_preview, depth_range, disparity_preview, steadied
 from stereo.threads import Latest, start_thread
 from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
+from stereo.viewers.phone import NARROW_PX, PhonePanel, widen_sheet
 from stereo.viewers.scene import rig_health
+from stereo.viewers.server import serve, stop, url_of
 
 if TYPE_CHECKING:
     import viser
 
-__all__ = ["WebViewer", "serve"]
+__all__ = ["WebViewer"]
 
 DEFAULT_PORT = 8080
 _MAX_FPS = 12.0
@@ -85,8 +82,10 @@ class WebViewer(Closing):
         self._ended = threading.Event()
         self._closed = False
         self._paused = False
+        self._phones: dict[int, PhonePanel] = {}
         self._build(max_points)
-        self._server.on_client_connect(lambda _: self._leave())
+        self._server.on_client_connect(self._welcome)
+        self._server.on_client_disconnect(self._part)
         self._thread = start_thread("web-viewer", self._work)
 
     # -- as every viewer ---------------------------------------------------------------------
@@ -114,6 +113,11 @@ class WebViewer(Closing):
         return self._closed
 
     @property
+    def paused(self) -> bool:
+        """Whether somebody pressed "Pause", and nobody "Continue" yet."""
+        return self._paused
+
+    @property
     def browsers(self) -> int:
         """How many are connected."""
         return len(self._server.get_clients())
@@ -133,6 +137,7 @@ class WebViewer(Closing):
     def _build(self, max_points: int) -> None:
         gui, controls = self._server.gui, self._controls
         black = np.zeros((_IMAGE_WIDTH * 3 // 4, _IMAGE_WIDTH, 3), np.uint8)
+        widen_sheet(gui)
         panel = gui.add_panel()
         with panel.add_tab("Camera"):
             self._status_line = gui.add_markdown(self._told)
@@ -143,7 +148,7 @@ class WebViewer(Closing):
         panel.set_width(_IMAGE_WIDTH + 40)
         gui.main_panel.dock_right()
         gui.set_panel_label("Controls")
-        pause = gui.add_button("Pause", hint="Hold the picture; capture goes on.")
+        pause = gui.add_button("Pause", hint="Hold the picture; cameras go on, files wait.")
         pause.on_click(lambda _: self._pause(pause))
         self._cloud = CloudView(self._server, max_points)
         self._measure = MeasurePanel(self._server, lambda: self._shown)
@@ -152,10 +157,20 @@ class WebViewer(Closing):
         RecordPanel(self._server, controls, lambda: self._shown, self._guarded)
         gui.add_button("Stop", color="red", hint="End the program.").on_click(self._stop)
 
+    def _welcome(self, client: viser.ClientHandle) -> None:
+        """Show what there is to who has just come."""
+        if client.camera.image_width <= NARROW_PX:
+            said, picture = self._status_line.content, self._depth.image
+            self._phones[client.client_id] = PhonePanel(client, said, picture)
+        self._leave()
+
+    def _part(self, client: viser.ClientHandle) -> None:
+        self._phones.pop(client.client_id, None)
+
     def _pause(self, button: Any) -> None:
         self._paused = not self._paused
-        self._leave()
         button.label = "Continue" if self._paused else "Pause"
+        self._leave()
 
     def _stop(self, _event: Any) -> None:
         self._closed = True
@@ -181,9 +196,11 @@ class WebViewer(Closing):
     def _work(self) -> None:
         while (page := self._pages.take()) is not None:
             began, worked = time.perf_counter(), time.thread_time()
-            if page.status != self._told:
-                self._told = page.status
-                self._status_line.content = f"**{_plain(page.status)}**"
+            paused = "Paused; " if self._paused else ""
+            said = paused + page.status
+            if said != self._told:
+                self._told = said
+                self._say(f"**{_plain(said)}**")
             if page.frame is not None and self._wants(page.frame):
                 self._shown = page.frame
                 self._guarded(self._draw)(page.frame)
@@ -193,6 +210,11 @@ class WebViewer(Closing):
             )
             self._ended.wait(rest)
 
+    def _say(self, status: str) -> None:
+        self._status_line.content = status
+        for phone in list(self._phones.values()):
+            phone.say(status)
+
     def _wants(self, frame: LiveFrame) -> bool:
         """Whether to draw this frame: somebody looks, and has not seen it."""
         return frame is not self._shown and not self._paused and bool(self._server.get_clients())
@@ -201,6 +223,8 @@ class WebViewer(Closing):
         result = frame.result
         self._left.image = fitting(result.pair.left, _IMAGE_WIDTH)
         self._depth.label, self._depth.image = self._depth_picture(frame)
+        for phone in list(self._phones.values()):
+            phone.show(self._depth.image)
         if frame.depth is not None:
             self._cloud.show(frame.depth)
         self._measure.refresh(frame)
@@ -231,72 +255,3 @@ def _small(plane: Float) -> Float:
 def _plain(text: str) -> str:
     """Text without the signs that Markdown understands."""
     return "".join("\\" + c if c in "\\`*_{}[]<>#|" else c for c in text)
-
-
-# -- the server ------------------------------------------------------------------------------
-
-
-def serve(host: str, port: int, title: str) -> viser.ViserServer:
-    """Start a page on ``host:port``. Raises as ``WebViewer`` does."""
-    try:
-        import viser
-    except ImportError as error:
-        raise MissingLibraryError(
-            f"the web viewer needs viser ({error}): pip install 'stereo-depth[web]'"
-        ) from error
-    _check_free(host, port)
-    with _quiet():
-        server = viser.ViserServer(host, port, title, verbose=False)
-    if port and server.get_port() != port:  # somebody was quicker; viser then takes another
-        stop(server)
-        raise SourceError(_busy(port))
-    server.gui.configure_theme(show_logo=False, show_share_button=False, control_width="medium")
-    server.scene.set_up_direction("-y")
-    return server
-
-
-def stop(server: viser.ViserServer) -> None:
-    """Stop serving, whatever browsers do meanwhile."""
-    with _quiet(), contextlib.suppress(RuntimeError):  # one answered while the loop closed
-        server.stop()
-
-
-def _quiet() -> contextlib.AbstractContextManager[object]:
-    """Viser prints where it serves; standard output belongs to results."""
-    return contextlib.redirect_stdout(io.StringIO())
-
-
-def _check_free(host: str, port: int) -> None:
-    if not 0 <= port <= 65535:
-        raise InputError(f"the port must be 0 (any free one) to 65535, got {port}")
-    try:
-        family, kind, proto, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-    except OSError as error:
-        raise InputError(f"{host}: not an address of this computer ({error})") from error
-    with socket.socket(family, kind, proto) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(address)
-        except PermissionError as error:
-            raise SourceError(f"port {port} needs more rights; take one above 1023") from error
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise SourceError(_busy(port)) from error
-            raise InputError(f"{host}: not an address of this computer ({error})") from error
-
-
-def _busy(port: int) -> str:
-    return f"port {port} is in use; take another with --port, or --port 0 for any free one"
-
-
-def url_of(server: viser.ViserServer, host: str) -> str:
-    """Where a browser on this computer finds the page."""
-    name = "127.0.0.1" if host in ("0.0.0.0", "", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{server.get_port()}"
-
-
-def is_local(host: str) -> bool:
-    """Whether only this computer can reach ``host``."""
-    return host in ("127.0.0.1", "localhost", "::1") or host.startswith("127.")

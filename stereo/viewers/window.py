@@ -66,7 +66,13 @@ def draw(found: LiveFrame, state: ViewState) -> RGB:
         colors = depth_preview(near, range_m=state.range_m, colormap=state.colormap)
     height = max(marked.shape[0], colors.shape[0])
     both = np.hstack([_padded(marked, height), _padded(colors, height)])
-    return np.vstack([both, _words(both.shape[1], [_measured(found, state), state.status, HELP])])
+    return np.vstack([both, _words(both.shape[1], _lines(found, state))])
+
+
+def _lines(found: LiveFrame, state: ViewState) -> list[str]:
+    """The words below the pictures."""
+    status = f"PAUSED: space goes on   {state.status}" if state.paused else state.status
+    return [_measured(found, state), status, HELP]
 
 
 def _marked(image: RGB, marks: tuple[Pixel, ...], scale: float) -> RGB:
@@ -109,9 +115,8 @@ def _words(width: int, lines: list[str]) -> RGB:
     line_px = 24
     paper = np.full((line_px * len(lines) + 8, width, 3), _PAPER, np.uint8)
     for number, line in enumerate(lines):
-        text = line.replace("±", "+-")  # OpenCV's letters are ASCII
         place = (8, line_px * (number + 1) - 4)
-        cv2.putText(paper, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
+        cv2.putText(paper, line, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, _INK, 1, cv2.LINE_AA)
     return paper
 
 
@@ -153,7 +158,7 @@ class WindowViewer(Closing):
         cv2.destroyAllWindows()
 
     def show(self, frame: LiveFrame) -> None:
-        """Draw the newest result; while paused, the old one stays and keys still work.
+        """Draw the newest result; while paused, the old one stays.
 
         Of a fast source not every result is drawn: depth comes first.
         """
@@ -161,14 +166,17 @@ class WindowViewer(Closing):
         if start < self._next_s:
             self._listen(cv2.pollKey())
             return
-        self._found = frame
-        self._steady_scale(frame)
+        if not self.paused:
+            self._found = frame
+            self._steady_scale(frame)
         self._draw()
         took = time.perf_counter() - start
         self._next_s = start + took / _SHARE
-        while self._state.paused and not self.closed:
-            self._draw()
-            time.sleep(0.03)
+
+    @property
+    def paused(self) -> bool:
+        """Whether the space bar was pressed, and not again."""
+        return self._state.paused
 
     def status(self, text: str) -> None:
         """Show one line below the pictures."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -28,9 +29,9 @@ from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.preview import COLORMAPS
 from stereo.rectify import Rectification
 from stereo.result import StereoResult
-from stereo.sources import Event, SourceStats
+from stereo.sources import Event, SourceStats, open_source
 from stereo.viewers import NullViewer
-from stereo.viewers.window import ViewState, draw
+from stereo.viewers.window import ViewState, _lines, draw
 
 REPO = Path(__file__).resolve().parents[2]
 RIG = REPO / "sample_data" / "clip" / "rig.yaml"
@@ -63,7 +64,7 @@ def test_json_lines_for_frames_events_and_the_end(cli: Cli, camera: MjpegCamera)
     assert 2 < frame["median_depth_m"] < 6  # type: ignore[operator]
     assert frame["valid_share"] > 0.5  # type: ignore[operator]
     assert frame["latency_ms"] > 0  # type: ignore[operator]
-    assert said[-1]["frames"] >= 4  # type: ignore[operator]
+    assert said[-1]["frames"] == 4
 
 
 def test_region_decimation_and_smoothing(cli: Cli, camera: MjpegCamera) -> None:
@@ -156,7 +157,7 @@ def test_a_signal_ends_it_at_once(camera: MjpegCamera, number: int, stalled: boo
 
 
 class Idle(NullViewer):
-    """Somebody who presses "stop" after having been asked three times."""
+    """Somebody who presses "stop" after having been asked so many times."""
 
     def __init__(self, patience: int) -> None:
         self.lines: list[str] = []
@@ -189,7 +190,7 @@ class Silent:
         self.closed.set()
 
 
-@pytest.mark.parametrize(("patience", "duration_s"), [(3, None), (10**6, 0.3)])
+@pytest.mark.parametrize(("patience", "duration_s"), [(15, None), (10**6, 1.5)])
 def test_a_silent_stream_leaves_buttons_and_duration_alive(
     patience: int, duration_s: float | None
 ) -> None:
@@ -200,8 +201,10 @@ def test_a_silent_stream_leaves_buttons_and_duration_alive(
     with LiveDepth(Silent(), None) as live:  # type: ignore[arg-type]
         _loop(live, viewer, saver, messages, EndOptions(duration_s=duration_s))
     assert time.monotonic() - start < 10
-    assert "nothing new for" in viewer.lines[-1]
-    assert "lost: left: no more images" in viewer.lines[-1]
+    assert viewer.lines[0] == "waiting for the first frame"
+    assert re.fullmatch(
+        r"nothing new for [12] s \(lost: left: no more images\)", viewer.lines[-1]
+    ), viewer.lines[-1]
 
 
 def test_every_fourth_frame_is_saved_even_where_it_was_superseded(tmp_path: Path) -> None:
@@ -209,6 +212,65 @@ def test_every_fourth_frame_is_saved_even_where_it_was_superseded(tmp_path: Path
     for number in (0, 1, 3, 5, 6, 8, 15, 16):
         saver.maybe(replace(found(), number=number))
     assert [int(f.name[-6:]) for f in sorted(tmp_path.iterdir())] == [0, 5, 8, 15, 16]
+
+
+class Paused(NullViewer):
+    """Somebody who pauses at the second frame, looks a while and goes on."""
+
+    def __init__(self) -> None:
+        self.shown: list[int] = []
+        self.looked = 0
+
+    @property
+    def paused(self) -> bool:  # type: ignore[override]
+        return len(self.shown) == 2 and self.looked < 20
+
+    def show(self, frame: LiveFrame) -> None:
+        self.shown.append(frame.number)
+
+    def idle(self) -> None:
+        self.looked += 1
+
+
+def test_a_file_waits_while_paused(capsys: pytest.CaptureFixture[str]) -> None:
+    viewer, messages = Paused(), LiveMessages(as_json=True)
+    with (
+        open_source(str(REPO / "sample_data" / "clip" / "room.mp4")) as source,
+        LiveDepth(source, None) as live,
+    ):
+        _loop(live, viewer, _Saver(SaveOptions()), messages, EndOptions(max_frames=4))
+        messages.end(live, stats=False)
+    assert viewer.looked == 20
+    assert viewer.shown == [0, 1, 2, 3]
+    end = lines(capsys.readouterr().out)[-1]
+    assert (end["frames"], end["dropped"], end["damaged"]) == (4, 0, 0)
+
+
+def test_every_frame_of_a_recording_is_counted_and_so_is_what_is_damaged(
+    cli: Cli, camera: MjpegCamera, tmp_path: Path
+) -> None:
+    recorded = tmp_path / "recorded"
+    done = cli("live", camera.url, *NONE, "--json", "--max-frames", 6, "--record", recorded)
+    assert done.code == 0, done.err
+    end = lines(done.out)[-1]
+    pairs = (recorded / "index.jsonl").read_text().splitlines()
+    assert end["frames"] == 6
+    assert end["frames"] + end["dropped"] <= len(pairs)  # type: ignore[operator]
+    (recorded / "index.jsonl").write_text("\n".join([*pairs[:3], "{", *pairs[4:]]) + "\n")
+    played = cli("live", f"recording:{recorded}", *NONE, "--fast")
+    assert played.code == 0, played.err
+    last = played.err.splitlines()[-1]
+    assert last.startswith(f"{len(pairs) - 1} frames, ")
+    assert last.endswith(" fps, 1 pair damaged")
+
+
+def test_a_clip_ends_with_the_frames_it_has(cli: Cli) -> None:
+    clip = REPO / "sample_data" / "clip" / "room.mp4"
+    done = cli("live", clip, "--calib", RIG, *NONE, "--fast", "--decimate", 2)
+    assert done.err.splitlines()[-1].startswith("60 frames, ")
+    assert "dropped" not in done.err
+    done = cli("live", clip, "--calib", RIG, *NONE, "--fast", "--max-frames", 1)
+    assert done.err.splitlines()[-1] == "1 frame"
 
 
 # --- the window ---------------------------------------------------------------------------------
@@ -243,6 +305,13 @@ def test_marks_are_drawn_where_they_were_clicked() -> None:
     changed = np.argwhere((plain != marked).any(axis=2)[:240])
     assert changed[:, 1].min() in range(85, 101)
     assert changed[:, 1].max() in range(200, 215)
+
+
+def test_paused_is_written_below_the_pictures() -> None:
+    assert _lines(found(), ViewState(status="15 fps"))[1] == "15 fps"
+    paused = ViewState(status="15 fps", paused=True)
+    assert _lines(found(), paused)[1] == "PAUSED: space goes on   15 fps"
+    assert (draw(found(), paused) != draw(found(), ViewState(status="15 fps"))).any()
 
 
 def test_large_images_are_shown_smaller_and_marked_at_the_same_place() -> None:

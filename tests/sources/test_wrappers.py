@@ -72,3 +72,23 @@ def test_closing_ends_the_listening_thread() -> None:
     source.close()
     assert wait_for(lambda: threading.active_count() <= before, 5)
     assert next(iter(source), None) is None
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_what_only_the_listener_got_is_counted(live: bool) -> None:
+    drained = threading.Event()
+
+    def take(frame: StereoFrame) -> None:
+        if frame.time_s == 49:
+            drained.set()
+
+    with WithListener(Script(50, live=live), take) as source:
+        frames = iter(source)
+        next(frames)
+        if live:
+            assert drained.wait(20)
+        seen = 1 + sum(1 for _ in frames)
+        stats = source.stats
+    assert stats.delivered == seen
+    assert stats.delivered + stats.superseded == 50
+    assert (stats.superseded > 0) == live

@@ -13,7 +13,8 @@ from support import textured_pair
 from stereo.cloud import point_cloud
 from stereo.frame import DepthFrame, DisparityMap, RectifiedPair, StereoGeometry
 from stereo.result import StereoResult
-from stereo.viewers.scene import bounded_cloud, pick_pixel, rig_health, thinned
+from stereo.run.check import RowCheck
+from stereo.viewers.scene import Health, bounded_cloud, pick_pixel, rig_health, thinned
 
 
 def plane(size: tuple[int, int] = (64, 48), z: float = 2.0, sigma: float = 0.01) -> DepthFrame:
@@ -96,3 +97,16 @@ def test_health_admits_that_a_blank_wall_says_nothing() -> None:
         RectifiedPair(blank, blank), DisparityMap(none, np.zeros_like(none)), None
     )
     assert "too little texture" in rig_health(result).line()
+
+
+@pytest.mark.parametrize(
+    ("offset_px", "exposure", "words"),
+    [
+        (-0.001, -0.001, "; right image as bright as the left; "),
+        (-0.21, 0.03, "; right image 3% brighter; "),
+    ],
+)
+def test_health_line_has_no_minus_zero(offset_px: float, exposure: float, words: str) -> None:
+    line = Health(RowCheck(offset_px, abs(offset_px), 300), exposure, 0.8).line()
+    assert words in line
+    assert "-0.00" not in line

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,14 +15,16 @@ import pytest
 from chromium import Page, open_page
 from streams import wait_for
 
-from stereo.errors import InputError, MissingLibraryError, SourceError
 from stereo.live.depth import LiveFrame
 from stereo.live.pipeline import LiveSettings
+from stereo.viewers import server
 from stereo.viewers.controls import Controls
-from stereo.viewers.web import WebViewer, is_local
+from stereo.viewers.web import WebViewer
 
 viser = pytest.importorskip("viser", reason="needs the extra web (viser)")
 msgspec = pytest.importorskip("msgspec")
+
+BACKGROUND_BGR = np.array(server.BACKGROUND[::-1])
 
 CAMERA = {
     "type": "ViewerCameraMessage",
@@ -82,43 +84,6 @@ def client(viewer: WebViewer) -> Iterator[Any]:
 
 def resident_bytes() -> int:
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
-
-
-def test_only_this_computer_may_look_unless_told() -> None:
-    with WebViewer(port=0) as viewer:
-        assert viewer.url.startswith("http://127.0.0.1:")
-        port = int(viewer.url.rpartition(":")[2])
-        with socket.socket() as other, pytest.raises(OSError, match="refused"):
-            other.connect(("127.0.0.2", port))  # would answer on 0.0.0.0
-    assert is_local("127.0.0.1")
-    assert is_local("localhost")
-    assert not is_local("0.0.0.0")
-
-
-def test_busy_port_is_said() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        port = taken.getsockname()[1]
-        with pytest.raises(SourceError, match=f"port {port} is in use; take another with --port"):
-            WebViewer(port=port)
-
-
-@pytest.mark.parametrize(("host", "port"), [("203.0.113.7", 0), ("no such host", 0)])
-def test_address_that_is_not_ours_is_said(host: str, port: int) -> None:
-    with pytest.raises(InputError, match="not an address of this computer"):
-        WebViewer(host=host, port=port)
-
-
-def test_senseless_port_is_said() -> None:
-    with pytest.raises(InputError, match=r"0 .* to 65535, got 70000"):
-        WebViewer(port=70000)
-
-
-def test_missing_viser_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "viser", None)
-    with pytest.raises(MissingLibraryError, match=r"pip install 'stereo-depth\[web\]'"):
-        WebViewer(port=0)
 
 
 def test_nothing_is_printed_to_standard_output(
@@ -195,6 +160,50 @@ def test_in_a_real_browser(found: LiveFrame, tmp_path: Path) -> None:
             assert any(url.startswith("ws://127.0.0.1") for url in page.requests)
 
 
+def test_on_a_telephone(found: LiveFrame) -> None:
+    """Status, depth and a button are on the screen, as wide as it is; the title folds them away."""
+    with WebViewer(Told().controls(), port=0) as viewer:
+        viewer.status("12.3 fps, latency 45 ms")
+        viewer.show(found)
+        with open_page("about:blank") as page:
+            page.call(
+                "Emulation.setDeviceMetricsOverride",
+                width=390,
+                height=844,
+                deviceScaleFactor=1,
+                mobile=True,
+            )
+            page.call("Page.navigate", url=viewer.url)
+            page.wait_for_text("12.3 fps, latency 45 ms")
+            pause = _box(
+                page,
+                "[...document.querySelectorAll('button')].find(b => /Pause/.test(b.innerText))",
+            )
+            assert pause["left"] < 20
+            assert pause["right"] > 370
+            assert pause["top"] < 844
+            picture = _box(page, "[...document.querySelectorAll('img')].find(i => i.width > 300)")
+            assert picture["top"] > 400  # the cloud is above
+            assert picture["bottom"] < 844
+            page.click(100, 403)
+            page.wait(lambda: _top(page, "Controls") > 780, "a folded sheet")
+
+
+def _box(page: Page, find: str) -> dict[str, float]:
+    """Where an element is, once it is there and has come to rest."""
+    page.wait(lambda: page.run(f"!!{find}"), find)
+    before: dict[str, float] = {}
+    while (now := dict(page.run(f"{find}.getBoundingClientRect().toJSON()"))) != before:
+        before = now
+        time.sleep(0.5)
+    return before
+
+
+def _top(page: Page, text: str) -> float:
+    find = f"[...document.querySelectorAll('div')].filter(d => d.innerText == {text!r}).at(-1)"
+    return float(page.run(f"{find}?.getBoundingClientRect().top ?? 0"))
+
+
 def _sees_the_cloud(page: Page, folder: Path) -> None:
     """In the middle of the window, the right way up: the red rug below, the pale wall above."""
 
@@ -202,7 +211,7 @@ def _sees_the_cloud(page: Page, folder: Path) -> None:
         view = pixels(page, folder / "page.png")[150:, 460:1170]  # between the panels
         red, blue = view[..., 2].astype(int), view[..., 0].astype(int)
         rug = np.argwhere((red > 90) & (red - blue > 50) & (view[..., 1] < 80))
-        seen = np.argwhere(view.min(axis=2) < 230)
+        seen = np.argwhere(np.abs(view - BACKGROUND_BGR).max(axis=2) > 15)
         return (rug, seen) if len(rug) > 500 and len(seen) > 50_000 else None
 
     rug, seen = page.wait(cloud, "the cloud")
@@ -235,5 +244,9 @@ def _presses_everything(page: Page, told: Told, viewer: WebViewer) -> None:
     assert told.changes[-1]["search"] is None
     page.press("Pause")
     page.wait_for_text("Continue")
+    page.wait_for_text("Paused; 12.3 fps")
+    assert viewer.paused
+    page.press("Continue")
+    page.wait(lambda: "Paused" not in page.text(), "no pause any more")
     page.press("Stop")
     page.wait(lambda: viewer.closed, "the end")

@@ -14,8 +14,8 @@ REPO = Path(__file__).resolve().parents[1]
 LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
 """Slow to import: only inside functions."""
 
-CALIB = {"calib", "calib.camera", "calib.errors", "calib.plain"}
-"""What of calib anybody in stereo may use: its face, its cameras, its errors, plain data."""
+CALIB = {"calib", "calib.camera", "calib.errors", "calib.plain", "calib.words"}
+"""What of calib anybody in stereo may use: its face, its cameras, its errors, data, words."""
 
 CORNERS = {"calib.board", "calib.detection", "calib.errors"}
 SOLVED = {*CORNERS, "calib.camera", "calib.solving"}
@@ -26,6 +26,7 @@ ROOMS: dict[str, set[str]] = {
     "calib.errors": set(),
     "calib.atomic": set(),
     "calib.plain": set(),
+    "calib.words": set(),
     "calib.lens": set(),
     "calib.drawing": set(),
     "calib.notes": {"calib.errors"},

@@ -23,6 +23,7 @@ from stereo.cli.options import (
     OpenOptions,
     RigOptions,
     ViewOptions,
+    max_relative_sigma_option,
     outputs_option,
 )
 from stereo.cli.rig import calibration_of, rectification
@@ -66,6 +67,7 @@ class SaveOptions:
     )
     outputs: str | None = outputs_option()
     save_every: int | None = option(type=click.IntRange(min=1), help="Save every so many frames.")
+    max_relative_sigma: float = max_relative_sigma_option()
     record: Path | None = option(type=click.Path(path_type=Path), help="Record the raw pairs here.")
 
 
@@ -228,6 +230,7 @@ class _Saver:
         self._names = output_names(saving.outputs or "depth,preview,left")
         check_output_names(self._names)
         self._due = 0
+        self._cloud = CloudOptions(max_relative_sigma=saving.max_relative_sigma)
         if (self._every or saving.outputs) and self._out is None:
             raise InputError("saving needs a folder: -o DIR")
 
@@ -241,5 +244,5 @@ class _Saver:
         """Save this frame; return where it went."""
         folder = (self._out or Path("live_output")) / f"frame_{found.number:06d}"
         outputs.make_folder(folder)
-        write_outputs(folder, self._names, found.result, CloudOptions())
+        write_outputs(folder, self._names, found.result, self._cloud)
         return str(folder)

@@ -17,7 +17,7 @@ def fixed(value: float, decimals: int) -> str:
     if math.isnan(value):
         return _NO_NUMBER
     if math.isinf(value):
-        return "unlimited" if value > 0 else "-unlimited"
+        return "infinite" if value > 0 else "-infinite"
     text = f"{value:.{decimals}f}"
     return text[1:] if text.startswith("-") and not text.strip("-0.") else text
 

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.words import length
 from stereo.errors import InputError, MissingLibraryError
 from stereo.files import clouds
 from stereo.frame import DepthFrame, Float, Mask, freeze
@@ -60,7 +61,7 @@ class PointCloud:
             return "PointCloud(0 points)"
         near, far = np.percentile(self.points[:, 2], [1, 99])
         normals = "" if self.normals is None else ", with normals"
-        return f"PointCloud({len(self)} points, depth {near:.2f} to {far:.2f} m{normals})"
+        return f"PointCloud({len(self)} points, depth {length(near)} to {length(far)}{normals})"
 
     def save(self, path: str | Path) -> None:
         """Write a binary .ply or .pcd in metres, with colour, and normals if there are any.

@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from calib.plain import jsonable
+from calib.words import length
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import Event
 
@@ -118,7 +119,7 @@ def _status(facts: dict[str, Any]) -> str:
     depth = facts["median_depth_m"]
     parts = [f"{facts['fps']:.1f} fps", f"{facts['valid_share']:.0%} matched"]
     if not math.isnan(depth):
-        parts.append(f"median {depth:.2f} m")
+        parts.append(f"median {length(depth)}")
     if not math.isnan(facts["latency_ms"]):
         parts.append(f"latency {facts['latency_ms']:.0f} ms")
     if facts["skew_ms"]:

@@ -27,7 +27,7 @@ def test_never_an_exponent_and_never_minus_zero(value: float, digits: int) -> No
         assert not re.search(r"\d[eE][-+]?\d", said), said
         assert not re.search(r"-0(\.0*)?(?![\d.])", said), said
         assert "nan" not in said
-        assert "inf" not in said
+        assert "inf" not in said.replace("infinite", "")
 
 
 @given(st.floats(-1e6, 1e6), st.integers(2, 6))
@@ -45,7 +45,7 @@ def test_a_length_says_its_unit_and_is_right(metres: float) -> None:
 @pytest.mark.parametrize(
     ("metres", "said"),
     [(1.45, "1.45 m"), (0.00145, "1.45 mm"), (0.9996, "1.00 m"), (636.2, "636 m"), (0, "0 mm"),
-     (1450, "1450 m"), (math.nan, "unknown"), (math.inf, "unlimited")],
+     (1450, "1450 m"), (math.nan, "unknown"), (math.inf, "infinite")],
 )  # fmt: skip
 def test_lengths(metres: float, said: str) -> None:
     assert length(metres) == said

@@ -71,17 +71,16 @@ def rows_apart(offset_px: float, decimals: int = 1) -> str:
     return f"left {size} px {'below' if offset_px > 0 else 'above'} right"
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, gap: int = 2) -> list[str]:
-    """Return the lines of a table: the first column to the left, all others to the right.
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], *, names: int = 1) -> list[str]:
+    """Return the lines of a table: the first ``names`` columns to the left, others to the right.
 
     Each column is as wide as its widest cell, so that no cell pushes others aside.
     """
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    space = " " * gap
     return [
-        space.join(
-            cell.ljust(width) if column == 0 else cell.rjust(width)
+        "  ".join(
+            cell.ljust(width) if column < names else cell.rjust(width)
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
         for line in lines

@@ -83,7 +83,7 @@ def _show_expected_errors(s: dict[str, Any]) -> None:
         if row["sigma_mm"] is not None
     ]
     click.echo("  expected depth error (calibration and 0.25 px of matching noise):")
-    for line in table(["distance", "error", "of distance"], rows):
+    for line in table(["distance", "error", "of distance"], rows, names=0):
         click.echo(f"    {line}")
 
 

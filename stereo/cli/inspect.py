@@ -173,4 +173,4 @@ def _error_table(facts: dict[str, Any]) -> list[str]:
         header.append("calibration")
         for row, error_mm in zip(rows, facts["calibration_error_mm"], strict=True):
             row.append(length(error_mm / 1000))
-    return table(header, rows)
+    return table(header, rows, names=0)

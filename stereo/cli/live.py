@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import click
+import numpy as np
 
 from calib import RectifiedRig, StereoRig
 from stereo.cli.config import config_options
@@ -28,6 +29,7 @@ from stereo.cli.options import (
 )
 from stereo.cli.rig import calibration_of, rectification
 from stereo.cli.signals import until_stopped
+from stereo.cloud import doubtful
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.files import outputs
@@ -245,4 +247,7 @@ class _Saver:
         folder = (self._out or Path("live_output")) / f"frame_{found.number:06d}"
         outputs.make_folder(folder)
         write_outputs(folder, self._names, found.result, self._cloud)
-        return str(folder)
+        if found.depth is None or not {"cloud", "cloud-pcd"} & set(self._names):
+            return str(folder)
+        count = np.count_nonzero(doubtful(found.depth, self._cloud.max_relative_sigma))
+        return f"{folder} ({count} doubtful points left out of the cloud)"

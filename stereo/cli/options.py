@@ -217,6 +217,7 @@ def max_relative_sigma_option() -> Any:
     """Return the field ``max_relative_sigma`` of a group: which points a cloud leaves out."""
     return option(
         type=click.FloatRange(0, min_open=True),
+        metavar="SHARE",
         default=MAX_RELATIVE_SIGMA,
         show_default=True,
         help="Leave points out of the cloud whose error bar exceeds this share of their depth; "

@@ -187,6 +187,7 @@ def _show(reports: Sequence[PairReport], settings: BatchSettings, *, as_json: bo
     else:
         done = sum(not report.skipped for report in reports)
         click.echo(f"{done} pairs done, {len(reports) - done} done before -> {settings.out}")
+        _say_left_out(reports)
 
 
 def _show_one(report: PairReport, settings: BatchSettings) -> None:
@@ -203,11 +204,18 @@ def _show_one(report: PairReport, settings: BatchSettings) -> None:
         skipped = [name for name in settings.outputs if OUTPUTS[name].needs_depth]
         if skipped:
             click.echo(f"not written: {', '.join(skipped)}")
-    if s.get("cloud_left_out"):
-        click.echo(
-            f"{s['cloud_left_out']} points ({s['cloud_left_out_share']:.1%}) left out of the "
-            f"cloud: error bar above {plain(100 * s['max_relative_sigma'])} % of depth "
-            "(--max-relative-sigma)"
-        )
+    _say_left_out([report])
     for file in [*s["files"].values(), "summary.json"]:
         click.echo(f"  {report.folder / file}")
+
+
+def _say_left_out(reports: Sequence[PairReport]) -> None:
+    """How many points the clouds lack, together."""
+    counted = [report.summary for report in reports if report.summary.get("cloud_left_out")]
+    if counted:
+        share = plain(100 * counted[0]["max_relative_sigma"])
+        clouds = "the cloud" if len(reports) == 1 else f"{len(counted)} clouds"
+        click.echo(
+            f"{sum(s['cloud_left_out'] for s in counted)} points left out of {clouds}: error bar "
+            f"above {share} % of depth (--max-relative-sigma)"
+        )

@@ -1,4 +1,4 @@
-"""A result folder in one picture: image, depth and cloud side by side, and distances in it."""
+"""A result folder in one picture: image, depth and cloud beside each other, and distances in it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ _DEPTHS = ("depth_m.tiff", "depth_m.npy", "depth_mm.png")
 _DISPARITIES = ("disparity.pfm", "disparity.png")
 _SIGMAS = ("sigma_m.tiff",)
 _CLOUDS = ("cloud.ply", "cloud.pcd")
-_PANEL_PX = 620  # wide; three of them fit a usual screen
+_PANEL_PX = 620  # wide; three of them side by side fit a usual screen
+_WIDE, _WIDE_PANEL_PX = 2.0, 1000  # images so much wider than high lie below each other
 _GAP_PX = 6
 _PAPER, _INK = (250, 250, 250), (30, 30, 30)
 _LINE_PX = 34
@@ -98,19 +99,18 @@ class Panels:
 
     picture: RGB
     """(H, W, 3)."""
-    starts: tuple[int, ...]
-    """First column of each panel whose pixels are those of the maps."""
+    starts: tuple[tuple[int, int], ...]
+    """(column, row) where each panel begins whose pixels are those of the maps."""
+    size: tuple[int, int]
+    """(width, height) of the maps in the picture, pixels."""
     scale: float
     """Picture pixels per map pixel."""
 
     def place(self, x: float, y: float) -> tuple[int, int] | None:
-        """Return (column, row) of the maps under a pixel of the picture; None beside them.
-
-        The row may lie below the map, where its scale is.
-        """
-        for start in self.starts:
-            if start <= x < start + _PANEL_PX:
-                return int((x - start) / self.scale), int((y - _LINE_PX) / self.scale)
+        """Return (column, row) of the maps under a pixel of the picture; None beside them."""
+        for left, top in self.starts:
+            if left <= x < left + self.size[0] and top <= y < top + self.size[1]:
+                return int((x - left) / self.scale), int((y - top) / self.scale)
         return None
 
     def saying(self, words: str) -> RGB:
@@ -121,28 +121,53 @@ class Panels:
 
 
 def panels(result: ResultFolder, *, yaw_deg: float = 14.0, pitch_deg: float = 8.0) -> Panels:
-    """Return image, depth (or disparity) and cloud side by side, as far as they are there."""
+    """Return image, depth (or disparity) and cloud as far as they are there: side by side, or one
+    below the other where the images are wide.
+    """
+    first = next(
+        (m for m in (result.image, result.depth_m, result.disparity) if m is not None), None
+    )
+    height, width = (3, 4) if first is None else first.shape[:2]
+    wide = width > _WIDE * height
+    scale = (_WIDE_PANEL_PX if wide else _PANEL_PX) / width
+    size = round(width * scale), max(1, round(height * scale))
+    shown = _maps(result, size)
+    maps = len(shown)
+    if result.cloud is not None and len(result.cloud):
+        room = size[0], max([size[1], *(len(picture) for picture in shown)])
+        shown.append(render_cloud(result.cloud, size=room, yaw_deg=yaw_deg, pitch_deg=pitch_deg))
+    picture, starts = _arranged(shown, below=wide)
+    _write(picture, result.name)
+    return Panels(picture, starts[:maps], size, scale)
+
+
+def _maps(result: ResultFolder, size: tuple[int, int]) -> list[RGB]:
+    """Image and depth, made small before they are drawn, so that letters stay sharp."""
     shown: list[RGB] = []
     if result.image is not None:
-        shown.append(to_rgb8(result.image))
-    if result.depth_m is not None:
-        shown.append(depth_preview(result.depth_m))
-    elif result.disparity is not None:
-        shown.append(disparity_preview(result.disparity))
-    maps = len(shown)
-    scale = _PANEL_PX / shown[0].shape[1] if shown else 1.0
-    shown = [_scaled(picture, scale) for picture in shown]
-    height = max([picture.shape[0] for picture in shown] or [480])
-    if result.cloud is not None and len(result.cloud):
-        size = _PANEL_PX, height
-        shown.append(render_cloud(result.cloud, size=size, yaw_deg=yaw_deg, pitch_deg=pitch_deg))
-    rows = [np.pad(p, ((0, height - len(p)), (0, _GAP_PX), (0, 0)), constant_values=_PAPER[0])
-            for p in shown]  # fmt: skip
-    both = np.hstack(rows)[:, :-_GAP_PX]
-    picture = np.vstack([np.full((_LINE_PX, both.shape[1], 3), _PAPER, np.uint8), both])
-    _write(picture, result.name)
-    starts = tuple(number * (_PANEL_PX + _GAP_PX) for number in range(maps))
-    return Panels(np.ascontiguousarray(picture), starts, scale)
+        how = cv2.INTER_AREA if size[0] < result.image.shape[1] else cv2.INTER_LINEAR
+        shown.append(to_rgb8(cv2.resize(result.image, size, interpolation=how)))  # type: ignore[arg-type]
+    drawing = ((result.depth_m, depth_preview), (result.disparity, disparity_preview))
+    for values, draw in drawing:
+        if values is not None:  # nearest: a mean over an edge would show what is nowhere
+            near: Any = cv2.resize(values, size, interpolation=cv2.INTER_NEAREST)
+            shown.append(draw(near))
+    return shown
+
+
+def _arranged(shown: list[RGB], *, below: bool) -> tuple[RGB, tuple[tuple[int, int], ...]]:
+    """One picture of several with room for words above, and where each of them begins."""
+    width, height = (max(picture.shape[axis] for picture in shown) for axis in (1, 0))
+    starts, x, y = [], 0, _LINE_PX
+    for picture in shown:
+        starts.append((x, y))
+        x, y = (0, y + len(picture) + _GAP_PX) if below else (x + picture.shape[1] + _GAP_PX, y)
+    all_width = width if below else x - _GAP_PX
+    all_height = y - _GAP_PX if below else _LINE_PX + height
+    sheet = np.full((all_height, all_width, 3), _PAPER, np.uint8)
+    for picture, (left, top) in zip(shown, starts, strict=True):
+        sheet[top : top + picture.shape[0], left : left + picture.shape[1]] = picture
+    return sheet, tuple(starts)
 
 
 def _write(picture: RGB, words: str) -> None:
@@ -150,12 +175,6 @@ def _write(picture: RGB, words: str) -> None:
     ascii_words = words.replace("±", "+-")  # OpenCV's letters are ASCII
     place, font = (8, _LINE_PX - 11), cv2.FONT_HERSHEY_SIMPLEX
     cv2.putText(picture, ascii_words, place, font, 0.55, _INK, 1, cv2.LINE_AA)
-
-
-def _scaled(picture: RGB, scale: float) -> RGB:
-    size = _PANEL_PX, max(1, round(picture.shape[0] * scale))
-    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    return cv2.resize(picture, size, interpolation=how)  # type: ignore[return-value]
 
 
 def _first(folder: Path, names: tuple[str, ...]) -> Path | None:

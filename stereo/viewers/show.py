@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.cloud import PointCloud
+from stereo.errors import StereoError
 from stereo.render import BACKGROUND, frame_cloud
 from stereo.viewers.files import kind_of, picture_of
 from stereo.viewers.folder import Panels, ResultFolder, panels
@@ -142,4 +143,7 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    try:
+        main(sys.argv[1:])
+    except (StereoError, cv2.error, ImportError, OSError) as error:  # the parent draws a file then
+        sys.exit(f"{type(error).__name__}: {error}")

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from stereo.cloud import PointCloud
 from stereo.files import outputs
 from stereo.viewers.folder import ResultFolder, panels
 from stereo.viewers.show import fitting_size
@@ -49,11 +50,29 @@ def test_without_the_geometry_the_depth(tmp_path: Path) -> None:
 def test_the_mouse_finds_its_pixel_in_either_panel(tmp_path: Path, image: bool) -> None:
     drawn = panels(written(tmp_path, sigma=False, summary=False, image=image))
     assert len(drawn.starts) == 1 + image
-    for start in drawn.starts:
-        x, y = start + 10.5 * drawn.scale, 34 + 20.5 * drawn.scale
+    for left, top in drawn.starts:
+        x, y = left + 10.5 * drawn.scale, top + 20.5 * drawn.scale
         assert drawn.place(x, y) == (10, 20)
     assert drawn.place(drawn.picture.shape[1] + 1, 50) is None
     assert not np.array_equal(drawn.saying("2.1 m"), drawn.picture)
+
+
+def test_wide_images_lie_below_each_other(tmp_path: Path) -> None:
+    outputs.write_image_png(tmp_path / "left.png", np.full((30, 100), 90, np.uint8))
+    outputs.write_depth_png_mm(tmp_path / "depth_mm.png", np.full((30, 100), 2, np.float32))
+    drawn = panels(ResultFolder.load(tmp_path))
+    assert [left for left, _ in drawn.starts] == [0, 0]
+    for left, top in drawn.starts:
+        assert drawn.place(left + 10.5 * drawn.scale, top + 20.5 * drawn.scale) == (10, 20)
+        assert drawn.place(left + 5, top + 301) is None  # the scale below
+
+
+def test_a_cloud_alone_is_shown(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).uniform(1, 2, (500, 3)).astype(np.float32)
+    PointCloud(points, np.full(points.shape, 200, np.uint8)).save(tmp_path / "cloud.ply")
+    drawn = panels(ResultFolder.load(tmp_path))
+    assert drawn.starts == ()
+    assert drawn.picture.shape == (34 + 465, 620, 3)
 
 
 def test_maps_of_two_results_are_refused(tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ def _depth(c: Calibration, q: Quality) -> str:
     metric = c.board.unit_known
     unit, scale, name = ("m", 1e3, "mm") if metric else ("units", 1.0, "units")
     rows = "".join(
-        f"<tr><td>{plain(d.distance_m, 3)} {unit}</td><td>{number(d.total_m * scale)} {name}</td>"
-        f"<td>{d.percent:.2f} %</td><td>{number(d.calibration_m * scale)}</td>"
+        f"<tr><td>{plain(d.distance_m, 3)}&nbsp;{unit}</td><td>{number(d.total_m * scale)}</td>"
+        f"<td>{fixed(d.percent, 2)}</td><td>{number(d.calibration_m * scale)}</td>"
         f"<td>{number(d.matching_m * scale)}</td><td>{number(d.worst_m * scale)}</td>"
         f"<td>{number(d.halves_m * scale)}</td></tr>"
         for d in q.depth_error
@@ -127,8 +127,9 @@ def _depth(c: Calibration, q: Quality) -> str:
     )
     return (
         '<h2>Expected depth error</h2><div class="scroll"><table><tr><th>at</th>'
-        "<th>error (1 σ)</th><th>%</th><th>by calibration</th><th>by matching (0.25 px)</th>"
-        f"<th>worst 5 %</th><th>two halves differ</th></tr>{rows}</table></div>"
+        f"<th>error (1 σ), {name}</th><th>of distance, %</th><th>by calibration, {name}</th>"
+        f"<th>by matching (0.25 px), {name}</th><th>worst 5 %, {name}</th>"
+        f"<th>two halves differ, {name}</th></tr>{rows}</table></div>"
         f'<p class="small">Check on views left out: distances between corners were off by '
         f"{check.observed_percent:.2f} % (predicted {check.predicted_percent:.2f} %), mean "
         f'{fixed(check.scale_percent, 2)} %.</p><div class="pair">{maps}</div>'
@@ -319,12 +320,21 @@ def _board(c: Calibration) -> str:
     )
 
 
+def _unit(parameter: str, *, metric: bool) -> str:
+    """Unit of a parameter, by its name; coefficients of a lens have none."""
+    group, name = parameter.split(".")
+    if group in ("rotation", "t"):
+        return "rad" if group == "rotation" else "m" if metric else "board units"
+    return "px" if name in ("fx", "fy", "cx", "cy") else ""
+
+
 def _parameters(c: Calibration, q: Quality) -> str:
     s = c.fit.state
     turn = cv2.Rodrigues(s.R)[0].ravel()
     values = [*np.concatenate(s.intrinsics), *turn, *s.t]
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{number(value, 6)}</td><td>± {number(sigma, 2)}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{number(value, 6)}</td><td>± {number(sigma, 2)}</td>"
+        f"<td>{_unit(name, metric=c.board.unit_known)}</td></tr>"
         for (name, sigma), value in zip(q.sigmas.items(), values, strict=True)
     )
     tried = "".join(
@@ -334,7 +344,7 @@ def _parameters(c: Calibration, q: Quality) -> str:
     )
     return (
         '<h2>Parameters</h2><div class="pair"><div class="scroll"><table><tr><th>name</th>'
-        f"<th>value</th><th>1 σ</th></tr>{rows}</table></div>"
+        f"<th>value</th><th>1 σ</th><th>unit</th></tr>{rows}</table></div>"
         '<div class="scroll"><table><tr><th>tried</th><th>corners, px</th><th>rows, px</th></tr>'
         f'{tried}</table><p class="small">Errors on views left out; chosen: {escape(c.name)}. '
         f"{100 * c.starts_agree:.0f} % of the starts led to the same answer. Error bars are "

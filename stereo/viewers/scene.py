@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.words import rows_apart
+from calib.words import fixed
 from stereo.cloud import MAX_RELATIVE_SIGMA, PointCloud, point_cloud
 from stereo.frame import DepthFrame, Image, StereoGeometry
 from stereo.gray import gray8_pair
@@ -84,7 +84,7 @@ class Health:
             rows = f"rows: too little texture to say ({self.rows.matches} matches)"
         else:
             good = "good" if self.rows.aligned else "recalibrate, or is it the wrong rig?"
-            rows = f"rows: {rows_apart(self.rows.offset_px, 2)} ({good})"
+            rows = f"rows differ by {fixed(abs(self.rows.offset_px), 2)} px ({good})"
         than_left = "brighter" if self.exposure > 0 else "darker"
         worry = " (set both cameras alike)" if abs(self.exposure) > _EXPOSURE_TOLERANCE else ""
         return (

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.errors import CalibrationError
+from calib.words import plain
 
 Float = NDArray[np.float64]
 
@@ -75,7 +76,8 @@ class Board:
             )
         if not 1e-5 <= self.square_m <= 100:
             raise BoardError(
-                f"{self.kind}: expected a length of 0.01 mm to 100 m, got {self.square_m:g} m"
+                f"{self.kind}: expected a length of 0.01 mm to 100 m, "
+                f"got {plain(self.square_m, 9)} m"
             )
 
     @cached_property
@@ -240,7 +242,9 @@ class AprilGrid(Board):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.gap < 5:
-            raise BoardError(f"aprilgrid: expected a gap of 0 to 5 tag sizes, got {self.gap:g}")
+            raise BoardError(
+                f"aprilgrid: expected a gap of 0 to 5 tag sizes, got {plain(self.gap)}"
+            )
         dictionary(self.dictionary)
 
     @property

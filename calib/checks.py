@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from calib.errors import CameraError
+from calib.words import number, plain
 
 Float = NDArray[np.float64]
 Size = tuple[int, int]
@@ -56,16 +57,17 @@ def check_matrix(K: Float, size: Size) -> None:
         raise CameraError(f"K: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {K.tolist()}")
     if fx < 1 or fy < 1:
         raise CameraError(
-            f"K: focal lengths must be in pixels and at least 1, got fx {fx:g}, fy {fy:g}"
+            "K: focal lengths must be in pixels and at least 1, "
+            f"got fx {number(fx)}, fy {number(fy)}"
         )
     if K[0, 1] != 0:
         raise CameraError(
-            f"K: skew {K[0, 1]:g} is not supported; calibrate again with the skew fixed at 0"
+            f"K: skew {number(K[0, 1])} is not supported; calibrate again with the skew fixed at 0"
         )
     for name, c, extent in (("cx", cx, size[0]), ("cy", cy, size[1])):
         if not -extent <= c <= 2 * extent:  # a cropped image may lose its principal point
             raise CameraError(
-                f"K: {name} = {c:g} is far outside an image of {size[0]}x{size[1]} pixels; "
+                f"K: {name} = {number(c)} is far outside an image of {size[0]}x{size[1]} pixels; "
                 "is the image size that of the calibration?"
             )
 
@@ -74,7 +76,9 @@ def check_rotation(R: Float) -> None:
     """Raise CameraError unless R is a rotation, within 1e-6."""
     off = float(np.abs(R @ R.T - np.eye(3)).max())
     if not off <= 1e-6 or np.linalg.det(R) < 0:
-        what = "it mirrors" if off <= 1e-6 else f"R R^T is off the identity by up to {off:.2g}"
+        what = (
+            "it mirrors" if off <= 1e-6 else f"R R^T is off the identity by up to {number(off, 2)}"
+        )
         raise CameraError(f"R_right_left: expected a rotation matrix within 1e-6, but {what}")
 
 
@@ -83,6 +87,6 @@ def check_baseline(baseline_m: float) -> None:
     low, high = _BASELINE_RANGE_M
     if not low <= baseline_m <= high:  # also catches NaN
         raise CameraError(
-            f"the baseline is {baseline_m:g} m; expected {low:g} to {high:g} m. "
+            f"the baseline is {plain(baseline_m, 9)} m; expected {plain(low)} to {plain(high)} m. "
             "Lengths here are metres: were millimetres or board squares given, or the reverse?"
         )

@@ -21,6 +21,7 @@ from calib.judging.quality import Quality
 from calib.outcome import Outcome
 from calib.solving.calibration import Calibration
 from calib.solving.epipolar import rectifying_rotations
+from calib.words import fixed, number, plain
 
 Float = NDArray[np.float64]
 
@@ -110,26 +111,28 @@ def _depth(c: Calibration, q: Quality) -> str:
     metric = c.board.unit_known
     unit, scale, name = ("m", 1e3, "mm") if metric else ("units", 1.0, "units")
     rows = "".join(
-        f"<tr><td>{d.distance_m:g} {unit}</td><td>{d.total_m * scale:.3g} {name}</td>"
-        f"<td>{d.percent:.2f} %</td><td>{d.calibration_m * scale:.3g}</td>"
-        f"<td>{d.matching_m * scale:.3g}</td><td>{d.worst_m * scale:.3g}</td>"
-        f"<td>{d.halves_m * scale:.3g}</td></tr>"
+        f"<tr><td>{plain(d.distance_m, 3)}&nbsp;{unit}</td><td>{number(d.total_m * scale)}</td>"
+        f"<td>{fixed(d.percent, 2)}</td><td>{number(d.calibration_m * scale)}</td>"
+        f"<td>{number(d.matching_m * scale)}</td><td>{number(d.worst_m * scale)}</td>"
+        f"<td>{number(d.halves_m * scale)}</td></tr>"
         for d in q.depth_error
     )
     check = q.distance_check
     maps = "".join(
         f"<figure>{_depth_map(c, q, d.distance_m)}<figcaption>Error caused by calibration at "
-        f"{d.distance_m:g} {unit}, % of distance, over the left image (white: not seen by both)"
+        f"{plain(d.distance_m, 3)} {unit}, % of distance, over the left image "
+        "(white: not seen by both)"
         "</figcaption></figure>"
         for d in q.depth_error[2:5:2]
     )
     return (
         '<h2>Expected depth error</h2><div class="scroll"><table><tr><th>at</th>'
-        "<th>error (1 σ)</th><th>%</th><th>by calibration</th><th>by matching (0.25 px)</th>"
-        f"<th>worst 5 %</th><th>two halves differ</th></tr>{rows}</table></div>"
+        f"<th>error (1 σ), {name}</th><th>of distance, %</th><th>by calibration, {name}</th>"
+        f"<th>by matching (0.25 px), {name}</th><th>worst 5 %, {name}</th>"
+        f"<th>two halves differ, {name}</th></tr>{rows}</table></div>"
         f'<p class="small">Check on views left out: distances between corners were off by '
         f"{check.observed_percent:.2f} % (predicted {check.predicted_percent:.2f} %), mean "
-        f'{check.scale_percent:+.2f} %.</p><div class="pair">{maps}</div>'
+        f'{fixed(check.scale_percent, 2)} %.</p><div class="pair">{maps}</div>'
     )
 
 
@@ -146,7 +149,8 @@ def _depth_map(c: Calibration, q: Quality, distance: float) -> str:
         f'<rect x="{x - dx / 2:.1f}" y="{y - dy / 2:.1f}" width="{dx + 0.5:.1f}" '
         f'height="{dy + 0.5:.1f}" fill="{heat(p / top)}"/>'
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{w / 45:.1f}" text-anchor="middle" '
-        f'dominant-baseline="middle" fill="{"#000" if p < 0.65 * top else "#fff"}">{p:.2g}</text>'
+        f'dominant-baseline="middle" fill="{"#000" if p < 0.65 * top else "#fff"}">'
+        f"{number(p, 2)}</text>"
         for (x, y), p in zip(left, percent, strict=True)
         if np.isfinite(p)
     )
@@ -301,17 +305,27 @@ def _board(c: Calibration) -> str:
         f'<circle cx="{(x - low[0] + 1) * 40:.0f}" cy="{(y - low[1] + 1) * 40:.0f}" r="17" '
         f'fill="{both_ways(z / top)}"/><text x="{(x - low[0] + 1) * 40:.0f}" '
         f'y="{(y - low[1] + 1) * 40:.0f}" font-size="11" text-anchor="middle" '
-        f'dominant-baseline="middle">{z:.1f}</text>'
+        f'dominant-baseline="middle">{fixed(z, 1)}</text>'
         for (x, y), z in zip(xy, high, strict=True)
     )
     scale, unit = (1e3, "mm") if c.board.unit_known else (1.0, "units")
+    sideways = float(np.linalg.norm(away[:, :2], axis=1).max())
     return (
         "<h2>Board</h2><figure>"
         + svg((span[0] + 2) * 40, (span[1] + 2) * 40, dots)
         + f"<figcaption>Height of the corners above a plane, % of a square (from "
-        f"{away[:, 2].min() * scale:.2g} to {away[:, 2].max() * scale:.2g} {unit}); sideways up to "
-        f"{np.linalg.norm(away[:, :2], axis=1).max() * scale:.2g} {unit}</figcaption></figure>"
+        f"{number(away[:, 2].min() * scale, 2)} to "
+        f"{number(away[:, 2].max() * scale, 2)} {unit}); sideways up to "
+        f"{number(sideways * scale, 2)} {unit}</figcaption></figure>"
     )
+
+
+def _unit(parameter: str, *, metric: bool) -> str:
+    """Unit of a parameter, by its name; coefficients of a lens have none."""
+    group, name = parameter.split(".")
+    if group in ("rotation", "t"):
+        return "rad" if group == "rotation" else "m" if metric else "board units"
+    return "px" if name in ("fx", "fy", "cx", "cy") else ""
 
 
 def _parameters(c: Calibration, q: Quality) -> str:
@@ -319,7 +333,8 @@ def _parameters(c: Calibration, q: Quality) -> str:
     turn = cv2.Rodrigues(s.R)[0].ravel()
     values = [*np.concatenate(s.intrinsics), *turn, *s.t]
     rows = "".join(
-        f"<tr><td>{escape(name)}</td><td>{value:.6g}</td><td>± {sigma:.2g}</td></tr>"
+        f"<tr><td>{escape(name)}</td><td>{number(value, 6)}</td><td>± {number(sigma, 2)}</td>"
+        f"<td>{_unit(name, metric=c.board.unit_known)}</td></tr>"
         for (name, sigma), value in zip(q.sigmas.items(), values, strict=True)
     )
     tried = "".join(
@@ -329,7 +344,7 @@ def _parameters(c: Calibration, q: Quality) -> str:
     )
     return (
         '<h2>Parameters</h2><div class="pair"><div class="scroll"><table><tr><th>name</th>'
-        f"<th>value</th><th>1 σ</th></tr>{rows}</table></div>"
+        f"<th>value</th><th>1 σ</th><th>unit</th></tr>{rows}</table></div>"
         '<div class="scroll"><table><tr><th>tried</th><th>corners, px</th><th>rows, px</th></tr>'
         f'{tried}</table><p class="small">Errors on views left out; chosen: {escape(c.name)}. '
         f"{100 * c.starts_agree:.0f} % of the starts led to the same answer. Error bars are "

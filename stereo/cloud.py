@@ -14,10 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.words import length
 from stereo.errors import InputError, MissingLibraryError
 from stereo.files import clouds
-from stereo.frame import DepthFrame, Float, freeze
+from stereo.frame import DepthFrame, Float, Mask, freeze
 from stereo.gray import to_rgb8
+
+MAX_RELATIVE_SIGMA = 0.25
+"""Points whose error bar exceeds this share of their depth smear over many metres; left out."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,7 +61,7 @@ class PointCloud:
             return "PointCloud(0 points)"
         near, far = np.percentile(self.points[:, 2], [1, 99])
         normals = "" if self.normals is None else ", with normals"
-        return f"PointCloud({len(self)} points, depth {near:.2f} to {far:.2f} m{normals})"
+        return f"PointCloud({len(self)} points, depth {length(near)} to {length(far)}{normals})"
 
     def save(self, path: str | Path) -> None:
         """Write a binary .ply or .pcd in metres, with colour, and normals if there are any.
@@ -89,8 +93,7 @@ def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> Poi
     z = depth.depth_m
     keep = np.isfinite(z)
     if np.isfinite(max_relative_sigma):
-        with np.errstate(invalid="ignore"):
-            keep &= depth.sigma_m <= np.float32(max_relative_sigma) * z
+        keep &= ~doubtful(depth, max_relative_sigma)
     height, width = z.shape
     g = depth.geometry
     ray_x = ((np.arange(width) - g.cx_px) / g.focal_px).astype(np.float32)
@@ -100,6 +103,16 @@ def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> Poi
     index = np.flatnonzero(keep)
     colors = to_rgb8(depth.color).reshape(-1, 3).take(index, axis=0)
     return PointCloud(xyz.reshape(-1, 3).take(index, axis=0), colors)
+
+
+def doubtful(depth: DepthFrame, max_relative_sigma: float) -> Mask:
+    """Return (H, W) True where depth is known and its error bar exceeds that share of it.
+
+    An unknown error bar is too large for any share.
+    """
+    with np.errstate(invalid="ignore"):
+        certain = depth.sigma_m <= np.float32(max_relative_sigma) * depth.depth_m
+    return np.isfinite(depth.depth_m) & ~certain
 
 
 def crop(

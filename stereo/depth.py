@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from calib.words import plain
 from stereo.errors import InputError
 from stereo.frame import DepthFrame, DisparityMap, Float, Image, StereoGeometry
 
@@ -94,7 +95,8 @@ def depth_frame(
     """
     if not 0 <= min_depth_m < max_depth_m:
         raise InputError(
-            f"depth limits must satisfy 0 <= min < max, got {min_depth_m:g} and {max_depth_m:g} m"
+            "depth limits must satisfy 0 <= min < max, "
+            f"got {plain(min_depth_m)} and {plain(max_depth_m)} m"
         )
     depth = disparity_to_depth(disparity.px, geometry)
     if min_depth_m > 0 or np.isfinite(max_depth_m):

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.words import measured, plain
 from stereo.errors import ImageError, InputError
 
 MAX_SIDE_PX = 32767
@@ -98,7 +99,7 @@ class StereoFrame:
     def __repr__(self) -> str:
         same = self.left.shape == self.right.shape and self.left.dtype == self.right.dtype
         right = "" if same else f" and {in_words(self.right)}"
-        return f"StereoFrame({in_words(self.left)}{right}, time_s={self.time_s:g})"
+        return f"StereoFrame({in_words(self.left)}{right}, time_s={plain(self.time_s)})"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -138,7 +139,7 @@ class RectifiedPair:
 
     def __repr__(self) -> str:
         masked = ", masked" * (self.valid_left is not None or self.valid_right is not None)
-        return f"RectifiedPair({in_words(self.left)}{masked}, time_s={self.time_s:g})"
+        return f"RectifiedPair({in_words(self.left)}{masked}, time_s={plain(self.time_s)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +217,8 @@ class StereoGeometry:
             value = getattr(self, name)
             if not low <= value <= high:  # also catches NaN
                 raise InputError(
-                    f"{name} must be between {low:g} and {high:g} "
-                    f"({'pixels' if name == 'focal_px' else 'metres'}), got {value:g}"
+                    f"{name} must be between {plain(low)} and {plain(high)} "
+                    f"({'pixels' if name == 'focal_px' else 'metres'}), got {plain(value, 9)}"
                 )
         for name in ("cx_px", "cy_px", "doffs_px"):
             if not abs(getattr(self, name)) <= 1e6:
@@ -266,9 +267,9 @@ class DepthFrame:
         known = np.isfinite(self.depth_m)
         median = ""
         if known.any():
-            sigma_mm = 1000 * np.median(self.sigma_m[known])
-            median = f", median {np.median(self.depth_m[known]):.3f} m ± {sigma_mm:.1f} mm"
-        return f"DepthFrame({_known_in_words(self.depth_m)}{median}, time_s={self.time_s:g})"
+            typical = (float(np.median(plane[known])) for plane in (self.depth_m, self.sigma_m))
+            median = f", median {measured(*typical)}"
+        return f"DepthFrame({_known_in_words(self.depth_m)}{median}, time_s={plain(self.time_s)})"
 
     @property
     def K(self) -> NDArray[np.float64]:  # noqa: N802

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.words import measured
 from stereo.frame import DepthFrame
 
 Pixel = tuple[float, float]
@@ -24,12 +25,10 @@ class Measured:
     value_m: float
     """Metres."""
     sigma_m: float
-    """One standard deviation, metres."""
+    """One standard deviation, metres; NaN where nobody knows."""
 
     def __str__(self) -> str:
-        if self.value_m < 1:
-            return f"{1000 * self.value_m:.0f} ± {1000 * self.sigma_m:.1f} mm"
-        return f"{self.value_m:.3f} ± {self.sigma_m:.3f} m"
+        return measured(self.value_m, self.sigma_m)
 
 
 def distance(depth: DepthFrame, at: Pixel) -> Measured | None:

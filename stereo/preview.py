@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.frame import Float, Image
+from calib.words import number, plain
+from stereo.frame import Float, Image, Mask
 
 RGB = NDArray[np.uint8]
 
-_UNKNOWN = (38, 38, 42)
+_UNKNOWN = {"turbo": (104, 104, 108), "viridis": (104, 104, 108), "gray": (96, 40, 40)}
+"""Where nothing is known: a colour that the colour map does not have, least of all for 0."""
 _PAPER = (250, 250, 250)
 _INK = (30, 30, 30)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -61,11 +63,12 @@ def depth_preview(
         nearness = 1 / depth_m
     low, high = _limits(nearness) if range_m is None else (1 / range_m[1], 1 / range_m[0])
     picture = _colorize(nearness, low, high, colormap)
-    if not high > low:
+    if not high > low > 0:
         return picture
     ticks = _depth_ticks(1 / high, 1 / low)
-    marks = [((1 / tick - low) / (high - low), f"{tick:g}") for tick in ticks]
-    return _with_scale(picture, marks, "depth, m", colormap)
+    marks = [((1 / tick - low) / (high - low), plain(tick)) for tick in ticks]
+    ends = (number(1 / low), number(1 / high))
+    return _with_scale(picture, marks, ends, "depth, m", colormap)
 
 
 def disparity_preview(px: Float) -> RGB:
@@ -74,14 +77,40 @@ def disparity_preview(px: Float) -> RGB:
     picture = _colorize(px, low, high)
     if not high > low:
         return picture
-    marks = [((tick - low) / (high - low), f"{tick:g}") for tick in _round_ticks(low, high)]
-    return _with_scale(picture, marks, "disparity, px")
+    marks = [((tick - low) / (high - low), plain(tick)) for tick in _round_ticks(low, high)]
+    ends = (number(low), number(high))
+    return _with_scale(picture, marks, ends, "disparity, px", "turbo")
 
 
-def confidence_preview(confidence: Float) -> RGB:
-    """Return confidence from 0 (cold) to 1 (warm) with a scale."""
-    marks = [(tick, f"{tick:g}") for tick in (0, 0.25, 0.5, 0.75, 1)]
-    return _with_scale(_colorize(confidence, 0, 1), marks, "confidence")
+def sigma_preview(sigma_m: Float) -> RGB:
+    """Return the error bar colour-mapped, small dark and large bright, with a scale in mm or m.
+
+    The colours are linear in its logarithm, as it grows with the square of distance.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        powers = np.log10(np.where(sigma_m > 0, sigma_m, np.float32(np.nan)))
+    low, high = _limits(powers)
+    picture = _colorize(powers, low, high, "viridis")
+    if not high > low:
+        return picture
+    unit, per_m = ("m", 1) if high > 0.3 else ("mm", 1000)
+    tens = range(int(np.floor(low)), int(np.ceil(high)) + 1)
+    ticks = [digit * 10.0**power for digit in (1, 2, 5) for power in tens]
+    marks = [((float(np.log10(t)) - low) / (high - low), plain(per_m * t)) for t in ticks]
+    inside = [(share, label) for share, label in marks if 0 <= share <= 1]
+    ends = (number(per_m * 10**low, 2), number(per_m * 10**high, 2))
+    return _with_scale(picture, inside, ends, f"error bar (1 sigma), {unit}", "viridis")
+
+
+def confidence_preview(confidence: Float, known: Mask | None = None) -> RGB:
+    """Return confidence from 0 (cold) to 1 (warm) with a scale.
+
+    Where ``known`` (H, W) is False, or confidence NaN, nothing was matched: shown as unknown.
+    """
+    if known is not None:
+        confidence = np.where(known, confidence, np.float32(np.nan))
+    marks = [(tick, plain(tick)) for tick in (0.25, 0.5, 0.75)]
+    return _with_scale(_colorize(confidence, 0, 1), marks, ("0", "1"), "confidence", "turbo")
 
 
 def lines_preview(left: Image, right: Image, *, lines: int = 16) -> RGB:
@@ -93,9 +122,9 @@ def lines_preview(left: Image, right: Image, *, lines: int = 16) -> RGB:
     height, width = picture.shape[:2]
     colors = ((255, 80, 60), (60, 220, 90), (70, 150, 255))
     thickness = max(1, height // 700)
-    for number in range(lines):
-        y = round((number + 0.5) * height / lines)
-        cv2.line(picture, (0, y), (width, y), colors[number % 3], thickness, cv2.LINE_AA)
+    for line in range(lines):
+        y = round((line + 0.5) * height / lines)
+        cv2.line(picture, (0, y), (width, y), colors[line % 3], thickness, cv2.LINE_AA)
     cv2.line(picture, (width // 2, 0), (width // 2, height), _PAPER, 2)
     return picture
 
@@ -128,7 +157,7 @@ def _colorize(
     span = high - low if high > low else 1.0
     share = np.clip((np.where(known, values, low) - low) / span, 0, 1)
     picture = cv2.cvtColor(_colormap((share * 255).astype(np.uint8), colormap), cv2.COLOR_BGR2RGB)
-    picture[~known] = _UNKNOWN
+    picture[~known] = _UNKNOWN[colormap]
     return picture  # type: ignore[return-value]
 
 
@@ -157,7 +186,11 @@ def _depth_ticks(near: float, far: float) -> list[float]:
 
 
 def _with_scale(
-    picture: RGB, marks: list[tuple[float, str]], title: str, colormap: str = "turbo"
+    picture: RGB,
+    marks: list[tuple[float, str]],
+    ends: tuple[str, str],
+    title: str,
+    colormap: str,
 ) -> RGB:
     """Put a colour scale below the picture; marks are (share of the range, label)."""
     width = picture.shape[1]
@@ -169,19 +202,42 @@ def _with_scale(
         return picture
     footer = np.full((7 * unit + text.height, width, 3), _PAPER, np.uint8)
     top, bottom = 2 * unit, 4 * unit
+    if right - left > 60 * unit:
+        right = _write_unknown(footer, text, (top, bottom), unit, colormap)
     levels = np.linspace(0, 255, right - left).astype(np.uint8)[None]
     footer[top:bottom, left:right] = cv2.cvtColor(_colormap(levels, colormap), cv2.COLOR_BGR2RGB)
     text.write(footer, title, 2 * unit, (top + bottom + text.height) // 2)
-    free_from = left - 2 * unit
-    for share, label in sorted(marks):
-        x = left + round(share * (right - left - 1))
-        start = x - text.width(label) // 2
-        if start < free_from or start + text.width(label) > width:
-            continue  # labels must not run into each other
+    for x, start, label in _placed(text, [(0.0, ends[0]), (1.0, ends[1]), *marks], left, right):
         cv2.line(footer, (x, bottom), (x, bottom + unit // 2), _INK, max(1, unit // 8))
         text.write(footer, label, start, bottom + unit + text.height)
-        free_from = start + text.width(label) + unit
     return np.vstack([picture, footer])
+
+
+def _write_unknown(
+    footer: RGB, text: _Text, rows: tuple[int, int], unit: int, colormap: str
+) -> int:
+    """Say at the right end which colour means unknown; return where the scale has to end."""
+    word = "unknown"
+    start: int = footer.shape[1] - 2 * unit - text.width(word)
+    footer[rows[0] : rows[1], start - 4 * unit : start - unit] = _UNKNOWN[colormap]
+    text.write(footer, word, start, (sum(rows) + text.height) // 2)
+    return start - 8 * unit
+
+
+def _placed(
+    text: _Text, marks: list[tuple[float, str]], left: int, right: int
+) -> list[tuple[int, int, str]]:
+    """(x of the tick, x of its label, label) of the marks whose labels do not run into earlier
+    ones: the ends come first, and always have theirs.
+    """
+    gap = text.height
+    kept: list[tuple[int, int, str]] = []
+    for share, label in marks:
+        x = left + round(share * (right - left - 1))
+        start, wide = x - text.width(label) // 2, text.width(label)
+        if all(start + wide + gap < s or start > s + text.width(w) + gap for _, s, w in kept):
+            kept.append((x, start, label))
+    return kept
 
 
 class _Text:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from calib import Camera, RectifiedRig, StereoRig
 from calib.judging.uncertainty import disparity_variance
 from calib.solving.epipolar import half_way_baseline, rectifying_rotations
+from calib.words import fixed, length
 from stereo.common_view import common_intrinsics
 from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError, RectificationError
@@ -308,19 +309,23 @@ def _rectifying_rotations(rig: StereoRig) -> tuple[Matrix, Matrix]:
         if abs(direction[1]) > abs(direction[2]):
             raise RectificationError(
                 "this is a vertical rig (one camera above the other, baseline "
-                f"x {baseline[0]:.3f} y {baseline[1]:.3f} z {baseline[2]:.3f} m); only horizontal "
+                f"{_xyz(baseline)}); only horizontal "
                 "rigs are supported: turn both images by 90 degrees and calibrate again"
             )
         raise RectificationError(
             "one camera stands in front of the other (baseline "
-            f"x {baseline[0]:.3f} y {baseline[1]:.3f} z {baseline[2]:.3f} m): rows cannot align"
+            f"{_xyz(baseline)}): rows cannot align"
         )
     if direction[0] < 0:
         raise RectificationError(
             "left and right are swapped: the calibration places the right camera "
-            f"{-baseline[0]:.3f} m to the left of the left one; exchange the two"
+            f"{length(-baseline[0])} to the left of the left one; exchange the two"
         )
     return rectifying_rotations(rig.R_right_left, rig.t_right_left)
+
+
+def _xyz(metres: Matrix) -> str:
+    return " ".join(f"{name} {fixed(v, 3)}" for name, v in zip("xyz", metres, strict=True)) + " m"
 
 
 def _maps(camera: Camera, R: Matrix, K: Matrix, out: Size) -> tuple[Maps, Mask]:

@@ -8,12 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from stereo.cloud import PointCloud, point_cloud, remove_outliers, thin, with_normals
+from stereo.cloud import (
+    MAX_RELATIVE_SIGMA,
+    PointCloud,
+    point_cloud,
+    remove_outliers,
+    thin,
+    with_normals,
+)
 from stereo.errors import InputError, StereoError
 from stereo.files import outputs as write
 from stereo.files.outputs import make_folder
 from stereo.frame import DepthFrame, DisparityMap, Float, RectifiedPair
-from stereo.preview import confidence_preview, depth_preview, disparity_preview
+from stereo.preview import RGB, confidence_preview, depth_preview, disparity_preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +33,15 @@ class CloudOptions:
     """Remove points far from their neighbours."""
     normals: bool = False
     """Add normals."""
-    max_relative_sigma: float = 0.25
-    """Leave out points whose error bar exceeds this share of their depth."""
+    max_relative_sigma: float = MAX_RELATIVE_SIGMA
+    """Leave out points whose error bar exceeds this share of their depth; inf: none."""
+
+    def __post_init__(self) -> None:
+        if not self.max_relative_sigma > 0:
+            raise InputError(
+                "max_relative_sigma must be a positive share of depth (0.25 is 25 %; inf keeps "
+                f"all), got {self.max_relative_sigma}"
+            )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,8 +58,10 @@ class StereoResult:
     def __repr__(self) -> str:
         return f"StereoResult({self.disparity if self.depth is None else self.depth})"
 
-    def cloud(self, *, max_relative_sigma: float = np.inf) -> PointCloud:
-        """Return the coloured points; see ``stereo.point_cloud``.
+    def cloud(self, *, max_relative_sigma: float = MAX_RELATIVE_SIGMA) -> PointCloud:
+        """Return the coloured points, without those whose error bar exceeds that share of depth.
+
+        ``max_relative_sigma=math.inf`` keeps all; see ``stereo.cloud.point_cloud``.
 
         Raises StereoError when there is no metric depth.
         """
@@ -91,6 +107,10 @@ def _depth(result: StereoResult) -> Float:
 def _sigma(result: StereoResult) -> Float:
     assert result.depth is not None
     return result.depth.sigma_m
+
+
+def _confidence(result: StereoResult) -> RGB:
+    return confidence_preview(result.disparity.confidence, np.isfinite(result.disparity.px))
 
 
 def _preview(path: Path, result: StereoResult, _: CloudOptions) -> None:
@@ -160,7 +180,7 @@ OUTPUTS: dict[str, Output] = {
     ),
     "confidence-preview": Output(
         "confidence_preview.png",
-        lambda path, r, _: write.write_image_png(path, confidence_preview(r.disparity.confidence)),
+        lambda path, r, _: write.write_image_png(path, _confidence(r)),
         False,
         "colour-mapped confidence",
     ),

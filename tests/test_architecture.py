@@ -14,8 +14,11 @@ REPO = Path(__file__).resolve().parents[1]
 LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
 """Slow to import: only inside functions."""
 
-CALIB = {"calib", "calib.camera", "calib.checks", "calib.errors", "calib.plain", "calib.rig"}
-"""What of calib anybody in stereo may use: its face, its cameras, its errors, plain data."""
+CALIB = {
+    *("calib", "calib.camera", "calib.checks", "calib.errors", "calib.plain", "calib.rig"),
+    "calib.words",
+}
+"""What of calib anybody in stereo may use: its face, its cameras, its errors, data, words."""
 
 CORNERS = {"calib.board", "calib.detection", "calib.errors"}
 SOLVED = {*CORNERS, "calib.camera", "calib.rig", "calib.solving"}
@@ -26,30 +29,32 @@ ROOMS: dict[str, set[str]] = {
     "calib.errors": set(),
     "calib.atomic": set(),
     "calib.plain": set(),
+    "calib.words": set(),
     "calib.lens": set(),
     "calib.drawing": set(),
     "calib.notes": {"calib.errors"},
     "calib.units": set(),
-    "calib.checks": {"calib.errors"},
+    "calib.checks": {"calib.errors", "calib.words"},
     "calib.camera": {"calib.checks", "calib.errors", "calib.lens"},
     "calib.rig": {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },
     "calib.formats": {
         *("calib.atomic", "calib.camera", "calib.checks", "calib.errors", "calib.notes"),
-        *("calib.rig", "calib.units"),
+        *("calib.rig", "calib.units", "calib.words"),
     },
-    "calib.board": {"calib.errors"},
+    "calib.board": {"calib.errors", "calib.words"},
     "calib.page": {"calib.atomic", "calib.board"},
     "calib.detection": {"calib.atomic", "calib.board"},
     "calib.solving": {*CORNERS, "calib.camera", "calib.lens", "calib.rig"},
-    "calib.judging": SOLVED,
+    "calib.judging": {*SOLVED, "calib.words"},
     "calib.outcome": {*JUDGED, "calib.plain"},
     "calib.calibrate": {*JUDGED, "calib.outcome"},
     "calib.collect": {
         *("calib.board", "calib.calibrate", "calib.detection", "calib.outcome", "calib.solving"),
     },
     "calib.report": {
+        "calib.words",
         *("calib.atomic", "calib.detection", "calib.drawing", "calib.judging", "calib.outcome"),
         "calib.solving",
     },
@@ -63,16 +68,16 @@ ROOMS: dict[str, set[str]] = {
     "stereo.doctor": {"stereo.system"},
     "stereo.presets": set(),
     "stereo.native": {"stereo._native", "stereo.errors"},
-    "stereo.frame": {"stereo.errors"},
+    "stereo.frame": {"calib.words", "stereo.errors"},
     "stereo.gray": {"stereo.frame"},
-    "stereo.depth": DATA,
-    "stereo.measure": {"stereo.frame"},
-    "stereo.preview": {"stereo.frame"},
+    "stereo.depth": {*DATA, "calib.words"},
+    "stereo.measure": {"calib.words", "stereo.frame"},
+    "stereo.preview": {"calib.words", "stereo.frame"},
     "stereo.synthetic": CALIB,
     "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats"},
-    "stereo.cloud": {*DATA, "stereo.files", "stereo.gray"},
+    "stereo.cloud": {*DATA, "calib.words", "stereo.files", "stereo.gray"},
     "stereo.render": {"stereo.cloud", "stereo.errors"},
-    "stereo.matching": {*DATA, "stereo.gray", "stereo.native"},
+    "stereo.matching": {*DATA, "calib.words", "stereo.gray", "stereo.native"},
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
     "stereo.common_view": {*CALIB, "stereo.errors"},
     "stereo.rectify": {
@@ -112,13 +117,15 @@ ROOMS: dict[str, set[str]] = {
     "stereo.run": {
         *CALIB,
         *DATA,
-        *("stereo._version", "stereo.files", "stereo.gray", "stereo.pipeline", "stereo.result"),
+        *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
+        "stereo.result",
     },
     "stereo.viewers": {
         *DATA,
         *("calib.detection", "stereo.closing", "stereo.cloud", "stereo.display", "stereo.gray"),
         *("stereo.live", "stereo.matching", "stereo.measure", "stereo.presets"),
         *("stereo.preview", "stereo.result", "stereo.run", "stereo.threads"),
+        *("calib.words", "stereo.files", "stereo.render"),
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

@@ -12,6 +12,7 @@ from pathlib import Path
 from calib.errors import CameraError, RigFileError
 from calib.formats.reading import Stated, metres_per_unit, number, read_text
 from calib.rig import RectifiedRig
+from calib.words import plain
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -29,13 +30,14 @@ def read(path: Path, stated: Stated) -> RectifiedRig:
     if left[0] != right[0] or left[2] != right[2]:
         raise RigFileError(
             f"{path}: cam0 and cam1 must share focal length and row of the principal point, as "
-            f"rectified cameras do, got f {left[0]:g} and {right[0]:g}, cy {left[2]:g} and "
-            f"{right[2]:g}"
+            f"rectified cameras do, got f {plain(left[0])} and {plain(right[0])}, "
+            f"cy {plain(left[2])} and {plain(right[2])}"
         )
     doffs, expected = _number(values, "doffs", path), right[1] - left[1]
     if abs(doffs - expected) > 0.01:  # the file rounds to three decimals
         raise RigFileError(
-            f"{path}: doffs: expected cx of cam1 - cx of cam0 = {expected:g}, got {doffs:g}"
+            f"{path}: doffs: expected cx of cam1 - cx of cam0 = {plain(expected)}, "
+            f"got {plain(doffs)}"
         )
     width, height, ndisp = (
         _whole(values, key, path) if key in values else None for key in ("width", "height", "ndisp")

@@ -29,6 +29,7 @@ from calib.formats.filestorage import parse as parse_filestorage
 from calib.formats.reading import Stated, metres_per_unit, number
 from calib.rig import StereoRig
 from calib.units import METRES_PER
+from calib.words import plain
 
 Values = dict[str, Any]
 
@@ -289,10 +290,10 @@ def _unit(values: Values, T: Float, stated: Stated, source: str) -> tuple[float,
     assumed = "m" if 0.005 <= length <= 2 else "mm" if length >= 30 else None
     if assumed is None:
         raise RigFileError(
-            f"{source}: the file does not say its length unit, and |T| = {length:g} could be "
+            f"{source}: the file does not say its length unit, and |T| = {plain(length)} could be "
             "metres, centimetres, millimetres or board squares; state it (unit=, --unit mm) "
             "or add a line unit: mm (for squares: the side of one in metres)"
         )
     return METRES_PER[assumed], {
-        "unit_assumed": f"{assumed}: the file states none, and |T| = {length:g}"
+        "unit_assumed": f"{assumed}: the file states none, and |T| = {plain(length)}"
     }

@@ -28,6 +28,7 @@ from calib.solving.calibration import Calibration, HeldOut
 from calib.solving.held_out import held_out
 from calib.solving.solve import one_thread
 from calib.solving.state import difference, parameter_names
+from calib.words import number
 
 Float = NDArray[np.float64]
 Grade = Literal["good", "usable", "recalibrate"]
@@ -183,7 +184,7 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     unit = "m" if c.board.unit_known else "board units"
     facts = (
         f"rows agree to {left_out.row_error_px:.2f} px on views left out, and calibration "
-        f"changes depth by {100 * share:.2g} % at {near:.2g} {unit}"
+        f"changes depth by {number(100 * share, 2)} % at {number(near, 2)} {unit}"
     )
     if tilt < 8 or focal > 0.03 or aspect > 0.15 or not share < 0.05 or not row < 1.0:
         return "recalibrate", f"Do not trust it: {facts}."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from calib.words import plain
 from stereo.cli.values import parse_size
 from stereo.errors import InputError
 
@@ -71,11 +72,13 @@ def _spec(
         )
     columns, rows = counted
     if kind == "chessboard":  # written by its inner corners
-        return f"{kind}:{columns - 1}x{rows - 1}:{square_mm:g}mm"
+        return f"{kind}:{columns - 1}x{rows - 1}:{plain(square_mm)}mm"
     if kind == "charuco":
         marker = 0.75 * square_mm if marker_mm is None else marker_mm
         needed = columns * rows // 2
         size = next((n for n in (50, 100, 250) if needed <= n), 1000)
         name = dictionary or f"DICT_5X5_{size}"
-        return f"{kind}:{columns}x{rows}:{square_mm:g}mm:{marker:g}mm:{name}"
-    return f"{kind}:{columns}x{rows}:{square_mm:g}mm" + (f":{gap:g}" if kind == "aprilgrid" else "")
+        return f"{kind}:{columns}x{rows}:{plain(square_mm)}mm:{plain(marker)}mm:{name}"
+    return f"{kind}:{columns}x{rows}:{plain(square_mm)}mm" + (
+        f":{plain(gap)}" if kind == "aprilgrid" else ""
+    )

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from calib.words import fixed, length, number, plain, table
+
 if TYPE_CHECKING:  # they take a while to load
     from calib.outcome import Outcome
     from stereo.live.calibration import Solved, Step
@@ -61,27 +63,37 @@ def _show_numbers(s: dict[str, Any]) -> None:
     click.echo(f"  baseline  {_length(s['baseline_m'], s['baseline_sigma_m'], s['unit'])}")
     click.echo(f"  focal     {focal['left'][0]:.2f} px left, {focal['right'][0]:.2f} px right")
     click.echo(
-        f"  rms       {rms['left']:.3f} left, {rms['right']:.3f} right, "
-        f"{rms['joint']:.3f} joint, {rms['held_out']:.3f} px on views left out"
+        f"  rms       {rms['left']:.3f} px left, {rms['right']:.3f} px right, "
+        f"{rms['joint']:.3f} px joint, {rms['held_out']:.3f} px on views left out"
     )
     click.echo(f"  rows      {s['row_error_px']:.3f} px on views left out")
 
 
 def _show_expected_errors(s: dict[str, Any]) -> None:
-    far, scale, near = ("m", 1, "mm") if s["unit"] == "m" else ("board units", 1e-3, "board units")
+    metric = s["unit"] == "m"
+    rows = [
+        [
+            f"{plain(row['distance_m'], 3)} {'m' if metric else 'board units'}",
+            length(row["sigma_mm"] / 1000)
+            if metric
+            else f"{number(row['sigma_mm'] / 1000)} board units",
+            f"{fixed(row['percent'], 2)} %",
+        ]
+        for row in s["depth_error"]
+        if row["sigma_mm"] is not None
+    ]
     click.echo("  expected depth error (calibration and 0.25 px of matching noise):")
-    for row in s["depth_error"]:
-        if row["sigma_mm"] is not None:
-            click.echo(
-                f"    at {row['distance_m']:6.4g} {far}: {row['sigma_mm'] * scale:9.3g} {near}  "
-                f"{row['percent']:6.2f} %"
-            )
+    for line in table(["distance", "error", "of distance"], rows, names=0):
+        click.echo(f"    {line}")
 
 
 def _length(value: float, sigma: float, unit: str) -> str:
     if unit == "m":
-        return f"{value * 1e3:.3f} mm, plus or minus {sigma * 1e3:.3f}"
-    return f"{value:.4f} board units, plus or minus {sigma:.4f} (their length was not given)"
+        return f"{fixed(value * 1e3, 3)} mm, plus or minus {fixed(sigma * 1e3, 3)} mm"
+    return (
+        f"{fixed(value, 4)} board units, plus or minus {fixed(sigma, 4)} "
+        "(their length was not given)"
+    )
 
 
 class SessionMessages:
@@ -122,7 +134,8 @@ class SessionMessages:
 
     def _solved(self, solved: Solved) -> None:
         text = "; ".join(
-            f"{e.percent:.2f} % at {e.target.distance_m:g} m ({'met' if e.met else 'not met'})"
+            f"{fixed(e.percent, 2)} % at {plain(e.target.distance_m)} m "
+            f"({'met' if e.met else 'not met'})"
             for e in solved.expected
         )
         self._print(

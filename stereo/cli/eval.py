@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import click
 import numpy as np
 
 from calib.plain import jsonable
+from calib.words import fixed
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.matching import chosen_matcher
@@ -24,6 +26,9 @@ from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 
 _COLUMNS = tuple(field.name for field in fields(Metrics))
+_HEADERS = tuple(
+    f"{name.removesuffix('_px')}, {'px' if name.endswith('_px') else '%'}" for name in _COLUMNS
+)
 
 
 @command("eval", without=("coarse_to_fine",))
@@ -47,18 +52,23 @@ def eval_command(manifest: Path, *, match: MatchOptions, save: Path | None, as_j
     pairs = load_manifest(manifest)
     if save is not None:
         outputs.make_folder(save)
+    width = max(len("pair"), *(len(item.name) for item in pairs))
     scores = {}
     for item in pairs:
         scores[item.name] = _score(item, name, match.params, save, quality=match.quality)
         if not as_json:
-            _row(item.name, scores[item.name], header=len(scores) == 1)
+            if len(scores) == 1:
+                click.echo(_line("pair", _HEADERS, width))
+            click.echo(_line(item.name, _cells(scores[item.name]), width))
     summary = _summary(list(scores.values()))
     if as_json:
         pairs_json = {pair: asdict(score) for pair, score in scores.items()}
         click.echo(json.dumps(jsonable({"matcher": name, "pairs": pairs_json, **summary})))
     else:
-        _row("mean", Metrics(**summary["mean"]), header=False)
-        click.echo(f"geometric mean of dense_2 over pairs: {summary['dense_2_geometric']:.2f}")
+        click.echo(_line("mean", _cells(Metrics(**summary["mean"])), width))
+        click.echo(
+            f"geometric mean of dense_2 over pairs: {fixed(summary['dense_2_geometric'], 2)} %"
+        )
 
 
 def _score(
@@ -89,7 +99,13 @@ def _summary(scores: list[Metrics]) -> dict[str, Any]:
     return {"mean": mean, "dense_2_geometric": geometric_mean([s.dense_2 for s in scores])}
 
 
-def _row(name: str, score: Metrics, *, header: bool) -> None:
-    if header:
-        click.echo(f"{'pair':16}" + "".join(f"{column:>14}" for column in _COLUMNS))
-    click.echo(f"{name:16}" + "".join(f"{getattr(score, c):14.2f}" for c in _COLUMNS))
+def _cells(score: Metrics) -> list[str]:
+    return [fixed(getattr(score, column), 2) for column in _COLUMNS]
+
+
+def _line(name: str, cells: Sequence[str], width: int) -> str:
+    """One line of a table whose lines are printed as they come, so that widths stand before."""
+    columns = (
+        cell.rjust(max(len(header), 8)) for cell, header in zip(cells, _HEADERS, strict=True)
+    )
+    return "  ".join([name.ljust(width), *columns])

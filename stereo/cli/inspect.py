@@ -11,6 +11,7 @@ import click
 import numpy as np
 
 from calib import RectifiedRig, StereoRig, load_rig
+from calib.words import fixed, length, plain, table
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.options import RigFileOptions
 from stereo.cli.values import Size
@@ -134,8 +135,8 @@ def _show(rig: str, facts: dict[str, Any]) -> None:
     size = "unknown size" if facts["size"] is None else "{}x{}".format(*facts["size"])
     click.echo(f"{rig}: {facts['kind']} stereo rig, {size}")
     click.echo(
-        f"baseline {facts['baseline_m']:.4f} m, "
-        f"focal length after rectification {facts['rectified_focal_px']:.1f} px"
+        f"baseline {length(facts['baseline_m'], 4)}, "
+        f"focal length after rectification {fixed(facts['rectified_focal_px'], 1)} px"
     )
     for side, camera in facts["cameras"].items():
         click.echo(
@@ -148,16 +149,28 @@ def _show(rig: str, facts: dict[str, Any]) -> None:
         click.echo(f"reprojection rms {facts['reprojection_rms_px']:.3f} px")
     if facts.get("row_error_px") is not None:
         click.echo(f"row error on held-out corners {facts['row_error_px']:.3f} px")
-    click.echo(f"\nDepth error (one sigma) for {facts['disparity_noise_px']:g} px disparity noise:")
-    click.echo(" distance   disparity      error")
-    for row in facts["depth_error"]:
-        click.echo(
-            f"{row['distance_m']:7.1f} m {row['disparity_px']:8.1f} px "
-            f"{row['error_mm']:8.1f} mm {row['error_percent']:7.2f} %"
-        )
+    click.echo(
+        f"\nDepth error (one sigma) for {plain(facts['disparity_noise_px'])} px disparity noise:"
+    )
+    for line in _error_table(facts):
+        click.echo(line)
     if facts["calibration_error_mm"] is not None:
-        each = ", ".join(
-            f"{error:.1f} mm at {distance:g} m"
-            for distance, error in zip(DISTANCES_M, facts["calibration_error_mm"], strict=True)
-        )
-        click.echo(f"The calibration itself adds (one sigma, median over the image): {each}")
+        click.echo("calibration: what the rig's own error adds, median over the image")
+
+
+def _error_table(facts: dict[str, Any]) -> list[str]:
+    header = ["distance", "disparity", "error", "of distance"]
+    rows = [
+        [
+            f"{plain(row['distance_m'])} m",
+            f"{fixed(row['disparity_px'], 1)} px",
+            length(row["error_mm"] / 1000),
+            f"{fixed(row['error_percent'], 2)} %",
+        ]
+        for row in facts["depth_error"]
+    ]
+    if facts["calibration_error_mm"] is not None:
+        header.append("calibration")
+        for row, error_mm in zip(rows, facts["calibration_error_mm"], strict=True):
+            row.append(length(error_mm / 1000))
+    return table(header, rows, names=0)

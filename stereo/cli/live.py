@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 import click
+import numpy as np
 
 from calib import RectifiedRig, StereoRig
 from stereo.cli.config import config_options
@@ -23,10 +24,12 @@ from stereo.cli.options import (
     OpenOptions,
     RigOptions,
     ViewOptions,
+    max_relative_sigma_option,
     outputs_option,
 )
 from stereo.cli.rig import calibration_of, rectification
 from stereo.cli.signals import until_stopped
+from stereo.cloud import doubtful
 from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.files import outputs
@@ -68,6 +71,7 @@ class SaveOptions:
     )
     outputs: str | None = outputs_option()
     save_every: int | None = option(type=click.IntRange(min=1), help="Save every so many frames.")
+    max_relative_sigma: float = max_relative_sigma_option()
     record: Path | None = option(type=click.Path(path_type=Path), help="Record the raw pairs here.")
 
 
@@ -235,6 +239,7 @@ class _Saver:
         self._names = output_names(saving.outputs or "depth,preview,left")
         check_output_names(self._names)
         self._due = 0
+        self._cloud = CloudOptions(max_relative_sigma=saving.max_relative_sigma)
         if (self._every or saving.outputs) and self._out is None:
             raise InputError("saving needs a folder: -o DIR")
 
@@ -248,5 +253,8 @@ class _Saver:
         """Save this frame; return where it went."""
         folder = (self._out or Path("live_output")) / f"frame_{found.number:06d}"
         outputs.make_folder(folder)
-        write_outputs(folder, self._names, found.result, CloudOptions())
-        return str(folder)
+        write_outputs(folder, self._names, found.result, self._cloud)
+        if found.depth is None or not {"cloud", "cloud-pcd"} & set(self._names):
+            return str(folder)
+        count = np.count_nonzero(doubtful(found.depth, self._cloud.max_relative_sigma))
+        return f"{folder} ({count} doubtful points left out of the cloud)"

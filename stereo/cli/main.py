@@ -19,7 +19,7 @@ COMMANDS = {
     "Depth": {
         "run": "Images in; disparity, metric depth and a point cloud out.",
         "live": "Depth from a running camera, stream or recording.",
-        "view": "Look at a cloud, depth or disparity file.",
+        "view": "Look at a result folder, cloud, map or image.",
     },
     "Calibration": {
         "board": "Print a calibration board at true scale.",

@@ -13,6 +13,7 @@ import click
 import numpy as np
 
 from calib.plain import jsonable
+from calib.words import length
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import Event
 
@@ -157,7 +158,7 @@ def _status(facts: dict[str, Any]) -> str:
     parts = [f"{facts['fps']:.1f} fps"] if facts["fps"] else []
     parts.append(f"{facts['valid_share']:.0%} matched")
     if not math.isnan(depth):
-        parts.append(f"median {depth:.2f} m")
+        parts.append(f"median {length(depth)}")
     if not math.isnan(facts["latency_ms"]):
         parts.append(f"latency {facts['latency_ms']:.0f} ms")
     if abs(facts["skew_ms"]) >= 0.05:  # else it reads 0.0 or -0.0

@@ -10,6 +10,7 @@ DepthOptions     run, live                 what is searched, and what is done wi
 ViewOptions      live, calibrate           where to look
 EndOptions       live, record              when to end by itself
 outputs_option   run, live                 what is written
+max_relative_sigma_option   run, live      which points a cloud leaves out
 
 Beside them: ``config.config_options`` (run, live, eval), ``groups.json_option`` (all but view,
 board and demo).
@@ -27,6 +28,7 @@ from calib.camera import Model
 from stereo.cli.config import matcher_params
 from stereo.cli.groups import option
 from stereo.cli.values import CountOrAuto, Size
+from stereo.cloud import MAX_RELATIVE_SIGMA
 from stereo.matching import MATCHERS
 from stereo.result import OUTPUTS
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
@@ -208,6 +210,18 @@ class EndOptions:
     max_frames: int | None = option(type=click.IntRange(min=1), help="End after so many pairs.")
     duration_s: float | None = option(
         type=click.FloatRange(0, min_open=True), help="End after so long."
+    )
+
+
+def max_relative_sigma_option() -> Any:
+    """Return the field ``max_relative_sigma`` of a group: which points a cloud leaves out."""
+    return option(
+        type=click.FloatRange(0, min_open=True),
+        metavar="SHARE",
+        default=MAX_RELATIVE_SIGMA,
+        show_default=True,
+        help="Leave points out of the cloud whose error bar exceeds this share of their depth; "
+        "inf: none.",
     )
 
 

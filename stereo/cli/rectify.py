@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from calib.plain import jsonable
+from calib.words import fixed, length
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.options import PairOptions, RectifyOptions
 from stereo.cli.rig import read_rig, rectification
@@ -68,8 +69,9 @@ def rectify_command(
         click.echo(json.dumps(jsonable(_facts(out, geometry, rows))))
     else:
         click.echo(
-            f"rows differ by {rows.typical_px:.2f} px (median of {rows.matches} matches); "
-            f"focal length {geometry.focal_px:.1f} px, baseline {geometry.baseline_m:.4f} m"
+            f"rows differ by {fixed(rows.typical_px, 2)} px (median of {rows.matches} matches); "
+            f"focal length {fixed(geometry.focal_px, 1)} px, "
+            f"baseline {length(geometry.baseline_m, 4)}"
         )
         click.echo(f"look at {out / 'lines.png'}: every point must lie on its line in both halves")
     if not rows.aligned:

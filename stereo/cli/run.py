@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import click
 
 from calib import RectifiedRig, StereoRig
+from calib.words import length, plain
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.matching import chosen_matcher, told_range
@@ -21,6 +22,7 @@ from stereo.cli.options import (
     MatchOptions,
     PairOptions,
     RigOptions,
+    max_relative_sigma_option,
     outputs_option,
 )
 from stereo.cli.rig import calibration_of, rectification
@@ -53,6 +55,14 @@ class ResultOptions:
     )
     remove_outliers: bool = option(is_flag=True, help="Remove lonely points from the cloud.")
     normals: bool = option(is_flag=True, help="Add normals to the cloud.")
+    max_relative_sigma: float = max_relative_sigma_option()
+
+    @property
+    def cloud(self) -> CloudOptions:
+        """What is done to point clouds."""
+        return CloudOptions(
+            self.voxel_m, self.remove_outliers, self.normals, self.max_relative_sigma
+        )
 
 
 @command("run")
@@ -87,7 +97,7 @@ def run_command(
         settings = BatchSettings(
             results.out,
             output_names(results.outputs),
-            CloudOptions(results.voxel_m, results.remove_outliers, results.normals),
+            results.cloud,
             images.swap,
             _description(rig, depth, rect, match.quality, matching),
         )
@@ -177,6 +187,7 @@ def _show(reports: Sequence[PairReport], settings: BatchSettings, *, as_json: bo
     else:
         done = sum(not report.skipped for report in reports)
         click.echo(f"{done} pairs done, {len(reports) - done} done before -> {settings.out}")
+        _say_left_out(reports)
 
 
 def _show_one(report: PairReport, settings: BatchSettings) -> None:
@@ -185,13 +196,26 @@ def _show_one(report: PairReport, settings: BatchSettings) -> None:
     if s["depth_m"]:
         d, sigma = s["depth_m"], s["sigma_m"]
         click.echo(
-            f"depth {d['p5']:.3g} to {d['p95']:.3g} m, median {d['median']:.3g} m "
-            f"with an error bar of {1000 * sigma['median']:.3g} mm"
+            f"depth {length(d['p5'])} to {length(d['p95'])}, median {length(d['median'])} "
+            f"with an error bar of {length(sigma['median'])}"
         )
     elif "why_no_depth" in s:
         click.echo(f"no metric depth: {s['why_no_depth']}")
         skipped = [name for name in settings.outputs if OUTPUTS[name].needs_depth]
         if skipped:
             click.echo(f"not written: {', '.join(skipped)}")
+    _say_left_out([report])
     for file in [*s["files"].values(), "summary.json"]:
         click.echo(f"  {report.folder / file}")
+
+
+def _say_left_out(reports: Sequence[PairReport]) -> None:
+    """How many points the clouds lack, together."""
+    counted = [report.summary for report in reports if report.summary.get("cloud_left_out")]
+    if counted:
+        share = plain(100 * counted[0]["max_relative_sigma"])
+        clouds = "the cloud" if len(reports) == 1 else f"{len(counted)} clouds"
+        click.echo(
+            f"{sum(s['cloud_left_out'] for s in counted)} points left out of {clouds}: error bar "
+            f"above {share} % of depth (--max-relative-sigma)"
+        )

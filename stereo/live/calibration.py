@@ -23,6 +23,7 @@ from calib.detection.detection import Detection
 from calib.judging.depth_error import MATCHING_NOISE_PX, expected_depth_errors
 from calib.outcome import Outcome
 from calib.solving.calibration import View
+from calib.words import plain
 from stereo.errors import InputError
 from stereo.frame import Image
 from stereo.threads import start_thread
@@ -47,7 +48,7 @@ class Target:
             raise InputError(f"a target such as 2m:1% was expected, got {self}")
 
     def __str__(self) -> str:
-        return f"{self.distance_m:g}m:{self.percent:g}%"
+        return f"{plain(self.distance_m)}m:{plain(self.percent)}%"
 
     @classmethod
     def parse(cls, text: str) -> Target:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from calib import RectifiedRig, StereoRig
+from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
@@ -153,7 +154,7 @@ class LiveDepth(Closing):
         """
         found = self.wait(timeout_s)
         if found is None:
-            ended = "has ended" if self.ended else f"gave no depth for {timeout_s:g} s"
+            ended = "has ended" if self.ended else f"gave no depth for {plain(timeout_s)} s"
             raise SourceError(f"{self.source.name}: {ended}")
         return found
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.words import plain
 from stereo.errors import InputError
 from stereo.frame import RectifiedPair, SearchRange, StereoGeometry
 from stereo.gray import gray8_pair, to_gray
@@ -98,14 +99,15 @@ def search_range_for_depths(
     """
     if not 0 < min_depth_m < max_depth_m:
         raise InputError(
-            f"expected 0 < min_depth_m < max_depth_m, got {min_depth_m:g} and {max_depth_m:g}"
+            "expected 0 < min_depth_m < max_depth_m, "
+            f"got {plain(min_depth_m)} and {plain(max_depth_m)}"
         )
     at_one_metre = geometry.focal_px * geometry.baseline_m
     low = math.floor(at_one_metre / max_depth_m - geometry.doffs_px)
     high = math.ceil(at_one_metre / min_depth_m - geometry.doffs_px)
     if high - low >= sgm.MAX_DISPARITIES:
         raise InputError(
-            f"depths from {min_depth_m:g} m span {high - low + 1} disparities, more than "
+            f"depths from {plain(min_depth_m)} m span {high - low + 1} disparities, more than "
             f"{sgm.MAX_DISPARITIES}: raise the smallest depth or reduce the images"
         )
     return SearchRange(low, high - low + 1)

@@ -24,7 +24,7 @@ from stereo.frame import StereoFrame
 from stereo.pipeline import StereoPipeline
 from stereo.result import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.run.check import check_rows, check_swapped
-from stereo.run.summary import summarize
+from stereo.run.summary import cloud_facts, summarize
 
 
 class Pair(Protocol):
@@ -191,6 +191,8 @@ def process_pair(
     (folder / "summary.json").unlink(missing_ok=True)  # what follows replaces an older result
     files = write_outputs(folder, settings.outputs, result, settings.cloud)
     facts = pair.facts() | summarize(pipeline, result, rows, files, elapsed)
+    if "cloud" in files or "cloud-pcd" in files:
+        facts |= cloud_facts(result, settings.cloud)
     return dict(jsonable(facts))  # a row offset nobody could measure is NaN
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from calib.words import fixed, rows_apart
 from stereo._version import __version__
+from stereo.cloud import doubtful
 from stereo.frame import DisparityMap, Float
 from stereo.pipeline import StereoPipeline
-from stereo.result import StereoResult
+from stereo.result import CloudOptions, StereoResult
 from stereo.run.check import RowCheck
 
 
@@ -51,6 +53,23 @@ def summarize(
         "sigma_m": _spread(result.depth.sigma_m),
         "focal_px": geometry.focal_px,
         "baseline_m": geometry.baseline_m,
+        "cx_px": geometry.cx_px,
+        "cy_px": geometry.cy_px,
+        "doffs_px": geometry.doffs_px,
+    }
+
+
+def cloud_facts(result: StereoResult, options: CloudOptions) -> dict[str, Any]:
+    """Return how many pixels' points were left out of the cloud for the size of their error."""
+    if result.depth is None:
+        return {}
+    share = options.max_relative_sigma
+    left_out = int(np.count_nonzero(doubtful(result.depth, share)))
+    known = int(np.count_nonzero(np.isfinite(result.depth.depth_m)))
+    return {
+        "cloud_left_out": left_out,
+        "cloud_left_out_share": round(left_out / max(known, 1), 4),
+        "max_relative_sigma": share if np.isfinite(share) else None,
     }
 
 
@@ -63,8 +82,8 @@ def _warnings(pipeline: StereoPipeline, result: StereoResult, rows: RowCheck) ->
             else "this calibration does not belong to these images, or the rig has moved since"
         )
         warnings.append(
-            f"the rows of left and right differ by {rows.typical_px:.1f} px (median of "
-            f"{rows.matches} matches, left {rows.offset_px:+.1f} below right): not a rectified "
+            f"the rows of left and right differ by {fixed(rows.typical_px, 1)} px (median of "
+            f"{rows.matches} matches, {rows_apart(rows.offset_px)}): not a rectified "
             f"pair; {advice}"
         )
     if not np.isfinite(result.disparity.px).any():

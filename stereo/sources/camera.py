@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from calib import RectifiedRig, StereoRig
+from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
@@ -181,7 +182,9 @@ class CameraSource(Closing):
             return
         limit = self._options.give_up_after_s
         if limit is not None and silent_s > limit:
-            self._latest.end(UnpairedError(f"{self.name}: no pair for {limit:g} s; {self._why()}"))
+            self._latest.end(
+                UnpairedError(f"{self.name}: no pair for {plain(limit)} s; {self._why()}")
+            )
         if now - self._warned_s > _NO_PAIR_S:
             self._warned_s = now
             self._on_event(Event("unpaired", self.name, self._why(), now))

@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from calib.words import number
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
 from stereo.files.pairing import Files, find_images, find_pairs, find_sides, named
@@ -138,8 +139,8 @@ def _listed(
         if not pairs:
             raise ImageError(
                 f"no image of {named(parts[0])} has one in {named(parts[1])} within "
-                f"{1000 * limit:.3g} ms by the times in their names; are both of one recording? "
-                "(or raise the largest skew)"
+                f"{number(1000 * limit)} ms by the times in their names; are both of one "
+                "recording? (or raise the largest skew)"
             )
         return pairs, orphans
     listing = find_pairs(*parts)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from calib import RectifiedRig, StereoRig
+from calib.words import number
 from stereo.closing import Closing
 from stereo.errors import ImageError
 from stereo.frame import Image, StereoFrame
@@ -64,10 +65,14 @@ def pair_by_time(
     while left is not None or right is not None:
         if right is None or (left is not None and left.time_s < right.time_s - max_skew_s):
             assert left is not None
-            tell("unpaired", f"{left.label} has no right image within {1000 * max_skew_s:.3g} ms")
+            tell(
+                "unpaired", f"{left.label} has no right image within {number(1000 * max_skew_s)} ms"
+            )
             left = next(left_stream, None)
         elif left is None or right.time_s < left.time_s - max_skew_s:
-            tell("unpaired", f"{right.label} has no left image within {1000 * max_skew_s:.3g} ms")
+            tell(
+                "unpaired", f"{right.label} has no left image within {number(1000 * max_skew_s)} ms"
+            )
             right = next(right_stream, None)
         else:
             yield left, right

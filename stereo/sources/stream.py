@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.words import plain
 from stereo.errors import SourceError, StereoError, StreamLostError
 from stereo.sources.source import Event, EventKind, OnEvent
 from stereo.threads import Clock, start_thread
@@ -148,7 +149,8 @@ class Stream:
         limit = self._patience.give_up_after_s
         if limit is not None and now - since_s > limit:
             raise StreamLostError(
-                f"{self.name}: lost, and not back within {limit:g} s; check cable, power, network"
+                f"{self.name}: lost, and not back within {plain(limit)} s; "
+                "check cable, power, network"
             )
         return since_s
 
@@ -191,7 +193,7 @@ class Stream:
         limit = self._patience.frozen_after_s
         if limit is None or now - self._changed_s < limit:
             return False
-        self._tell("frozen", f"the image has not changed for {limit:g} s; connecting again")
+        self._tell("frozen", f"the image has not changed for {plain(limit)} s; connecting again")
         self._changed_s = now
         return True
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.detection.detection import Detection
+from calib.words import fixed, plain
 from stereo.frame import Image
 from stereo.live.calibration import Doing, Solved, Step
 from stereo.viewers.panels import fitting
@@ -132,12 +133,17 @@ def _solved_figures(solved: Solved) -> list[str]:
     rows = outcome.quality.held_out.row_error_px
     lines = [f"from {solved.views} views: {outcome.grade}, rows agree to {rows:.2f} px"]
     for e in solved.expected:
-        met = "met" if e.met else f"wanted {e.target.percent:g} %"
-        lines.append(f"expected error at {e.target.distance_m:g} m: {e.percent:.2f} % ({met})")
+        met = "met" if e.met else f"wanted {plain(e.target.percent)} %"
+        lines.append(
+            f"expected error at {plain(e.target.distance_m)} m: {fixed(e.percent, 2)} % ({met})"
+        )
     if not solved.expected:
         known = [d for d in outcome.quality.depth_error if np.isfinite(d.total_m)][:3]
         unit = "m" if outcome.board is None or outcome.board.unit_known else "units"
-        lines += [f"expected error at {d.distance_m:g} {unit}: {d.percent:.2f} %" for d in known]
+        lines += [
+            f"expected error at {plain(d.distance_m, 3)} {unit}: {fixed(d.percent, 2)} %"
+            for d in known
+        ]
     return lines
 
 

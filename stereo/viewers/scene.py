@@ -9,14 +9,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.cloud import PointCloud, point_cloud
+from calib.words import fixed
+from stereo.cloud import MAX_RELATIVE_SIGMA, PointCloud, point_cloud
 from stereo.frame import DepthFrame, Image, StereoGeometry
 from stereo.gray import gray8_pair
 from stereo.result import StereoResult
 from stereo.run.check import RowCheck, check_rows
 
 _EXPOSURE_TOLERANCE = 0.15
-_DOUBTFUL = 0.25
 _PICK_ANGLE = math.tan(math.radians(1.5))
 
 
@@ -37,7 +37,7 @@ def thinned(depth: DepthFrame, max_points: int) -> DepthFrame:
 
 def bounded_cloud(depth: DepthFrame, *, max_points: int) -> PointCloud:
     """Return at most ``max_points`` points, none with an error beyond a quarter of its depth."""
-    return point_cloud(thinned(depth, max_points), max_relative_sigma=_DOUBTFUL)
+    return point_cloud(thinned(depth, max_points), max_relative_sigma=MAX_RELATIVE_SIGMA)
 
 
 def pick_pixel(
@@ -51,9 +51,8 @@ def pick_pixel(
     """
     coarse = thinned(depth, 80_000)
     k = round(depth.geometry.focal_px / coarse.geometry.focal_px)
-    points = point_cloud(coarse, max_relative_sigma=_DOUBTFUL).points - np.asarray(
-        origin, np.float32
-    )
+    cloud = point_cloud(coarse, max_relative_sigma=MAX_RELATIVE_SIGMA)
+    points = cloud.points - np.asarray(origin, np.float32)
     along = points @ (np.asarray(direction, np.float32) / np.linalg.norm(direction))
     aside = np.sqrt(np.maximum((points**2).sum(axis=1) - along**2, 0))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -85,8 +84,7 @@ class Health:
             rows = f"rows: too little texture to say ({self.rows.matches} matches)"
         else:
             good = "good" if self.rows.aligned else "recalibrate, or is it the wrong rig?"
-            px = f"{self.rows.offset_px:+.2f}" if abs(self.rows.offset_px) >= 0.005 else "0.00"
-            rows = f"rows differ by {px} px ({good})"
+            rows = f"rows differ by {fixed(abs(self.rows.offset_px), 2)} px ({good})"
         worry = " (set both cameras alike)" if abs(self.exposure) > _EXPOSURE_TOLERANCE else ""
         return (
             f"{rows}; right image {_brightness(self.exposure)}{worry}; "

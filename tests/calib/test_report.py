@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from html.parser import HTMLParser
@@ -50,6 +51,14 @@ def test_page_is_whole_and_says_the_verdict_first(outcome: Outcome) -> None:
     assert page.index(outcome.verdict) < page.index("Expected depth error")
     for part in ("Coverage", "Residuals", "Views", "Board", "Parameters", "left.fx"):
         assert part in page
+
+
+def test_numbers_have_units_and_no_exponents(outcome: Outcome) -> None:
+    page = re.sub(r"<style.*?</style>|data:[^\"]*", "", render_report(outcome), flags=re.DOTALL)
+    words = re.sub(r"<[^>]+>", " ", page)
+    assert not re.search(r"\d[eE][-+]\d|(?<![\d.])-0(\.0*)?(?![\d.])", words)
+    headings = re.findall(r"<th>([^<]*)</th>", page[page.index("Expected depth error") :])
+    assert [h for h in headings[1:7] if h.split(", ")[-1] not in ("mm", "%")] == []
 
 
 def test_a_refusal_has_a_page_too() -> None:

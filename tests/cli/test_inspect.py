@@ -19,7 +19,12 @@ def test_inspect_tells_the_depth_error(cli: Cli, sample_data: Path) -> None:
         assert row["error_percent"] == pytest.approx(100 * sigma / row["distance_m"], rel=1e-2)
     text = cli("inspect", rig).out
     assert "field of view" in text
-    assert "20.0 m" in text
+    table = text[text.index("noise:") :].splitlines()[1:]
+    assert table[0].split() == ["distance", "disparity", "error", "of", "distance"]
+    assert [line.split()[:2] for line in table[1:]] == [
+        [far, "m"] for far in ("0.5", "1", "2", "5", "10", "20")
+    ]
+    assert len({len(line) for line in table}) == 1  # aligned
 
 
 def test_inspect_refuses_what_is_no_rig(cli: Cli, tmp_path: Path) -> None:

@@ -214,3 +214,19 @@ def test_full_disk_ends_with_1_and_leaves_no_half_file(
     assert ended.code == 1
     assert "No space left" in ended.err
     assert not [name for name in left_over if name.endswith(".part") or name == "summary.json"]
+
+
+def test_points_with_large_errors_are_left_out_and_counted(
+    cli: Cli, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    counts = {}
+    for share in ("0.01", "inf"):
+        out = tmp_path / share
+        ended = cli("run", *pair, *METRIC, "-o", out, "--max-relative-sigma", share)
+        assert ended.code == 0, ended.err
+        summary = json.loads((out / "summary.json").read_text())
+        counts[share] = len(PointCloud.load(out / "cloud.ply")) + summary["cloud_left_out"]
+        said = f"{summary['cloud_left_out']} points left out of the cloud" in ended.out
+        assert said == bool(summary["cloud_left_out"]) == (share == "0.01")
+    assert counts["0.01"] == counts["inf"]
+    assert cli("run", *pair, *METRIC, "-o", tmp_path, "--max-relative-sigma", "0").code == 2

@@ -88,6 +88,9 @@ class StereoFrame:
     host_s: float = math.nan
     """``time.monotonic()`` of this computer at capture, or at arrival where the camera does not
     say; NaN for what comes from files. What latency is measured from."""
+    name: str = ""
+    """What its source calls it: a file's name without its ending, or the stamp of the left image,
+    nanoseconds with all digits; empty where the source has no name for it."""
 
     def __post_init__(self) -> None:
         _check_image("left image", self.left)

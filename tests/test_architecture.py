@@ -14,8 +14,8 @@ REPO = Path(__file__).resolve().parents[1]
 LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
 """Slow to import: only inside functions."""
 
-CALIB = {"calib", "calib.camera", "calib.errors", "calib.plain"}
-"""What of calib anybody in stereo may use: its face, its cameras, its errors, plain data."""
+CALIB = {"calib", "calib.camera", "calib.errors", "calib.nearby", "calib.plain"}
+"""What of calib anybody in stereo may use: its face, cameras, errors, hints, plain data."""
 
 CORNERS = {"calib.board", "calib.detection", "calib.errors"}
 SOLVED = {*CORNERS, "calib.camera", "calib.solving"}
@@ -26,11 +26,14 @@ ROOMS: dict[str, set[str]] = {
     "calib.errors": set(),
     "calib.atomic": set(),
     "calib.plain": set(),
+    "calib.nearby": set(),
     "calib.lens": set(),
     "calib.drawing": set(),
     "calib.notes": {"calib.errors"},
     "calib.camera": {"calib.errors", "calib.lens", "calib.notes"},
-    "calib.formats": {"calib.atomic", "calib.camera", "calib.errors", "calib.notes"},
+    "calib.formats": {
+        *("calib.atomic", "calib.camera", "calib.errors", "calib.nearby", "calib.notes"),
+    },
     "calib.board": {"calib.errors"},
     "calib.page": {"calib.atomic", "calib.board"},
     "calib.detection": {"calib.atomic", "calib.board"},
@@ -63,7 +66,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats"},
     "stereo.cloud": {*DATA, "stereo.files", "stereo.gray"},
     "stereo.render": {"stereo.cloud", "stereo.errors"},
-    "stereo.matching": {*DATA, "stereo.gray", "stereo.native"},
+    "stereo.matching": {*DATA, "calib.nearby", "stereo.gray", "stereo.native"},
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
     "stereo.rectify": {*CALIB, *DATA, "calib.judging", "calib.solving", "stereo.depth"},
     "stereo.sources": {
@@ -72,7 +75,7 @@ ROOMS: dict[str, set[str]] = {
         *("stereo._version", "stereo.closing", "stereo.files", "stereo.synthetic"),
         "stereo.threads",
     },
-    "stereo.result": {*DATA, "stereo.cloud", "stereo.files", "stereo.preview"},
+    "stereo.result": {*DATA, "calib.nearby", "stereo.cloud", "stereo.files", "stereo.preview"},
     "stereo.pipeline": {
         *DATA,
         *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.result"),

@@ -33,13 +33,24 @@ class BatchOptions:
     """How many pairs are gone through."""
 
     heading: ClassVar[str] = "Many pairs"
-    jobs: int = option(
+    jobs: int | None = option(
         type=click.IntRange(1, 64),
-        default=1,
-        show_default=True,
-        help="Pairs worked on at a time; the results are the same.",
+        help="Pairs worked on at a time; results do not depend on it.  [default: 2; 1 for images "
+        "above 4 megapixels]",
     )
     quiet: bool = option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
+
+
+def jobs_for(batch: BatchOptions, size: tuple[int, int]) -> int:
+    """Return how many pairs of ``size`` = (width, height) are worked on at a time.
+
+    The matcher uses all cores, but not reading, checking and writing: two at a time took 30 % less
+    time than one (24 pairs of 640x480, 8 of 1280x720, two cores), three no less than two. Each
+    takes the memory of a matcher, which counts when images are large.
+    """
+    if batch.jobs is not None:
+        return batch.jobs
+    return 2 if size[0] * size[1] <= 4_000_000 else 1
 
 
 class BatchProgress:

@@ -12,7 +12,14 @@ from typing import Any, ClassVar
 import click
 
 from calib import RectifiedRig, StereoRig
-from stereo.cli.batch import BatchOptions, BatchProgress, show_batch, show_warnings, split_reports
+from stereo.cli.batch import (
+    BatchOptions,
+    BatchProgress,
+    jobs_for,
+    show_batch,
+    show_warnings,
+    split_reports,
+)
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.matching import chosen_matcher, told_range
@@ -93,7 +100,8 @@ def run_command(
             images.swap,
             _description(rig, depth, rect, match.quality, matching),
         )
-        running = run_batch(given.pairs, pipeline, settings, jobs=batch.jobs)
+        jobs = jobs_for(batch, given.size)
+        running = run_batch(given.pairs, pipeline, settings, jobs=jobs)
         found = list(progress.follow(running, given.total))
     reports, aside = split_reports(found, progress.dropped)
     _show(reports, aside, settings, as_json=as_json, quiet=batch.quiet)

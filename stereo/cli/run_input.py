@@ -12,10 +12,10 @@ import click
 from calib import RectifiedRig, StereoRig
 from stereo.errors import ImageError, InputError
 from stereo.files.images import image_size
-from stereo.files.pairing import find_named_images, find_pairs
+from stereo.files.pairing import find_images, find_named_images, find_pairs
 from stereo.rectify import Size
 from stereo.run.pairs import Pair, PairFiles, SourcePair
-from stereo.sources import SOURCES, Event, OnEvent, open_source
+from stereo.sources import SOURCES, Event, OnEvent, camera_meant, open_source
 from stereo.sources.files import is_video, sides
 from stereo.sources.sequence import SequenceSource
 from stereo.sources.wrappers import WithFirstFrame
@@ -65,6 +65,9 @@ def run_input(
 def _source_spec(left: str, right: str | None, *, side_by_side: bool) -> str | None:
     """The source that is meant; None for plain image files. Raises InputError for a live one."""
     kind = left.partition(":")[0]
+    camera = camera_meant(left) if right is None else None
+    if camera is not None:
+        raise InputError(f"{left}: {camera} A camera has no end: use stereo live or stereo record")
     if kind in SOURCES and kind not in ("recording", "bag"):
         raise InputError(
             f"{left}: is live and has no end; use stereo live, or record it first: "
@@ -83,7 +86,12 @@ def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFile
             raise InputError("--side-by-side takes one image, folder or glob; RIGHT is too much")
         return [PairFiles(name, path, None) for name, path in find_named_images(left)]
     if right is None:
-        raise InputError("RIGHT is missing; or is LEFT one image of both views? (--side-by-side)")
+        images = find_images(left)  # says it when there is none
+        what = "the folder of the right images" if len(images) > 1 else "the right image"
+        raise InputError(
+            f"RIGHT is missing: give {what} too, or --side-by-side if each image of {left} holds "
+            "both views"
+        )
     listing = find_pairs(left, right)
     _tell_lonely("right", listing.unmatched_left)
     _tell_lonely("left", listing.unmatched_right)

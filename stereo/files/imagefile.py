@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.nearby import near_path
 from stereo.errors import ImageError
 
 MAX_PIXELS = 200_000_000
@@ -38,6 +39,8 @@ def read_bytes(path: Path, *, max_pixels: int = MAX_PIXELS) -> bytes:
         regular = stat.S_ISREG(status.st_mode)
         too_much = status.st_size > 8 * max_pixels + _SLACK
         data = path.read_bytes() if regular and not too_much else b""
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file{near_path(path)}") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path}: cannot be read: {reason}") from error
@@ -124,7 +127,7 @@ def _header_size(path: Path, data: bytes) -> tuple[int, int]:
         raise ImageError(f"{path}: the image header is damaged; get the file again") from None
     if size is None:
         kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
-        raise ImageError(f"{path}: not an image of a known kind ({kinds})")
+        raise ImageError(f"{path}: not an image of a known kind ({kinds}); name an image")
     if min(size) < 1:
         raise ImageError(f"{path}: the header states a size of {size[0]}x{size[1]}")
     return size

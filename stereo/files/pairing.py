@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from calib.nearby import near_path
 from stereo.errors import ImageError
 from stereo.files.imagefile import SUFFIXES
 
@@ -58,14 +59,14 @@ def find_images(spec: Files) -> list[Path]:
         found = list(path.iterdir())
     elif path.is_file() or not re.search(r"[*?\[]", str(spec)):
         if not path.exists():
-            raise ImageError(f"{path}: no such file or folder")
+            raise ImageError(f"{path}: no such file or folder{near_path(path)}")
         return [path]
     else:
         anchor = Path(path.anchor) if path.is_absolute() else Path()
         found = list(anchor.glob(str(path.relative_to(path.anchor))))
     images = _in_order([path for path in found if _is_image(path)])
     if not images:
-        raise ImageError(f"{spec}: no images found ({', '.join(SUFFIXES)})")
+        raise ImageError(f"{spec}: no images found ({', '.join(SUFFIXES)}); is this the place?")
     return images
 
 

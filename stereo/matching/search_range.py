@@ -98,7 +98,8 @@ def search_range_for_depths(
     """
     if not 0 < min_depth_m < max_depth_m:
         raise InputError(
-            f"expected 0 < min_depth_m < max_depth_m, got {min_depth_m:g} and {max_depth_m:g}"
+            f"expected 0 < min_depth_m < max_depth_m, got {min_depth_m:g} and {max_depth_m:g}; "
+            "are they exchanged?"
         )
     at_one_metre = geometry.focal_px * geometry.baseline_m
     low = math.floor(at_one_metre / max_depth_m - geometry.doffs_px)

@@ -22,6 +22,7 @@ import numpy as np
 
 from calib import Camera, StereoRig
 from calib.errors import CalibrationError
+from calib.nearby import near_path
 from stereo.errors import ImageError, InputError, MissingLibraryError, SourceError
 from stereo.frame import Image
 from stereo.sources.sequence import (
@@ -90,7 +91,7 @@ def _parse(spec: str) -> tuple[Path, dict[str, str]]:
     if set(asked) - {"left", "right"} or not name:
         raise InputError(f"{spec}: expected bag:FILE, or bag:FILE?left=/topic&right=/topic")
     if not Path(name).exists():
-        raise InputError(f"{name}: no such bag")
+        raise InputError(f"{name}: no such bag{near_path(name)}")
     return Path(name), asked
 
 

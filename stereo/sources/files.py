@@ -16,6 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from calib.nearby import near_path
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
 from stereo.files.pairing import Files, find_images, find_pairs, find_sides, named, short_names
@@ -190,7 +191,7 @@ class Video:
     def __init__(self, path: str) -> None:
         """Raises ImageError when the file is not there, SourceError when it is no video."""
         if not Path(path).is_file():
-            raise ImageError(f"{path}: no such video file")
+            raise ImageError(f"{path}: no such video file{near_path(path)}")
         self.path = path
         # OpenCV would say in its own words what our error says
         talk = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

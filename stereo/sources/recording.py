@@ -16,6 +16,7 @@ from typing import Any
 
 from calib import RectifiedRig, StereoRig, load_rig
 from calib.errors import CalibrationError
+from calib.nearby import near_path
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
 from stereo.frame import StereoFrame
@@ -52,7 +53,9 @@ class Recording:
         """Raises InputError naming what is missing or wrong."""
         folder = Path(folder)
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; a recording was expected")
+            raise InputError(
+                f"{folder}: no such folder; a recording was expected{near_path(folder)}"
+            )
         path = folder / META
         try:
             meta = json.loads(path.read_text(encoding="utf-8"))

@@ -25,7 +25,7 @@ from hypothesis.extra import numpy as hnp
 import stereo.sources.record
 from calib import RectifiedRig, StereoRig
 from stereo.cli.main import cli
-from stereo.errors import InputError, OutputError
+from stereo.errors import ImageError, InputError, OutputError
 from stereo.frame import StereoFrame
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.sources.record import Recorder

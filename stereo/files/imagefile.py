@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from calib.nearby import near_path
 from stereo.errors import ImageError
+from stereo.files.opencv_log import silent_opencv
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused (cv2 would take 0.6 GB for one of this size)."""
@@ -73,15 +74,12 @@ def decode(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
             f"{path}: {width}x{height} pixels are more than the {max_pixels / 1e6:g} million "
             "accepted; is this file what you meant?"
         )
-    # cv2 would report on stderr, in its own words, what our error is about to say
-    talk = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with silent_opencv():
+            flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"{path}: cannot be decoded: {error.err}") from error
-    finally:
-        cv2.utils.logging.setLogLevel(talk)
     if image is None or image.shape[:2] != (height, width):
         raise ImageError(f"{path}: cannot be decoded; the file is damaged, get it again")
     return image

@@ -125,16 +125,16 @@ def _in_order(
         yield from (it if isinstance(it, SetAside) else work(*it) for it in pairs)
         return
     waiting: deque[Future[PairReport | SetAside] | SetAside] = deque()
-    pool = ThreadPoolExecutor(jobs, "pair")
-    try:
-        for it in pairs:
-            waiting.append(it if isinstance(it, SetAside) else pool.submit(work, *it))
-            while len(waiting) > jobs:
+    with ThreadPoolExecutor(jobs, "pair") as pool:
+        try:
+            for it in pairs:
+                waiting.append(it if isinstance(it, SetAside) else pool.submit(work, *it))
+                while len(waiting) > jobs:
+                    yield _done(waiting.popleft())
+            while waiting:
                 yield _done(waiting.popleft())
-        while waiting:
-            yield _done(waiting.popleft())
-    finally:
-        pool.shutdown(cancel_futures=True)  # waits for what is under way, so that it is whole
+        finally:
+            pool.shutdown(cancel_futures=True)  # waits for what is under way, so that it is whole
 
 
 def _done(it: Future[PairReport | SetAside] | SetAside) -> PairReport | SetAside:

@@ -19,6 +19,7 @@ import numpy as np
 from calib.nearby import near_path
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
+from stereo.files.opencv_log import silent_opencv
 from stereo.files.pairing import Files, find_images, find_pairs, find_sides, named, short_names
 from stereo.frame import Image, StereoFrame
 from stereo.sources.layout import Layout, split
@@ -193,12 +194,8 @@ class Video:
         if not Path(path).is_file():
             raise ImageError(f"{path}: no such video file{near_path(path)}")
         self.path = path
-        # OpenCV would say in its own words what our error says
-        talk = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
+        with silent_opencv():
             self._capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-        finally:
-            cv2.utils.logging.setLogLevel(talk)
         if not self._capture.isOpened():
             raise SourceError(
                 f"{path}: cannot be read as a video; it is damaged, cut before its index was "

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import pytest
 from support import textured_pair
 
@@ -85,6 +86,21 @@ def test_results_do_not_depend_on_the_number_of_jobs(
         bytes_of[jobs] = [(path.relative_to(out), path.read_bytes()) for path in written]
     assert len(bytes_of[1]) == 16
     assert bytes_of[1] == bytes_of[2] == bytes_of[5]
+
+
+def test_the_words_of_opencv_come_back_after_damaged_images_in_two_threads(
+    pipeline: StereoPipeline, tmp_path: Path
+) -> None:
+    """Its level is one for the process: two threads must not leave it down."""
+    before = cv2.utils.logging.getLogLevel()
+    pairs = files(tmp_path / "in", 12)
+    for pair in pairs[::2]:
+        damaged = bytearray(pair.left.read_bytes())
+        damaged[60:90] = bytes(30)
+        pair.left.write_bytes(damaged)
+    found = run(pairs, pipeline, tmp_path / "out", jobs=4)
+    assert sum(isinstance(one, SetAside) for one in found) == 6
+    assert cv2.utils.logging.getLogLevel() == before
 
 
 def test_a_source_that_fails_on_the_way_keeps_what_came_before(

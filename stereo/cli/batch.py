@@ -61,6 +61,7 @@ class BatchProgress:
         """What the source itself could not read."""
         self._quiet = quiet
         self._say = _to_stderr
+        self._unpaired = 0
         self._number = 0  # of those that came so far
 
     def event(self, event: Event) -> None:
@@ -70,7 +71,13 @@ class BatchProgress:
             name = event.message.partition(": ")[0]
             self.dropped.append(SetAside(name, ImageError(event.message)))
             self._say(f"set aside: {event.message}")
-        elif not self._quiet:
+            return
+        self._unpaired += event.kind == "unpaired"
+        many = event.kind == "unpaired" and self._unpaired > _MOST_NAMED
+        if event.kind == "ended":  # what it came to is said by us
+            if self._unpaired > _MOST_NAMED:
+                self._say(f"unpaired: {self._unpaired} images in all had no partner")
+        elif not self._quiet and not many:
             self._say(event.line())
 
     def follow(self, found: Iterable[Found], total: int | None) -> Iterator[Found]:

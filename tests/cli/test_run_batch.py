@@ -161,3 +161,17 @@ def test_many_images_without_partners_are_one_line(
     ended = cli("run", *folders, *FAST, "-o", tmp_path / "o")
     assert ended.err.count("partner") == 1
     assert "4 images, such as" in ended.err
+
+
+def test_many_frames_without_partners_are_counted(cli: Cli, tmp_path: Path) -> None:
+    for number in range(20):
+        images = textured_pair(5.0, size=(128, 96), seed=number)
+        for side, folder in (("left", "cam0"), ("right", "cam1")):
+            path = tmp_path / "in" / folder / f"{1403636579763555584 + number * 50_000_000}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if side == "left" or number % 2 == 0:
+                outputs.write_image_png(path, getattr(images, side))
+    ended = cli("run", tmp_path / "in", *FAST, "-o", tmp_path / "o")
+    assert ended.code == 0, ended.err
+    assert ended.err.count("has no right image") == 5
+    assert "10 images in all had no partner" in ended.err

@@ -59,7 +59,8 @@ def check_same_size(left: NDArray[Any], right: NDArray[Any]) -> None:
     if left.shape[:2] != right.shape[:2]:
         raise ImageError(
             f"left image is {left.shape[1]}x{left.shape[0]} but right image is "
-            f"{right.shape[1]}x{right.shape[0]}; both must have the same size"
+            f"{right.shape[1]}x{right.shape[0]}; both must have the same size: "
+            "give two images of one rig, taken at one setting"
         )
 
 
@@ -89,6 +90,9 @@ class StereoFrame:
     host_s: float = math.nan
     """``time.monotonic()`` of this computer at capture, or at arrival where the camera does not
     say; NaN for what comes from files. What latency is measured from."""
+    name: str = ""
+    """What its source calls it: a file's name without its ending, or the stamp of the left image,
+    nanoseconds with all digits; empty where the source has no name for it."""
 
     def __post_init__(self) -> None:
         _check_image("left image", self.left)

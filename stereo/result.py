@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from calib.nearby import did_you_mean
 from stereo.cloud import (
     MAX_RELATIVE_SIGMA,
     PointCloud,
@@ -218,7 +219,8 @@ def check_output_names(names: Sequence[str]) -> None:
     """Raise InputError when there are none, or one that is not in ``OUTPUTS``."""
     for name in names:
         if name not in OUTPUTS:
-            raise InputError(f"unknown output {name!r}; choose from {', '.join(OUTPUTS)}")
+            hint = did_you_mean(name, OUTPUTS) or ";"
+            raise InputError(f"unknown output {name!r}{hint} choose from {', '.join(OUTPUTS)}")
     if not names:
         raise InputError(f"no outputs asked for; choose from {', '.join(OUTPUTS)}")
 

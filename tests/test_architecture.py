@@ -15,10 +15,10 @@ LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
 """Slow to import: only inside functions."""
 
 CALIB = {
-    *("calib", "calib.camera", "calib.checks", "calib.errors", "calib.plain", "calib.rig"),
-    "calib.words",
+    *("calib", "calib.camera", "calib.checks", "calib.errors", "calib.nearby", "calib.plain"),
+    *("calib.rig", "calib.words"),
 }
-"""What of calib anybody in stereo may use: its face, its cameras, its errors, data, words."""
+"""What of calib anybody in stereo may use: its face, cameras, errors, hints, data, words."""
 
 CORNERS = {"calib.board", "calib.detection", "calib.errors"}
 SOLVED = {*CORNERS, "calib.camera", "calib.rig", "calib.solving"}
@@ -30,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
     "calib.atomic": set(),
     "calib.plain": set(),
     "calib.words": set(),
+    "calib.nearby": set(),
     "calib.lens": set(),
     "calib.drawing": set(),
     "calib.notes": {"calib.errors"},
@@ -40,8 +41,8 @@ ROOMS: dict[str, set[str]] = {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },
     "calib.formats": {
-        *("calib.atomic", "calib.camera", "calib.checks", "calib.errors", "calib.notes"),
-        *("calib.rig", "calib.units", "calib.words"),
+        *("calib.atomic", "calib.camera", "calib.checks", "calib.errors", "calib.nearby"),
+        *("calib.notes", "calib.rig", "calib.units", "calib.words"),
     },
     "calib.board": {"calib.errors", "calib.words"},
     "calib.page": {"calib.atomic", "calib.board"},
@@ -77,7 +78,10 @@ ROOMS: dict[str, set[str]] = {
     "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats"},
     "stereo.cloud": {*DATA, "calib.words", "stereo.files", "stereo.gray"},
     "stereo.render": {"stereo.cloud", "stereo.errors"},
-    "stereo.matching": {*DATA, "calib.words", "stereo.gray", "stereo.native"},
+    "stereo.matching": {
+        *DATA,
+        *("calib.nearby", "calib.words", "stereo.gray", "stereo.native"),
+    },
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
     "stereo.common_view": {*CALIB, "stereo.errors"},
     "stereo.rectify": {
@@ -94,7 +98,7 @@ ROOMS: dict[str, set[str]] = {
         *("stereo._version", "stereo.closing", "stereo.files", "stereo.synthetic"),
         "stereo.threads",
     },
-    "stereo.result": {*DATA, "stereo.cloud", "stereo.files", "stereo.preview"},
+    "stereo.result": {*DATA, "calib.nearby", "stereo.cloud", "stereo.files", "stereo.preview"},
     "stereo.pipeline": {
         *DATA,
         *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.result"),

@@ -15,6 +15,7 @@ from calib.checks import Size
 from calib.errors import RigFileError, RigWriteError
 from calib.formats import middlebury, opencv, rig
 from calib.formats.reading import Stated
+from calib.nearby import near_path
 from calib.rig import RectifiedRig, StereoRig
 
 _HEAD_BYTES = 65_536
@@ -97,7 +98,7 @@ def _head(path: Path) -> bytes:
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)
     except FileNotFoundError as error:
-        raise RigFileError(f"{path}: no such file") from error
+        raise RigFileError(f"{path}: no such file{near_path(path)}") from error
     except RigFileError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
+from calib.nearby import did_you_mean
 from stereo.cli.groups import headed
 from stereo.cli.values import number_or_text
 from stereo.errors import InputError
@@ -73,7 +74,10 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: str | None) 
     known = {str(p.name) for p in ctx.command.params if isinstance(p, click.Option)}
     for key in options:
         if key not in known:
-            raise InputError(f"{value}: unknown key {key!r}; known are {', '.join(sorted(known))}")
+            hint = did_you_mean(key, known) or ";"
+            raise InputError(
+                f"{value}: unknown key {key!r}{hint} known are {', '.join(sorted(known))}"
+            )
     _layer(ctx, "config", options)
 
 

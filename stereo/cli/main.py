@@ -50,6 +50,17 @@ class _LazyGroup(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and name not in self.list_commands(ctx):
+            from calib.nearby import did_you_mean
+
+            hint = did_you_mean(name, self.list_commands(ctx)) or "; stereo --help lists them all"
+            raise click.UsageError(f"there is no command {name!r}{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         width = max(map(len, self.list_commands(ctx)))  # the texts below each other everywhere
         for heading, commands in COMMANDS.items():
@@ -80,7 +91,11 @@ def _run() -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.ClickException as error:
+        from stereo.cli.hints import next_step
+
         error.show()
+        if hint := next_step(error):
+            click.echo(hint, err=True)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted; what was finished is whole", 130)

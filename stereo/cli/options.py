@@ -27,7 +27,7 @@ import click
 from calib.camera import Model
 from stereo.cli.config import matcher_params
 from stereo.cli.groups import option
-from stereo.cli.values import CountOrAuto, Size
+from stereo.cli.values import CountOrAuto, Metres, Size
 from stereo.cloud import MAX_RELATIVE_SIGMA
 from stereo.matching import MATCHERS
 from stereo.result import OUTPUTS
@@ -128,7 +128,9 @@ class RigOptions(RectifyOptions):
     calib: str | None = option(type=click.Path(), help="Rig file: our YAML, OpenCV, Middlebury.")
     rectified: bool = option(is_flag=True, help="The images are rectified already.")
     focal_px: float | None = option(type=float, help="Focal length of rectified images, pixels.")
-    baseline_m: float | None = option(type=float, help="Distance between the cameras, metres.")
+    baseline_m: float | None = option(
+        type=Metres(most=5), help="Distance between the cameras, metres."
+    )
     cx_px: float | None = option(type=float, help="Left principal point; default: the middle.")
     cy_px: float | None = option(type=float, help="Its row; default: the middle.")
     doffs_px: float = option(type=float, default=0.0, help="cx_right - cx_left, pixels.")

@@ -17,8 +17,8 @@ from stereo.errors import InputError
 from stereo.files import outputs
 from stereo.frame import RectifiedPair, StereoGeometry
 from stereo.preview import lines_preview
-from stereo.run.batch import PairFiles
 from stereo.run.check import RowCheck, check_rows
+from stereo.run.pairs import PairFiles
 
 
 @command("rectify")

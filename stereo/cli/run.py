@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,14 @@ import click
 
 from calib import RectifiedRig, StereoRig
 from calib.words import length, plain
+from stereo.cli.batch import (
+    BatchOptions,
+    BatchProgress,
+    jobs_for,
+    show_batch,
+    show_warnings,
+    split_reports,
+)
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.matching import chosen_matcher, told_range
@@ -38,7 +45,7 @@ from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
 from stereo.result import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
-from stereo.run.batch import BatchSettings, PairReport, run_batch
+from stereo.run.batch import BatchSettings, PairReport, SetAside, run_batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +86,7 @@ def run_command(
     match: MatchOptions,
     depth: DepthOptions,
     results: ResultOptions,
+    batch: BatchOptions,
     as_json: bool,
 ) -> int:
     """Compute depth of the pair LEFT RIGHT: two images, two folders or two globs.
@@ -87,8 +95,9 @@ def run_command(
     recording:DIR, bag:FILE, or a folder with a folder for each side. Several pairs are matched by
     name and go into a folder each; a rerun continues where an earlier one stopped.
     """
+    progress = BatchProgress(quiet=batch.quiet)
     with ExitStack() as stack:
-        given = run_input(stack, left, right, side_by_side=images.side_by_side)
+        given = run_input(stack, left, right, progress.event, side_by_side=images.side_by_side)
         calibration = calibration_of(rig, given.size, given.calibration)
         rect = rectification(calibration, rig, given.size)
         name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
@@ -101,9 +110,12 @@ def run_command(
             images.swap,
             _description(rig, depth, rect, match.quality, matching),
         )
-        reports = list(_with_progress(run_batch(given.pairs, pipeline, settings), given.total))
-    _show(reports, settings, as_json=as_json)
-    return 0 if all(report.trusted for report in reports) else 3
+        jobs = jobs_for(batch, given.size)
+        running = run_batch(given.pairs, pipeline, settings, jobs=jobs)
+        found = list(progress.follow(running, given.total))
+    reports, aside = split_reports(found, progress.dropped)
+    _show(reports, aside, settings, as_json=as_json, quiet=batch.quiet)
+    return 0 if all(report.trusted for report in reports) and not aside else 3
 
 
 def _pipeline(
@@ -158,35 +170,27 @@ def _description(
     return repr([*told, *limits, matching, rect.geometry, rect.R_rect_left])
 
 
-def _with_progress(reports: Iterator[PairReport], total: int | None) -> Iterator[PairReport]:
-    """A bar on a terminal, a line a pair elsewhere, nothing for a single pair."""
-    if total == 1:
-        yield from reports
-    elif sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import track
-
-        yield from track(reports, "matching", total=total, console=Console(stderr=True))
-    else:
-        for number, report in enumerate(reports, 1):
-            note = " (done before)" if report.skipped else ""
-            of = "" if total is None else f"/{total}"
-            click.echo(f"{number}{of} {report.name}{note}", err=True)
-            yield report
-
-
-def _show(reports: Sequence[PairReport], settings: BatchSettings, *, as_json: bool) -> None:
-    for report in reports:
-        for warning in report.summary["warnings"]:
-            click.echo(f"warning: {report.name}: {warning}", err=True)
+def _show(
+    reports: Sequence[PairReport],
+    aside: Sequence[SetAside],
+    settings: BatchSettings,
+    *,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    alone = len(reports) == 1 and not aside
+    show_warnings(reports, aside)
     if as_json:
         summaries = [{**r.summary, "folder": str(r.folder), "skipped": r.skipped} for r in reports]
-        click.echo(json.dumps(summaries[0] if len(summaries) == 1 else {"pairs": summaries}))
-    elif len(reports) == 1:
+        left_out = [{"name": one.name, "reason": str(one.error)} for one in aside]
+        whole = {"pairs": summaries, "set_aside": left_out}
+        click.echo(json.dumps(summaries[0] if alone else whole))
+    elif quiet:
+        return
+    elif alone:
         _show_one(reports[0], settings)
     else:
-        done = sum(not report.skipped for report in reports)
-        click.echo(f"{done} pairs done, {len(reports) - done} done before -> {settings.out}")
+        show_batch(reports, aside, settings)
         _say_left_out(reports)
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
 import click
 
 from stereo.errors import InputError
+
+_METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0}
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
@@ -34,6 +37,37 @@ class Size(click.ParamType[tuple[int, int]]):
         return size
 
 
+class Metres(click.ParamType[float]):
+    """A length in metres, or with its unit: 0.06, 60mm, 6cm. Raises InputError for what is none.
+
+    A bare number above ``most`` is asked about: who thinks in millimetres forgets to say so.
+    """
+
+    name = "METRES"
+
+    def __init__(self, most: float) -> None:
+        self._most = most
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> float:
+        """See ``click.ParamType``."""
+        flag = param.opts[0]
+        text = str(value).strip()
+        match = re.fullmatch(r"(.+?)\s*(mm|cm|m)?", text)
+        try:
+            number = float(match[1]) if match else math.nan
+        except ValueError:
+            raise InputError(
+                f"{flag} wants a length in metres, such as 0.06 (or 60mm), got {text!r}"
+            ) from None
+        unit = match[2] if match else None
+        if unit is None and self._most < number <= 1000 * self._most:
+            raise InputError(
+                f"{flag} {text}: {number:g} m between the cameras? If millimetres were meant, "
+                f"{flag} {number / 1000:g}; if it truly is that far, {flag} {number:g}m"
+            )
+        return number * _METRES[unit or "m"]
+
+
 class CountOrAuto(click.ParamType[int | str]):
     """A whole number, or "auto"."""
 
@@ -43,7 +77,13 @@ class CountOrAuto(click.ParamType[int | str]):
         """See ``click.ParamType``."""
         if value == "auto":
             return "auto"
-        return int(click.INT.convert(value, param, ctx))
+        count = int(click.INT.convert(value, param, ctx))
+        if count < 1:
+            raise InputError(
+                f"{param.opts[0]} wants a number from 1 on, or auto, got {count}; disparities "
+                "below 0 are searched with --min-disparity"
+            )
+        return count
 
 
 def number_or_text(text: str) -> Any:

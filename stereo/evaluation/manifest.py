@@ -101,7 +101,10 @@ def load_manifest(path: str | Path) -> list[ManifestPair]:
         pairs = json.loads(path.read_text())["pairs"]
         entries = [(str(entry["name"]), dict(entry)) for entry in pairs]
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise InputError(
+            f"{path}: cannot be read: {error.strerror or error}; a JSON file that lists pairs was "
+            "expected"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f'{path}: expected {{"pairs": [{{"name": ...}}, ...]}}, but: {error!r}'

@@ -18,7 +18,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.nearby import near_path
 from stereo.errors import ImageError
+from stereo.files.opencv_log import silent_opencv
 
 MAX_PIXELS = 200_000_000
 """Larger images are refused (cv2 would take 0.6 GB for one of this size)."""
@@ -38,6 +40,8 @@ def read_bytes(path: Path, *, max_pixels: int = MAX_PIXELS) -> bytes:
         regular = stat.S_ISREG(status.st_mode)
         too_much = status.st_size > 8 * max_pixels + _SLACK
         data = path.read_bytes() if regular and not too_much else b""
+    except FileNotFoundError as error:
+        raise ImageError(f"{path}: no such file{near_path(path)}") from error
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or error
         raise ImageError(f"{path}: cannot be read: {reason}") from error
@@ -70,15 +74,12 @@ def decode(path: Path, *, max_pixels: int = MAX_PIXELS) -> NDArray[Any]:
             f"{path}: {width}x{height} pixels are more than the {max_pixels / 1e6:g} million "
             "accepted; is this file what you meant?"
         )
-    # cv2 would report on stderr, in its own words, what our error is about to say
-    talk = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     try:
-        flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        with silent_opencv():
+            flags = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise ImageError(f"{path}: cannot be decoded: {error.err}") from error
-    finally:
-        cv2.utils.logging.setLogLevel(talk)
     if image is None or image.shape[:2] != (height, width):
         raise ImageError(f"{path}: cannot be decoded; the file is damaged, get it again")
     return image
@@ -124,7 +125,7 @@ def _header_size(path: Path, data: bytes) -> tuple[int, int]:
         raise ImageError(f"{path}: the image header is damaged; get the file again") from None
     if size is None:
         kinds = ", ".join(suffix[1:] for suffix in SUFFIXES)
-        raise ImageError(f"{path}: not an image of a known kind ({kinds})")
+        raise ImageError(f"{path}: not an image of a known kind ({kinds}); name an image")
     if min(size) < 1:
         raise ImageError(f"{path}: the header states a size of {size[0]}x{size[1]}")
     return size

@@ -37,7 +37,8 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
     image = decode(path, max_pixels=max_pixels)
     if image.dtype not in (np.uint8, np.uint16):
         raise ImageError(
-            f"{path}: is a {image.dtype} image; 8 or 16 bit was expected (is it a map?)"
+            f"{path}: is a {image.dtype} image; 8 or 16 bit was expected; is it a map? "
+            f"(stereo view {path})"
         )
     if image.ndim == 3 and image.shape[2] == 2:
         image = image[..., 0]
@@ -52,7 +53,8 @@ def split_side_by_side(image: Image, *, name: str = "image") -> tuple[Image, Ima
     width = image.shape[1]
     if width % 2 or width < 2:
         raise ImageError(
-            f"{name}: {width} px wide, so not two equal views side by side (the width must be even)"
+            f"{name}: {width} px wide, so not two equal views side by side: the width "
+            "must be even; give left and right as two images, or crop it"
         )
     pixels: NDArray[Any] = image
     half = width // 2

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from calib.nearby import near_path
 from stereo.errors import ImageError
 from stereo.files.imagefile import SUFFIXES
 
@@ -58,14 +59,14 @@ def find_images(spec: Files) -> list[Path]:
         found = list(path.iterdir())
     elif path.is_file() or not re.search(r"[*?\[]", str(spec)):
         if not path.exists():
-            raise ImageError(f"{path}: no such file or folder")
+            raise ImageError(f"{path}: no such file or folder{near_path(path)}")
         return [path]
     else:
         anchor = Path(path.anchor) if path.is_absolute() else Path()
         found = list(anchor.glob(str(path.relative_to(path.anchor))))
     images = _in_order([path for path in found if _is_image(path)])
     if not images:
-        raise ImageError(f"{spec}: no images found ({', '.join(SUFFIXES)})")
+        raise ImageError(f"{spec}: no images found ({', '.join(SUFFIXES)}); is this the place?")
     return images
 
 
@@ -76,7 +77,7 @@ def find_named_images(spec: Files) -> list[tuple[str, Path]]:
     """
     images = find_images(spec)
     named: dict[str, Path] = {}
-    for name, path in zip(_names(images), images, strict=True):
+    for name, path in zip(short_names(images), images, strict=True):
         if name in named:
             raise ImageError(f"{named[name]} and {path} have the same name; keep one of them")
         named[name] = path
@@ -140,7 +141,7 @@ _Keyed = tuple[str, str, Path]  # key by which partners are found, name, file
 
 def _best_match(lefts: list[Path], rights: list[Path]) -> _Pairs:
     """Pairs by the rule that finds most. Raises ImageError when claims clash under every rule."""
-    left_names, right_names = _names(lefts), _names(rights)
+    left_names, right_names = short_names(lefts), short_names(rights)
     clash: ImageError | None = None
     for rules in ((_same, _without_sides), (_varying, _numbers)):
         best: _Pairs = []
@@ -186,8 +187,8 @@ def _check_disjoint(lefts: list[Path], rights: list[Path]) -> None:
         )
 
 
-def _names(paths: list[Path]) -> list[str]:
-    """Names without suffix, preceded by the folders in which the files differ."""
+def short_names(paths: Sequence[Path]) -> list[str]:
+    """Return the names without suffix, preceded by the folders in which the files differ."""
     common = os.path.commonpath([path.absolute().parent for path in paths])
     return ["_".join(path.absolute().relative_to(common).with_suffix("").parts) for path in paths]
 

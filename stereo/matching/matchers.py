@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from functools import partial
 from typing import Any
 
+from calib.nearby import did_you_mean
 from stereo.errors import MatcherError
 from stereo.frame import SearchRange
 from stereo.matching import sgm
@@ -86,12 +87,15 @@ def matcher_for_range(name: str, search: SearchRange, **params: Any) -> Matcher:
 
 def _make(name: str, params: dict[str, Any]) -> Matcher:
     if name not in MATCHERS:
-        raise MatcherError(f"unknown matcher {name!r}; choose one of {', '.join(MATCHERS)}")
+        hint = did_you_mean(name, MATCHERS) or ";"
+        raise MatcherError(f"unknown matcher {name!r}{hint} choose one of {', '.join(MATCHERS)}")
     kind = MATCHERS[name]
     for key in params:
         if key not in kind.names:
+            hint = did_you_mean(key, kind.names) or ";"
             raise MatcherError(
-                f"matcher {name!r} has no parameter {key!r}; it has {', '.join(sorted(kind.names))}"
+                f"matcher {name!r} has no parameter {key!r}{hint} "
+                f"it has {', '.join(sorted(kind.names))}"
             )
     try:
         return kind.matcher(kind.params(**params))

@@ -100,7 +100,7 @@ def search_range_for_depths(
     if not 0 < min_depth_m < max_depth_m:
         raise InputError(
             "expected 0 < min_depth_m < max_depth_m, "
-            f"got {plain(min_depth_m)} and {plain(max_depth_m)}"
+            f"got {plain(min_depth_m)} and {plain(max_depth_m)}; are they exchanged?"
         )
     at_one_metre = geometry.focal_px * geometry.baseline_m
     low = math.floor(at_one_metre / max_depth_m - geometry.doffs_px)

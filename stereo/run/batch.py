@@ -1,120 +1,39 @@
 """Many pairs through one pipeline, each into its own folder, resumable after an interruption.
 
 A pair is done when its ``summary.json`` stands, which is written last; a rerun with the same
-inputs and settings skips it.
+inputs and settings skips it. One bad pair never ends the others.
 """
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import re
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from calib.plain import jsonable
 from stereo._version import __version__
+from stereo.errors import (
+    ImageError,
+    RectificationError,
+    SourceError,
+    StereoError,
+    SwappedPairError,
+)
 from stereo.files import outputs
-from stereo.files.images import read_image, split_side_by_side
-from stereo.frame import StereoFrame
 from stereo.pipeline import StereoPipeline
 from stereo.result import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.run.check import check_rows, check_swapped
+from stereo.run.pairs import Pair
 from stereo.run.summary import cloud_facts, summarize
-
-
-class Pair(Protocol):
-    """A pair to be processed, wherever it comes from."""
-
-    @property
-    def name(self) -> str:
-        """Short name; its results go into a folder of this name."""
-        ...
-
-    def read(self, *, swap: bool = False) -> StereoFrame:
-        """Return the images."""
-        ...
-
-    def facts(self) -> dict[str, Any]:
-        """Return what the summary says of the input; goes into JSON."""
-        ...
-
-    def identity(self) -> list[Any]:
-        """Return what changes when the images do; goes into JSON."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PairFiles:
-    """Where one pair lies."""
-
-    name: str
-    """Short name; its results go into a folder of this name."""
-    left: Path
-    """Left image, or the side-by-side image when ``right`` is None."""
-    right: Path | None
-    """Right image; None: ``left`` holds both side by side."""
-
-    def read(self, *, swap: bool = False) -> StereoFrame:
-        """Read the pair. Raises ImageError as ``read_image`` does."""
-        if self.right is None:
-            left, right = split_side_by_side(read_image(self.left), name=str(self.left))
-        else:
-            left, right = read_image(self.left), read_image(self.right)
-        return StereoFrame(right, left) if swap else StereoFrame(left, right)
-
-    def facts(self) -> dict[str, Any]:
-        """See ``Pair``."""
-        right = None if self.right is None else str(self.right)
-        return {"name": self.name, "left": str(self.left), "right": right}
-
-    def identity(self) -> list[Any]:
-        """See ``Pair``: the files as they are."""
-        parts: list[Any] = []
-        for path in (self.left, self.right):
-            if path is not None and path.exists():
-                stat = path.stat()
-                parts += [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
-        return parts
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class SourcePair:
-    """One frame of a source."""
-
-    source: str
-    """The source as the user wrote it."""
-    number: int
-    """Counts the source's frames from 0."""
-    frame: StereoFrame
-    """The images."""
-
-    @property
-    def name(self) -> str:
-        """See ``Pair``: number and time."""
-        return f"{self.number:06d}_{self.frame.time_s:.3f}s"
-
-    def read(self, *, swap: bool = False) -> StereoFrame:
-        """See ``Pair``."""
-        frame = self.frame
-        return replace(frame, left=frame.right, right=frame.left) if swap else frame
-
-    def facts(self) -> dict[str, Any]:
-        """See ``Pair``."""
-        where = {"name": self.name, "source": self.source, "frame": self.number}
-        return {**where, "time_s": self.frame.time_s, "skew_s": self.frame.skew_s}
-
-    def identity(self) -> list[Any]:
-        """See ``Pair``: the images themselves, as their source may have no file for each."""
-        digest = hashlib.blake2b(digest_size=16)
-        for image in (self.frame.left, self.frame.right):
-            digest.update(repr((image.shape, image.dtype)).encode())
-            digest.update(np.ascontiguousarray(image).data)
-        return [self.number, self.frame.time_s, digest.hexdigest()]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +56,16 @@ class PairReport:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """A pair that could not be processed, while others could."""
+
+    name: str
+    """The pair's name."""
+    error: StereoError
+    """Why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
 class BatchSettings:
     """How a run is done, apart from the pipeline."""
 
@@ -156,25 +85,87 @@ class BatchSettings:
 
 
 def run_batch(
-    pairs: Iterable[Pair], pipeline: StereoPipeline, settings: BatchSettings
-) -> Iterator[PairReport]:
-    """Process ``pairs`` in order and yield a report after each.
+    pairs: Iterable[Pair], pipeline: StereoPipeline, settings: BatchSettings, *, jobs: int = 1
+) -> Iterator[PairReport | SetAside]:
+    """Process ``pairs`` and yield what became of each, in their order.
 
     A sequence of one pair goes right into ``settings.out``, several, or an unknown number, into a
     folder each. A pair whose results stand from an earlier run with the same settings is skipped.
-    Raises as the stages do; what was yielded before stays whole.
+    One that is damaged, of another size or seems swapped is set aside, and so is what follows where
+    ``pairs`` itself fails after its first; one alone raises. ``jobs`` pairs are worked on at a
+    time; what comes out does not depend on it. Raises what would end every pair as well, such as a
+    full disk; what was yielded before stays whole.
     """
     alone = isinstance(pairs, Sequence) and len(pairs) == 1
-    for pair in pairs:
-        folder = settings.out if alone else settings.out / pair.name
-        fingerprint = _fingerprint(pair, settings)
-        summary = _finished(folder, fingerprint)
-        if summary is None:
-            summary = {**process_pair(pair, pipeline, settings, folder), "fingerprint": fingerprint}
-            outputs.write_json(folder / "summary.json", summary)
-            yield PairReport(pair.name, folder, summary)
-        else:
-            yield PairReport(pair.name, folder, summary, skipped=True)
+    if alone:
+        yield from (_report(pair, pipeline, settings, settings.out) for pair in pairs)
+        return
+    copies = threading.local()  # a matcher keeps its memory between pairs: one for each thread
+
+    def work(pair: Pair, folder: Path) -> PairReport | SetAside:
+        if not hasattr(copies, "pipeline"):
+            copies.pipeline = replace(pipeline, matcher=copy.deepcopy(pipeline.matcher))
+        try:
+            return _report(pair, copies.pipeline, settings, folder)
+        except (ImageError, RectificationError, SwappedPairError) as error:
+            # that of an older run, with other settings, would pass for one of this run
+            (folder / "summary.json").unlink(missing_ok=True)
+            return SetAside(pair.name, error)
+
+    yield from _in_order(work, _with_folders(pairs, settings.out), jobs)
+
+
+def _in_order(
+    work: Callable[[Pair, Path], PairReport | SetAside],
+    pairs: Iterator[tuple[Pair, Path] | SetAside],
+    jobs: int,
+) -> Iterator[PairReport | SetAside]:
+    """What became of each, in the order of the pairs; at most ``jobs`` are under way."""
+    if jobs == 1:
+        yield from (it if isinstance(it, SetAside) else work(*it) for it in pairs)
+        return
+    waiting: deque[Future[PairReport | SetAside] | SetAside] = deque()
+    with ThreadPoolExecutor(jobs, "pair") as pool:
+        try:
+            for it in pairs:
+                waiting.append(it if isinstance(it, SetAside) else pool.submit(work, *it))
+                while len(waiting) > jobs:
+                    yield _done(waiting.popleft())
+            while waiting:
+                yield _done(waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)  # waits for what is under way, so that it is whole
+
+
+def _done(it: Future[PairReport | SetAside] | SetAside) -> PairReport | SetAside:
+    return it if isinstance(it, SetAside) else it.result()
+
+
+def _with_folders(pairs: Iterable[Pair], out: Path) -> Iterator[tuple[Pair, Path] | SetAside]:
+    """Each pair and a folder of its own; at last what stands for those that never came."""
+    taken: Counter[str] = Counter()
+    try:
+        for pair in pairs:
+            # a name may come from a file of others: it must not lead out of the folder
+            name = re.sub(r"[/\\\0]", "_", pair.name).lstrip(".") or "pair"
+            taken[name] += 1
+            yield pair, out / (name if taken[name] == 1 else f"{name}_{taken[name]}")
+    except (ImageError, SourceError) as error:
+        if not taken:
+            raise
+        yield SetAside("the rest", error)
+
+
+def _report(
+    pair: Pair, pipeline: StereoPipeline, settings: BatchSettings, folder: Path
+) -> PairReport:
+    fingerprint = _fingerprint(pair, settings)
+    summary = _finished(folder, fingerprint)
+    if summary is not None:
+        return PairReport(pair.name, folder, summary, skipped=True)
+    summary = {**process_pair(pair, pipeline, settings, folder), "fingerprint": fingerprint}
+    outputs.write_json(folder / "summary.json", summary)
+    return PairReport(pair.name, folder, summary)
 
 
 def process_pair(
@@ -186,7 +177,7 @@ def process_pair(
     result = pipeline.process(frame)
     elapsed = time.perf_counter() - start
     rows = check_rows(result.pair)
-    check_swapped(pipeline, frame, result, rows)
+    check_swapped(pipeline, frame, result, rows, told_swap=settings.swap)
     outputs.make_folder(folder)
     (folder / "summary.json").unlink(missing_ok=True)  # what follows replaces an older result
     files = write_outputs(folder, settings.outputs, result, settings.cloud)

@@ -86,39 +86,62 @@ def _feature_matches(
 
 
 def check_swapped(
-    pipeline: StereoPipeline, frame: StereoFrame, result: StereoResult, rows: RowCheck
+    pipeline: StereoPipeline,
+    frame: StereoFrame,
+    result: StereoResult,
+    rows: RowCheck,
+    *,
+    told_swap: bool = False,
 ) -> None:
     """Raise SwappedPairError when the pair fits far better with left and right exchanged.
 
-    ``rows`` is what ``check_rows`` said of the result. Costs nothing on a pair that matched well.
+    ``rows`` is what ``check_rows`` said of the result; ``told_swap``: the caller has exchanged them
+    already. Where the rows correspond in neither order the pair is not swapped: it is not
+    rectified. Costs nothing on a pair that matched well.
     """
     share = result.disparity.valid_share
     behind = _share_behind_infinity(pipeline, result)
     if share > _SUSPICIOUS_SHARE and rows.aligned and behind < _MOSTLY:
         return
-    if behind >= _MOSTLY:
-        reason = f"{behind:.0%} of the matches would lie behind infinity"
-    else:
-        if frame.left.shape != frame.right.shape:
-            return
-        other = pipeline.process(StereoFrame(frame.right, frame.left))
-        their_share, their_rows = other.disparity.valid_share, check_rows(other.pair)
-        if not rows.aligned and their_rows.typical_px <= ROW_TOLERANCE_PX:
-            reason = (
-                f"the rows differ by {rows.typical_px:.1f} px, but only by "
-                f"{their_rows.typical_px:.1f} px with left and right exchanged"
-            )
-        elif their_share > 2 * share and their_share > 0.25:
-            reason = (
-                f"only {share:.1%} of the pixels match, but {their_share:.1%} do with left and "
-                "right exchanged"
-            )
-        else:
-            return
-    raise SwappedPairError(
-        f"these images are swapped: {reason}; give the right one as LEFT and the left one as "
-        "RIGHT (or use --swap)"
-    )
+    reason = _better_exchanged(pipeline, frame, result, rows, behind)
+    if reason is not None:
+        raise SwappedPairError(
+            f"these images are the right way round without --swap: {reason}; drop --swap"
+            if told_swap
+            else f"these images are swapped: {reason}; give the right one as LEFT and the left one "
+            "as RIGHT (or use --swap)"
+        )
+
+
+def _better_exchanged(
+    pipeline: StereoPipeline,
+    frame: StereoFrame,
+    result: StereoResult,
+    rows: RowCheck,
+    behind: float,
+) -> str | None:
+    """Why the pair would fit far better with left and right exchanged; None when it would not."""
+    if behind >= _MOSTLY and rows.aligned:
+        return f"{behind:.0%} of the matches would lie behind infinity"
+    if frame.left.shape != frame.right.shape:
+        return None
+    exchanged = StereoFrame(frame.right, frame.left)
+    if not rows.aligned:
+        their_rows = check_rows(pipeline.rectification.apply(exchanged))
+        if not their_rows.typical_px <= ROW_TOLERANCE_PX:
+            return None
+        return (
+            f"the rows differ by {rows.typical_px:.1f} px, but only by "
+            f"{their_rows.typical_px:.1f} px with left and right exchanged"
+        )
+    share = result.disparity.valid_share
+    their_share = pipeline.process(exchanged).disparity.valid_share
+    if their_share > 2 * share and their_share > 0.25:
+        return (
+            f"only {share:.1%} of the pixels match, but {their_share:.1%} do with left and "
+            "right exchanged"
+        )
+    return None
 
 
 def _share_behind_infinity(pipeline: StereoPipeline, result: StereoResult) -> float:

@@ -13,7 +13,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 
+from calib.nearby import did_you_mean
 from stereo.errors import InputError
 from stereo.sources.source import (
     Event,
@@ -76,13 +78,49 @@ def open_source(
     prefix = re.match(r"([a-z]+):", spec)
     kind = SOURCES.get(prefix.group(1)) if prefix else _FILES
     if kind is None:
+        assert prefix is not None
+        hint = did_you_mean(prefix.group(1), SOURCES)
         raise InputError(
-            f"{spec}: unknown kind of source; say {', '.join(SOURCES)}, or name files or folders"
+            f"{spec}: unknown kind of source{hint or ';'} say {', '.join(SOURCES)}, or name files "
+            "or folders"
         )
+    camera = camera_meant(spec)
+    if camera is not None:
+        raise InputError(f"{spec}: {camera}")
     if not spec.strip():
         raise InputError("the source is empty; say for example sbs:0, pair:0,2 or a folder")
     opener: Opener = import_module(kind.module).open
     return opener(spec, options or SourceOptions(), on_event or _nobody)
+
+
+def camera_meant(spec: str) -> str | None:
+    """Return what to say to a spec that names no file but a bare camera; None for any other."""
+    if Path(spec).is_file() or Path(spec).is_dir():
+        return None
+    parts = [part.strip() for part in spec.split(",")]
+    if all(re.fullmatch(r"\d{1,2}|/dev/video\d+", part) for part in parts) and len(parts) <= 2:
+        if len(parts) == 2:
+            return f"did you mean pair:{','.join(parts)} (two cameras)?"
+        other = re.sub(r"\d+$", lambda digits: str(int(digits.group()) + 2), parts[0])
+        return (
+            f"did you mean sbs:{spec} (one camera that gives both views side by side) or "
+            f"pair:{spec},{other} (two cameras)?"
+        )
+    if spec in SOURCES:
+        return f"did you mean {spec}:{_EXAMPLES.get(spec, '')}?"
+    return None
+
+
+_EXAMPLES = {
+    "sbs": "0",
+    "pair": "0,2",
+    "http": "//host/stream",
+    "https": "//host/stream",
+    "rtsp": "//host/stream",
+    "recording": "DIR",
+    "bag": "FILE",
+    "synthetic": "room",
+}
 
 
 def _nobody(_event: Event) -> None:

@@ -22,9 +22,18 @@ import numpy as np
 
 from calib import Camera, StereoRig
 from calib.errors import CalibrationError
+from calib.nearby import near_path
 from stereo.errors import ImageError, InputError, MissingLibraryError, SourceError
 from stereo.frame import Image
-from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time, together
+from stereo.sources.sequence import (
+    Labelled,
+    SequenceSource,
+    Still,
+    Tell,
+    pair_by_time,
+    stamp_name,
+    together,
+)
 from stereo.sources.source import Event, OnEvent, SourceOptions
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
@@ -63,13 +72,17 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
             path, image_topics(bag), {**options.extra.get("topics", {}), **asked}
         )
         infos = [_first_info(bag, topic) for topic in topics]
+        counts = [sum(c.msgcount for c in _connections(path, bag, topic)) for topic in topics]
     try:
         calibration = rig_of(infos[0], infos[1]) if infos[0] and infos[1] else None
     except CalibrationError as error:
         on_event(Event("note", spec, f"its camera_info is of no use: {error}", 0.0))
         calibration = None
     frames = partial(_frames, path, topics, options)
-    return SequenceSource(spec, frames, options, on_event, calibration=calibration)
+    expected = min(counts)
+    return SequenceSource(
+        spec, frames, options, on_event, calibration=calibration, expected=expected
+    )
 
 
 def _parse(spec: str) -> tuple[Path, dict[str, str]]:
@@ -78,7 +91,7 @@ def _parse(spec: str) -> tuple[Path, dict[str, str]]:
     if set(asked) - {"left", "right"} or not name:
         raise InputError(f"{spec}: expected bag:FILE, or bag:FILE?left=/topic&right=/topic")
     if not Path(name).exists():
-        raise InputError(f"{name}: no such bag")
+        raise InputError(f"{name}: no such bag{near_path(name)}")
     return Path(name), asked
 
 
@@ -178,9 +191,10 @@ def _stills(bag: Any, connections: list[Any]) -> Iterator[Still]:
     for number, (connection, received_ns, raw) in enumerate(bag.messages(connections)):
         message = bag.deserialize(raw, connection.msgtype)
         stamp = message.header.stamp
-        taken_s = stamp.sec + stamp.nanosec * 1e-9
+        taken_ns = stamp.sec * 10**9 + stamp.nanosec or received_ns
         label = f"message {number} of {connection.topic}"
-        yield Still(taken_s or received_ns * 1e-9, label, partial(decode, message, label))
+        load, name = partial(decode, message, label), stamp_name(taken_ns)
+        yield Still(taken_ns / 10**9, label, load, name)
 
 
 def decode(message: Any, label: str) -> Image:

@@ -16,10 +16,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from calib.nearby import near_path
 from calib.words import number
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
-from stereo.files.pairing import Files, find_images, find_pairs, find_sides, named
+from stereo.files.opencv_log import silent_opencv
+from stereo.files.pairing import Files, find_images, find_pairs, find_sides, named, short_names
 from stereo.frame import Image, StereoFrame
 from stereo.sources.layout import Layout, split
 from stereo.sources.sequence import Labelled, SequenceSource, Still, Tell, pair_by_time, together
@@ -54,14 +56,16 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
         raise InputError(f"{spec}: one is a video and the other is not; give two of one kind")
     if kinds == {True}:
         videos = [str(part) for part in parts]
-        for video in videos:
-            Video(video).close()  # says now what is wrong
-        frames = partial(_video_frames, videos, layout, options)
+        shortest = min(_length(video) for video in videos)  # says now what is wrong
+        frames, expected = partial(_video_frames, videos, layout, options), shortest
     elif layout == "two":
-        frames = partial(_stored_pairs, *_listed(parts, options), options)
+        pairs, orphans = _listed(parts, options)
+        frames, expected = partial(_stored_pairs, pairs, orphans), len(pairs)
     else:
-        frames = partial(_composites, find_images(parts[0]), layout, options)
-    return SequenceSource(spec, frames, options, on_event)
+        images = find_images(parts[0])
+        frames, expected = partial(_composites, images, layout, options), len(images)
+    known = expected if expected > 0 else None
+    return SequenceSource(spec, frames, options, on_event, expected=known)
 
 
 def is_video(path: Files) -> bool:
@@ -113,9 +117,18 @@ def _times(paths: Sequence[Path], options: SourceOptions) -> tuple[list[float], 
 def _composites(
     paths: Sequence[Path], layout: Layout, options: SourceOptions, _tell: Tell
 ) -> Iterator[Labelled]:
-    for path, time_s in zip(paths, _times(paths, options)[0], strict=True):
-        left, right = split(read_image(path), layout, name=str(path))
-        yield Labelled(str(path), StereoFrame(left, right, time_s))
+    for still in _stills(paths, _times(paths, options)[0], short_names(paths)):
+        yield _split(still, layout)
+
+
+def _split(still: Still, layout: Layout) -> Labelled:
+    """A pair of one image of both views, not read yet."""
+
+    def read() -> StereoFrame:
+        left, right = split(still.load(), layout, name=still.label)
+        return StereoFrame(left, right, still.time_s, name=still.name)
+
+    return Labelled(still.label, read)
 
 
 def _listed(
@@ -130,7 +143,7 @@ def _listed(
         limit = options.max_skew_s or 0.4 * float(np.median(np.diff(left_times)))
         pairs = list(
             pair_by_time(
-                _stills(lefts, left_times),
+                _stills(lefts, left_times, [path.stem for path in lefts]),
                 _stills(rights, right_times),
                 max_skew_s=limit,
                 tell=lambda _kind, message: orphans.append(message),
@@ -147,21 +160,22 @@ def _listed(
     for other, lonely in (("right", listing.unmatched_left), ("left", listing.unmatched_right)):
         orphans += [f"{path} has no {other} image" for path in lonely]
     times = _times([left for _, left, _ in listing.pairs], options)[0]
-    stills = [_stills([p[side] for p in listing.pairs], times) for side in (1, 2)]  # type: ignore[misc]
-    return list(zip(*stills, strict=True)), orphans
+    names, lefts, rights = (list(part) for part in zip(*listing.pairs, strict=True))
+    return list(zip(_stills(lefts, times, names), _stills(rights, times), strict=True)), orphans
 
 
-def _stills(paths: Sequence[Path], times: Sequence[float]) -> list[Still]:
+def _stills(
+    paths: Sequence[Path], times: Sequence[float], names: Sequence[str] | None = None
+) -> list[Still]:
     return [
-        Still(time_s, str(path), partial(read_image, path))
-        for path, time_s in zip(paths, times, strict=True)
+        Still(time_s, str(path), partial(read_image, path), name)
+        for path, time_s, name in zip(paths, times, names or [""] * len(paths), strict=True)
     ]
 
 
 def _stored_pairs(
     pairs: Sequence[tuple[Still, Still]],
     orphans: Sequence[str],
-    _options: SourceOptions,
     tell: Tell,
 ) -> Iterator[Labelled]:
     for message in orphans:
@@ -179,14 +193,10 @@ class Video:
     def __init__(self, path: str) -> None:
         """Raises ImageError when the file is not there, SourceError when it is no video."""
         if not Path(path).is_file():
-            raise ImageError(f"{path}: no such video file")
+            raise ImageError(f"{path}: no such video file{near_path(path)}")
         self.path = path
-        # OpenCV would say in its own words what our error says
-        talk = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
+        with silent_opencv():
             self._capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG)
-        finally:
-            cv2.utils.logging.setLogLevel(talk)
         if not self._capture.isOpened():
             raise SourceError(
                 f"{path}: cannot be read as a video; it is damaged, cut before its index was "
@@ -196,7 +206,8 @@ class Video:
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if math.isfinite(fps) and 0 < fps < 1e4 else FPS
-        self._expected = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        self.expected = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
+        """How many frames the container states, 0 or less where it states none."""
 
     def stills(self) -> Iterator[Still]:
         """Give every frame. Raises SourceError at the end of a file that ends too early."""
@@ -206,25 +217,33 @@ class Video:
             # raw streams have no stamps: count instead
             time_s = stamp if stamp > time_s and (stamp > 0 or not count) else count / self.fps
             label = f"frame {count} of {self.path}"
-            yield Still(time_s, label, partial(self._retrieve, label))
+            name = f"{count:06d}_{time_s:.3f}s"
+            yield Still(time_s, label, partial(self._retrieve, label), name)
             count += 1
         # many containers state a duration, not a count; the last frame may round away
-        if count == 0 or count < 0.98 * self._expected - 2:
+        if count == 0 or count < 0.98 * self.expected - 2:
             raise SourceError(
-                f"{self.path}: ends after {count} of {self._expected} frames; the file is cut or "
+                f"{self.path}: ends after {count} of {self.expected} frames; the file is cut or "
                 "damaged, get it again (what came before is good)"
             )
 
     def _retrieve(self, label: str) -> Image:
         done, image = self._capture.retrieve()
         if not done or image.size == 0:
-            raise SourceError(f"{label}: cannot be decoded; the file is damaged, get it again")
+            raise ImageError(f"{label}: cannot be decoded; the file is damaged, get it again")
         color = cv2.COLOR_BGR2RGB if image.ndim == 3 else cv2.COLOR_GRAY2RGB
         return cv2.cvtColor(image, color)  # type: ignore[return-value]
 
     def close(self) -> None:
         """Close the file."""
         self._capture.release()
+
+
+def _length(path: str) -> int:
+    """How many frames a video states. Raises as ``Video`` does."""
+    video = Video(path)
+    video.close()
+    return video.expected
 
 
 def _video_frames(
@@ -234,8 +253,7 @@ def _video_frames(
     try:
         if len(videos) == 1:
             for still in videos[0].stills():
-                left, right = split(still.load(), layout, name=still.label)
-                yield Labelled(still.label, StereoFrame(left, right, still.time_s))
+                yield _split(still, layout)
             return
         limit = options.max_skew_s or 0.4 / max(video.fps for video in videos)
         streams = [video.stills() for video in videos]

@@ -270,4 +270,5 @@ def _line(number: int, frame: StereoFrame, files: Mapping[str, str]) -> bytes:
     # NaN is no JSON
     host_s = None if frame.host_s != frame.host_s else frame.host_s
     entry = {"number": number, "time_s": frame.time_s, "skew_s": frame.skew_s, "host_s": host_s}
-    return (json.dumps({**entry, **files}) + "\n").encode()
+    name = {"name": frame.name} if frame.name else {}
+    return (json.dumps({**entry, **name, **files}) + "\n").encode()

@@ -9,16 +9,19 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from calib import RectifiedRig, StereoRig, load_rig
 from calib.errors import CalibrationError
+from calib.nearby import near_path
 from stereo.errors import ImageError, InputError, SourceError
 from stereo.files.images import read_image
 from stereo.frame import StereoFrame
 from stereo.sources.recording_format import FORMAT, INDEX, META, RIG
-from stereo.sources.sequence import Labelled, SequenceSource, Tell
+from stereo.sources.sequence import Labelled, SequenceSource, Tell, stamp_name
 from stereo.sources.source import OnEvent, SourceOptions
 
 
@@ -31,6 +34,7 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
         options,
         on_event,
         calibration=recording.calibration(),
+        expected=recording.count(),
         one_size=False,  # a camera may have changed its mode: what was recorded is what is played
     )
 
@@ -49,7 +53,9 @@ class Recording:
         """Raises InputError naming what is missing or wrong."""
         folder = Path(folder)
         if not folder.is_dir():
-            raise InputError(f"{folder}: no such folder; a recording was expected")
+            raise InputError(
+                f"{folder}: no such folder; a recording was expected{near_path(folder)}"
+            )
         path = folder / META
         try:
             meta = json.loads(path.read_text(encoding="utf-8"))
@@ -77,25 +83,30 @@ class Recording:
             raise InputError(f"{self.folder}: its calibration cannot be read: {error}") from error
 
     def frames(self, tell: Tell) -> Iterator[Labelled]:
-        """Give every pair that can be read. Raises SourceError when there is none."""
-        lost = played = 0
+        """Give every pair. Raises SourceError when there is none."""
+        number = -1
         for number, line in enumerate(self._lines(tell)):
             label = f"pair {number} of {self.folder}"
-            try:
-                frame = self._pair(json.loads(line))
-            except ImageError as error:
-                lost += 1
-                tell("dropped", str(error))
-            except (ValueError, KeyError, TypeError):
-                lost += 1
-                tell("dropped", f"{label}: its line in {INDEX} is damaged or was never finished")
-            else:
-                played += 1
-                yield Labelled(label, frame)
-        if lost:
-            tell("note", f"{self.folder}: {lost} of {played + lost} pairs are lost")
-        if not played:
+            yield Labelled(label, partial(self._read, line, label))
+        if number < 0:
             raise SourceError(f"{self.folder}: holds no pair that can be read")
+
+    def _read(self, line: bytes, label: str) -> StereoFrame:
+        try:
+            return self._pair(json.loads(line))
+        except ImageError:
+            raise
+        except (ValueError, KeyError, TypeError) as error:
+            raise ImageError(
+                f"{label}: its line in {INDEX} is damaged or was never finished"
+            ) from error
+
+    def count(self) -> int | None:
+        """Return how many pairs its index names; None where it cannot be read."""
+        try:
+            return len((self.folder / INDEX).read_bytes().splitlines()) or None
+        except OSError:
+            return None
 
     def _lines(self, tell: Tell) -> Iterator[bytes]:
         path = self.folder / INDEX
@@ -114,4 +125,10 @@ class Recording:
         left, right = (read_image(path) for path in paths)
         time_s, skew_s = float(entry["time_s"]), float(entry["skew_s"])
         # host_s was of another run of this computer, or of another one: latency is not measured
-        return StereoFrame(left, right, time_s, skew_s, math.nan)
+        name = str(entry.get("name") or _stamp(time_s))
+        return StereoFrame(left, right, time_s, skew_s, math.nan, name)
+
+
+def _stamp(time_s: float) -> str:
+    """The stamp as the index has it: a float's shortest decimal is what was written there."""
+    return stamp_name(int(Decimal(repr(time_s)).scaleb(9).to_integral_value()))

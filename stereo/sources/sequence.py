@@ -17,6 +17,8 @@ from stereo.sources.layout import arrange
 from stereo.sources.source import Event, EventKind, OnEvent, SourceOptions, SourceStats
 
 _RECENT = 50
+_HOPELESS = 20
+"""When so many pairs from the first on cannot be used, none can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Still:
     """Names the image in messages: a file, or "frame 3 of left.mp4"."""
     load: Callable[[], Image]
     """Reads it; of a video or a bag only valid until the next still is asked for."""
+    name: str = ""
+    """What the frame is called whose left image this is; see ``StereoFrame``."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,14 +41,23 @@ class Labelled:
 
     label: str
     """Which file or frame this is."""
-    frame: StereoFrame
-    """The pair, as stored."""
+    read: Callable[[], StereoFrame]
+    """Gives the pair, as stored; only valid until the next is asked for. Raises ImageError."""
 
 
 def together(left: Still, right: Still) -> Labelled:
-    """Read both and make a pair of them."""
-    frame = StereoFrame(left.load(), right.load(), left.time_s, right.time_s - left.time_s)
-    return Labelled(f"{left.label} and {right.label}", frame)
+    """Make a pair of two stills, not read yet."""
+
+    def read() -> StereoFrame:
+        skew_s = right.time_s - left.time_s
+        return StereoFrame(left.load(), right.load(), left.time_s, skew_s, name=left.name)
+
+    return Labelled(f"{left.label} and {right.label}", read)
+
+
+def stamp_name(time_ns: int) -> str:
+    """Return what a frame is called that has nothing but its stamp: 19 digits, as EuRoC has it."""
+    return f"{time_ns:019d}"
 
 
 Tell = Callable[[EventKind, str], None]
@@ -80,7 +93,10 @@ def pair_by_time(
 
 
 class SequenceSource(Closing):
-    """Every stored pair in order; iterating again starts again."""
+    """Every stored pair in order; iterating again starts again.
+
+    A pair that is damaged, or of another size than the first, is left out and told as "dropped".
+    """
 
     live = False
 
@@ -93,9 +109,12 @@ class SequenceSource(Closing):
         *,
         calibration: StereoRig | RectifiedRig | None = None,
         one_size: bool = True,
+        expected: int | None = None,
     ) -> None:
-        """``one_size``: a pair of another size than the first is an error."""
+        """``one_size``: a pair of another size than the first is left out."""
         self.name = name
+        self.expected = expected
+        """About how many pairs there are; None: nobody knows."""
         self.calibration = calibration
         self._frames, self._options, self._on_event = frames, options, on_event
         self._one_size = one_size
@@ -120,16 +139,12 @@ class SequenceSource(Closing):
     def __iter__(self) -> Iterator[StereoFrame]:
         """Give every pair, at the pace of the recording with ``options.pace``.
 
-        Raises ImageError for an image that cannot be used, SourceError for a damaged file.
+        Raises SourceError for a damaged file, ImageError when no pair of it can be used.
         """
-        sizes: tuple[tuple[int, ...], ...] | None = None
         started: tuple[float, float] | None = None
-        for found in self._frames(self._tell):
+        for frame in self._readable():
             if self._closed.is_set():
                 return
-            frame = self._upright(found.frame)
-            if self._one_size:
-                sizes = self._check_size(found, sizes)
             if self._options.pace:
                 started = started or (time.monotonic(), frame.time_s)
                 due_s = started[0] + frame.time_s - started[1]
@@ -141,6 +156,30 @@ class SequenceSource(Closing):
             yield frame
         self._tell("ended", f"{self._delivered} pairs")
 
+    def _readable(self) -> Iterator[StereoFrame]:
+        """Every pair that can be used. Raises the first one's error when none can."""
+        sizes: tuple[tuple[int, ...], ...] | None = None
+        first: ImageError | None = None
+        played = dropped = 0
+        for found in self._frames(self._tell):
+            try:
+                frame = found.read()
+                if self._one_size:
+                    sizes = _check_size(found.label, frame, sizes)
+            except ImageError as error:
+                first = first or error
+                dropped += 1
+                if not played and dropped == _HOPELESS:
+                    break  # an encoding nobody knows would be told ten thousand times
+                self._tell("dropped", str(error))
+            else:
+                played += 1
+                yield self._upright(frame)
+        if first is not None and not played:
+            raise first
+        if dropped:
+            self._tell("note", f"{dropped} of {played + dropped} pairs are lost")
+
     def _upright(self, frame: StereoFrame) -> StereoFrame:
         swap, flip = self._options.swap, self._options.flip
         if not swap and flip == "none":
@@ -151,19 +190,6 @@ class SequenceSource(Closing):
         skew_s = -frame.skew_s if swap else frame.skew_s
         return replace(frame, left=left, right=right, time_s=time_s, skew_s=skew_s)
 
-    def _check_size(
-        self, found: Labelled, before: tuple[tuple[int, ...], ...] | None
-    ) -> tuple[tuple[int, ...], ...]:
-        images = (found.frame.left, found.frame.right)
-        sizes = tuple(image.shape[1::-1] for image in images)
-        for now, was in zip(sizes, before or sizes, strict=True):
-            if now != was:
-                raise ImageError(
-                    f"{found.label}: is {now[0]}x{now[1]} but the images before it are "
-                    f"{was[0]}x{was[1]}; all images of a sequence must have one size"
-                )
-        return sizes
-
     def _tell(self, kind: EventKind, message: str) -> None:
         self._unpaired += kind == "unpaired"
         self._on_event(Event(kind, self.name, message, time.monotonic()))
@@ -171,3 +197,17 @@ class SequenceSource(Closing):
     def close(self) -> None:
         """End the iteration; harmless when called again."""
         self._closed.set()
+
+
+def _check_size(
+    label: str, frame: StereoFrame, before: tuple[tuple[int, ...], ...] | None
+) -> tuple[tuple[int, ...], ...]:
+    """The sizes of both images, which are those of the images before."""
+    sizes = tuple(image.shape[1::-1] for image in (frame.left, frame.right))
+    for now, was in zip(sizes, before or sizes, strict=True):
+        if now != was:
+            raise ImageError(
+                f"{label}: is {now[0]}x{now[1]} but the images before it are "
+                f"{was[0]}x{was[1]}; all images of a sequence must have one size"
+            )
+    return sizes

@@ -80,7 +80,7 @@ def test_missing_empty_text_and_folder_are_named(tmp_path: Path) -> None:
     (tmp_path / "empty.png").touch()
     (tmp_path / "text.png").write_text("hello")
     for name, says in (
-        ("none.png", "No such file"),
+        ("none.png", "no such file"),
         ("empty.png", "empty"),
         ("text.png", "not an image"),
         (".", "folder"),

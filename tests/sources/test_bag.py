@@ -124,6 +124,8 @@ def test_pairs_times_and_calibration_of_every_kind_of_bag(tmp_path: Path, kind: 
         assert np.array_equal(frame.right, gray(100 + k))
         assert frame.time_s == pytest.approx(100 + k / 20, abs=1e-6)  # the header's, not arrival's
         assert frame.skew_s == pytest.approx(0.002, abs=1e-6)
+        assert len(frame.name) == 19
+        assert int(frame.name) == pytest.approx(1e9 * (100 + k / 20), abs=1000)
     assert sum(event.kind == "unpaired" for event in events) == 1
     with open_source(f"bag:{bag.path}") as source:
         rig = source.calibration

@@ -124,16 +124,44 @@ def test_a_change_of_size_is_named(tmp_path: Path) -> None:
     for k, size in enumerate([(320, 96), (320, 96), (320, 90)]):
         save(tmp_path / "left" / f"{k}.png", picture(k, size=size))
         save(tmp_path / "right" / f"{k}.png", picture(k, size=size))
-    with pytest.raises(ImageError, match=r"2\.png.* is 320x90 but .* 320x96"):
-        play(tmp_path)
+    frames, events = play(tmp_path)
+    assert [frame.name for frame in frames] == ["0", "1"]
+    (lost,) = (event.message for event in events if event.kind == "dropped")
+    assert "2.png: is 320x90 but the images before it are 320x96" in lost
 
 
-def test_a_damaged_image_is_named(tmp_path: Path) -> None:
-    for k in range(2):
+def test_a_damaged_image_is_left_out_and_named(tmp_path: Path) -> None:
+    for k in range(3):
         save(tmp_path / f"{k}.png", np.hstack([picture(k)] * 2))
-    (tmp_path / "1.png").write_bytes((tmp_path / "1.png").read_bytes()[:200])
-    with pytest.raises(ImageError, match=r"1\.png: the file ends too early"):
+    cut = (tmp_path / "1.png").read_bytes()[:200]
+    (tmp_path / "1.png").write_bytes(cut)
+    frames, events = play(tmp_path)
+    assert [frame.name for frame in frames] == ["0", "2"]
+    told = [event.message for event in events]
+    assert "1.png: the file ends too early" in told[0]
+    assert told[1:] == ["1 of 3 pairs are lost", "2 pairs"]
+    for k in (0, 2):
+        (tmp_path / f"{k}.png").write_bytes(cut)
+    with pytest.raises(ImageError, match=r"0\.png: the file ends too early"):
         play(tmp_path)
+
+
+def test_names_that_hold_a_time_are_kept_with_all_digits(tmp_path: Path) -> None:
+    stamps = [EUROC + 50_000_000 * k + k for k in range(3)]
+    for stamp in stamps:
+        save(tmp_path / "cam0" / f"{stamp}.png", picture(0))
+        save(tmp_path / "cam1" / f"{stamp + 7}.png", picture(0, left=False))
+    frames, _ = play(tmp_path)
+    assert [frame.name for frame in frames] == [str(stamp) for stamp in stamps]
+
+
+def test_what_nobody_can_use_is_told_a_few_times_only(tmp_path: Path) -> None:
+    for k in range(30):
+        (tmp_path / f"{k:02}.png").write_text("no image")
+    events: list[Event] = []
+    with open_source(str(tmp_path), on_event=events.append) as source, pytest.raises(ImageError):
+        list(source)
+    assert len(events) < 20
 
 
 @pytest.mark.parametrize(

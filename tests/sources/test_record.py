@@ -25,7 +25,7 @@ from hypothesis.extra import numpy as hnp
 import stereo.sources.record
 from calib import RectifiedRig, StereoRig
 from stereo.cli.main import cli
-from stereo.errors import InputError, OutputError, SourceError
+from stereo.errors import ImageError, InputError, OutputError
 from stereo.frame import StereoFrame
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.sources.record import Recorder
@@ -215,6 +215,24 @@ def test_any_line_in_the_index_is_only_itself_lost(tmp_path: Path, line: str) ->
     assert sum(event.kind == "dropped" for event in events) == 1
 
 
+def test_frames_are_called_by_their_stamp_with_all_digits(tmp_path: Path) -> None:
+    record(tmp_path, 1)
+    index = tmp_path / "index.jsonl"
+    entry = json.loads(index.read_text())
+    stamps = {
+        1403636579.763555584: 1403636579763555500,
+        0.05: 50_000_000,
+        12.000000001: 12000000001,
+    }
+    lines = [{**entry, "time_s": time_s} for time_s in stamps]
+    lines.append({**entry, "name": "1403636579763555584"})
+    index.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    names = [found.name for found in replay(tmp_path)[0]]
+    assert [int(name) for name in names[:3]] == list(stamps.values())
+    assert {len(name) for name in names} == {19}
+    assert names[3] == "1403636579763555584"
+
+
 def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     record(tmp_path / "other", 1)
     record(tmp_path / "r", 1)
@@ -222,7 +240,7 @@ def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     entry = json.loads(index.read_text())
     entry["left"] = "../other/frames/000000_left.png"
     index.write_text(json.dumps(entry) + "\n")
-    with pytest.raises(SourceError, match="holds no pair that can be read"):
+    with pytest.raises(ImageError, match=r"pair 0 of .* is damaged"):
         replay(tmp_path / "r")
 
 

@@ -50,7 +50,7 @@ def test_fisheye_lenses_and_board_units() -> None:
     ("changes", "message"),
     [
         ({"T": T_MM}, r"T: 60\.\d+ m between the cameras\? .* say unit='mm'"),
-        ({"T": T_MM / 1000, "unit": "mm"}, "baseline is 6.*Lengths here are metres"),
+        ({"T": T_MM / 1000, "unit": "mm"}, r"baseline is 0\.00006.* Lengths here are metres"),
         ({"unit": "furlong"}, "unit: expected one of m, .* got 'furlong'"),
         ({"T": [1, 2]}, r"T: expected shape \(3,\)"),
         ({"R": np.eye(3) * 2}, "R_right_left: expected a rotation"),

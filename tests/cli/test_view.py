@@ -50,7 +50,7 @@ def test_view_of_a_folder_shows_all_of_it(
     cli("run", *pair, *METRIC, "-o", out)
     ended = cli("view", out)
     assert ended.code == 0, ended.err
-    assert cv2.imread(str(out / "view.png")).shape[1] == 3 * 620 + 2 * 6
+    assert cv2.imread(str(out / "view.png")).shape[1] == 1000  # wide: below each other
     ended = cli("view", out, "--kind", "depth")
     assert ended.code == 2
     assert "drop --kind" in ended.err

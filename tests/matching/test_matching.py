@@ -109,7 +109,7 @@ def test_eval_scores_and_saves_every_pair(
     eval_command.main([str(manifest)], "stereo eval", standalone_mode=False)
     shown = capsys.readouterr().out
     assert "geometric mean" in shown
-    assert "ause_px" in shown.splitlines()[0]
+    assert "ause, px" in shown.splitlines()[0]
 
 
 def test_eval_refuses_a_truth_of_another_size(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class SgbmParams:
     """Penalty of a larger step, above p1; None: ``32 * block_size**2``."""
     pre_filter_cap: int = 31
     """Clipping of the horizontal Sobel, 1 to 63."""
-    uniqueness_ratio: int = 10
+    uniqueness_percent: int = 10
     """Margin in percent by which the best must beat the second best, 0 to 100."""
     left_right_max_px: int = 1
     """Largest disagreement of left and right view, px; negative switches the check off."""
@@ -81,7 +81,7 @@ class SgbmParams:
             0 < p1 < p2 <= 30000, "p2" if self.p2 else "p1", f"0 < p1 < p2 <= 30000 ({p1}, {p2})"
         )
         require(1 <= self.pre_filter_cap <= 63, "pre_filter_cap", "between 1 and 63")
-        require(0 <= self.uniqueness_ratio <= 100, "uniqueness_ratio", "between 0 and 100")
+        require(0 <= self.uniqueness_percent <= 100, "uniqueness_percent", "between 0 and 100")
         require(self.speckle_size_px >= 0, "speckle_size_px", "0 or more")
         require(0 <= self.speckle_range_px <= 2032, "speckle_range_px", "between 0 and 2032")
         require(self.max_memory_mb > 0, "max_memory_mb", "positive")
@@ -186,7 +186,7 @@ class SgbmMatcher:
             # OpenCV switches the check off only far above the range, not at or below 0
             disp12MaxDiff=p.left_right_max_px if p.left_right_max_px >= 0 else 1_000_000,
             preFilterCap=p.pre_filter_cap,
-            uniquenessRatio=p.uniqueness_ratio,
+            uniquenessRatio=p.uniqueness_percent,
             speckleWindowSize=p.speckle_size_px,
             speckleRange=p.speckle_range_px,
             mode=_MODES[p.mode],

@@ -148,7 +148,7 @@ class MatcherPanel:
         self._change(
             matcher=name,
             quality=name == "sgm-quality",
-            matcher_params=params | {_uniqueness_name(name): int(self._unique.value)},
+            matcher_params=params | {"uniqueness_percent": int(self._unique.value)},
             search=None if self._auto.value else SearchRange(low, int(self._count.value)),
             refine=replace(start.refine, fill=self._fill.value),
             max_depth_m=math.inf if self._far.value >= _FAR_M else float(self._far.value),
@@ -156,14 +156,9 @@ class MatcherPanel:
         )
 
 
-def _uniqueness_name(matcher: str) -> str:
-    return next(name for name in MATCHERS[matcher].names if name.startswith("uniqueness"))
-
-
 def _uniqueness(settings: LiveSettings) -> int:
-    name = _uniqueness_name(settings.matcher)
-    own = getattr(MATCHERS[settings.matcher].params(), name)
-    return int(settings.matcher_params.get(name, own))
+    own = MATCHERS[settings.matcher].params().uniqueness_percent
+    return int(settings.matcher_params.get("uniqueness_percent", own))
 
 
 class MeasurePanel:

@@ -74,11 +74,11 @@ def shown(*arguments: str) -> object:
 def test_flags_beat_the_file_and_the_file_the_preset(tmp_path: Path, config_first: bool) -> None:
     config = tmp_path / "c.toml"
     config.write_text(
-        "preset = 'dense'\nmin-depth-m = 0.5\n[matcher_params]\np1 = 4\np2 = 5\nuniqueness_ratio=6"
+        "preset = 'dense'\nmin-depth-m = 0.5\n[matcher_params]\np1 = 4\np2 = 5\nblock_size=6"
     )
     assert shown("--config", str(config)) == [
         None,
-        {"p1": 4, "p2": 5, "uniqueness_ratio": 6},
+        {"p1": 4, "p2": 5, "block_size": 6},
         True,
         0.5,
     ]
@@ -86,7 +86,7 @@ def test_flags_beat_the_file_and_the_file_the_preset(tmp_path: Path, config_firs
     words = [word for pair in (named if config_first else named[::-1]) for word in pair]
     assert shown(*words, "--matcher-param", "p2=9", "--min-depth-m", "2") == [
         None,
-        {"uniqueness_percent": 15, "p1": 4, "p2": 9, "uniqueness_ratio": 6},
+        {"uniqueness_percent": 15, "p1": 4, "p2": 9, "block_size": 6},
         False,
         2,
     ]

@@ -16,6 +16,7 @@ from support import METRIC, Cli, textured_pair
 
 from stereo.cloud import PointCloud
 from stereo.files import outputs
+from stereo.matching import sgm
 from stereo.result import OUTPUTS
 
 
@@ -230,3 +231,13 @@ def test_points_with_large_errors_are_left_out_and_counted(
         assert said == bool(summary["cloud_left_out"]) == (share == "0.01")
     assert counts["0.01"] == counts["inf"]
     assert cli("run", *pair, *METRIC, "-o", tmp_path, "--max-relative-sigma", "0").code == 2
+
+
+def test_the_careful_preset_suits_every_matcher(
+    cli: Cli, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    for name in ("sgm", "sgbm"):
+        if name == "sgm" and not sgm.is_available():
+            continue
+        ended = cli("run", *pair, "--preset", "careful", "--matcher", name, "-o", tmp_path / name)
+        assert ended.code == 0, ended.err

@@ -87,7 +87,7 @@ def test_constant_images_give_a_defined_result() -> None:
         ({"block_size": 4}, "block_size must be odd"),
         ({"block_size": 21}, "block_size"),
         ({"p1": 500, "p2": 400}, "p1 < p2"),
-        ({"uniqueness_ratio": 101}, "uniqueness_ratio"),
+        ({"uniqueness_percent": 101}, "uniqueness_percent"),
         ({"pre_filter_cap": 0}, "pre_filter_cap"),
         ({"max_memory_mb": 0}, "max_memory_mb"),
     ],

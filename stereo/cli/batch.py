@@ -44,9 +44,9 @@ class BatchOptions:
 def jobs_for(batch: BatchOptions, size: tuple[int, int]) -> int:
     """Return how many pairs of ``size`` = (width, height) are worked on at a time.
 
-    The matcher uses all cores, but not reading, checking and writing: two at a time took 30 % less
-    time than one (24 pairs of 640x480, 8 of 1280x720, two cores), three no less than two. Each
-    takes the memory of a matcher, which counts when images are large.
+    The matcher uses all cores, but not reading, checking and writing: on two cores, two at a time
+    took a third less time than one, three hardly less than two (benchmarks/jobs.py). Each takes
+    the memory of a matcher, which counts when images are large.
     """
     if batch.jobs is not None:
         return batch.jobs

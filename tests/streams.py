@@ -7,13 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.closing import Closing
 from stereo.synthetic import burn_frame_number
 
 Jpeg = bytes
@@ -59,7 +58,7 @@ class Behaviour:
     """Sent instead of the server's own, when there are any."""
 
 
-class MjpegCamera:
+class MjpegCamera(Closing):
     """Frame k of one clock goes out at ``k / fps``, to everyone who asks.
 
     Cameras that share ``started_s`` are synchronised.
@@ -111,15 +110,7 @@ class MjpegCamera:
             self._server.server_close()
             self._server = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
         self.kill()
 
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:

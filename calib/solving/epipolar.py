@@ -18,7 +18,7 @@ def half_way_baseline(R: Float, t: Float) -> Float:
     ``x_right = R x_left + t``; the unit is that of ``t``. Its largest component says how the
     cameras stand: +x side by side, -x swapped, y one above the other.
     """
-    return np.asarray(-_half_turn(R).inv().as_matrix() @ t)
+    return _baseline(_half_turn(R), t)
 
 
 def rectifying_rotations(R: Float, t: Float) -> tuple[Float, Float]:
@@ -27,7 +27,8 @@ def rectifying_rotations(R: Float, t: Float) -> tuple[Float, Float]:
     Both cameras are turned half-way towards each other and then together until the baseline runs
     along x (J.-Y. Bouguet). Swapped cameras stay upright: their baseline runs along -x.
     """
-    half, baseline = _half_turn(R), half_way_baseline(R, t)
+    half = _half_turn(R)
+    baseline = _baseline(half, t)
     direction = baseline / np.linalg.norm(baseline)
     if direction[0] < 0 and abs(direction[0]) >= abs(direction[1]):
         direction = -direction
@@ -42,9 +43,18 @@ def _half_turn(R: Float) -> Rotation:
     return Rotation.from_rotvec(0.5 * Rotation.from_matrix(R).as_rotvec())
 
 
+def _baseline(half: Rotation, t: Float) -> Float:
+    return np.asarray(-half.inv().as_matrix() @ t)
+
+
 def rectified_rays(state: State, left: Float, right: Float) -> tuple[Float, Float]:
     """(N, 3) and (M, 3) rays of the left camera's and the right one's pixels, rectified axes."""
-    turns = rectifying_rotations(state.R, state.t)
+    return _turned_rays(state, rectifying_rotations(state.R, state.t), left, right)
+
+
+def _turned_rays(
+    state: State, turns: tuple[Float, Float], left: Float, right: Float
+) -> tuple[Float, Float]:
     rays = [
         unproject_points(state.model, values, pixels) @ turn.T
         for values, pixels, turn in zip(state.intrinsics, (left, right), turns, strict=True)
@@ -77,8 +87,9 @@ def row_errors(state: State, seen: Observations) -> Float:
 
 def triangulate(state: State, left: Float, right: Float) -> Float:
     """(N, 3) points in the rectified left frame from pixels (N, 2) of both cameras, board units."""
-    a, b = rectified_rays(state, left, right)
-    baseline = -(rectifying_rotations(state.R, state.t)[1] @ state.t)[0]  # swapped cameras: < 0
+    turns = rectifying_rotations(state.R, state.t)  # once: a covariance is sampled through here
+    a, b = _turned_rays(state, turns, left, right)
+    baseline = -(turns[1] @ state.t)[0]  # swapped cameras: < 0
     with np.errstate(all="ignore"):
         xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
         Z = baseline / (xa - xb)

@@ -218,9 +218,15 @@ def show_batch(
     left_out = f", {len(aside)} set aside" if aside else ""
     before = len(reports) - done
     click.echo(f"{done} pairs done, {before} done before{left_out} -> {settings.out}")
-    why = reports[0].summary.get("why_no_depth")  # the same calibration for all
-    if why is not None:
-        click.echo(f"no metric depth: {why}")
-        skipped = [name for name in settings.outputs if OUTPUTS[name].needs_depth]
-        if skipped:
-            click.echo(f"not written: {', '.join(skipped)}")
+    show_missing_depth(reports[0], settings)  # the same calibration for all
+
+
+def show_missing_depth(report: PairReport, settings: BatchSettings) -> None:
+    """Say why there are no metres, where there are none, and what was not written therefore."""
+    why = report.summary.get("why_no_depth")
+    if why is None:
+        return
+    click.echo(f"no metric depth: {why}")
+    skipped = [name for name in settings.outputs if OUTPUTS[name].needs_depth]
+    if skipped:
+        click.echo(f"not written: {', '.join(skipped)}")

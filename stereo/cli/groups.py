@@ -18,6 +18,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import Field, field, fields, is_dataclass
 from functools import wraps
 from inspect import get_annotations
+from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
 import click
@@ -57,6 +58,12 @@ def headed(heading: str, *flags: str, **settings: Any) -> Callable[[F], F]:
 def json_option(help: str = "Print one JSON object instead of text.") -> Callable[[F], F]:
     """Give the command ``as_json``."""
     return headed("Output", "--json", "as_json", is_flag=True, help=help)
+
+
+def out_option(help: str) -> Callable[[F], F]:
+    """Give the command ``out``, a folder that must be named."""
+    folder = click.Path(path_type=Path)
+    return headed("Output", "-o", "--out", type=folder, required=True, help=help)
 
 
 class HeadedCommand(click.Command):

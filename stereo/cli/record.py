@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from calib import load_rig
-from stereo.cli.groups import command, headed, json_option
+from stereo.cli.groups import command, headed, json_option, out_option
 from stereo.cli.messages import print_event, print_status
 from stereo.cli.options import EndOptions, OpenOptions
 from stereo.cli.signals import Stopped, until_stopped
@@ -22,14 +22,7 @@ from stereo.threads import start_timer
 
 @command("record")
 @click.argument("source")
-@headed(
-    "Output",
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="New folder.",
-)
+@out_option("New folder.")
 @headed("Output", "--calib", type=click.Path(), help="Rig file, kept with the recording.")
 @headed(
     "Ending",

@@ -10,7 +10,7 @@ import click
 
 from calib.plain import jsonable
 from calib.words import fixed, length
-from stereo.cli.groups import command, headed, json_option
+from stereo.cli.groups import command, headed, json_option, out_option
 from stereo.cli.options import PairOptions, RectifyOptions
 from stereo.cli.rig import read_rig, rectification
 from stereo.errors import InputError
@@ -31,14 +31,7 @@ from stereo.run.pairs import PairFiles
     required=True,
     help="Rig file: our YAML, OpenCV, Middlebury.",
 )
-@headed(
-    "Output",
-    "-o",
-    "--out",
-    type=click.Path(path_type=Path),
-    required=True,
-    help="Result folder.",
-)
+@out_option("Result folder.")
 @json_option()
 def rectify_command(
     left: Path,

@@ -18,6 +18,7 @@ from stereo.cli.batch import (
     BatchProgress,
     jobs_for,
     show_batch,
+    show_missing_depth,
     show_warnings,
     split_reports,
 )
@@ -44,7 +45,7 @@ from stereo.matching import (
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
-from stereo.result import DEFAULT_OUTPUTS, OUTPUTS, CloudOptions, output_names
+from stereo.result import DEFAULT_OUTPUTS, CloudOptions, output_names
 from stereo.run.batch import BatchSettings, PairReport, SetAside, run_batch
 
 
@@ -203,11 +204,7 @@ def _show_one(report: PairReport, settings: BatchSettings) -> None:
             f"depth {length(d['p5'])} to {length(d['p95'])}, median {length(d['median'])} "
             f"with an error bar of {length(sigma['median'])}"
         )
-    elif "why_no_depth" in s:
-        click.echo(f"no metric depth: {s['why_no_depth']}")
-        skipped = [name for name in settings.outputs if OUTPUTS[name].needs_depth]
-        if skipped:
-            click.echo(f"not written: {', '.join(skipped)}")
+    show_missing_depth(report, settings)
     _say_left_out([report])
     for file in [*s["files"].values(), "summary.json"]:
         click.echo(f"  {report.folder / file}")

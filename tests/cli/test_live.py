@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -329,38 +330,55 @@ def test_large_images_are_shown_smaller_and_marked_at_the_same_place() -> None:
     reason="needs Xvfb and xdotool: apt-get install xvfb xdotool",
 )
 def test_window_on_a_virtual_screen(camera: MjpegCamera, tmp_path: Path) -> None:
-    display = f":{90 + os.getpid() % 900}"
-    environment = {**os.environ, "DISPLAY": display}
     command = [sys.executable, "-m", "stereo.cli.main", "live", camera.url, "--calib", str(RIG)]
-    with subprocess.Popen(
-        ["Xvfb", display, "-screen", "0", "1400x900x24"], stderr=subprocess.DEVNULL
-    ) as screen:
-        try:
-            assert wait_for(lambda: Path(f"/tmp/.X11-unix/X{display[1:]}").exists())
-            with subprocess.Popen(
-                [*command, "--view", "window", "-o", str(tmp_path)],
+    with virtual_screen() as environment:
+
+        def tool(*arguments: str) -> str:
+            done = subprocess.run(
+                ["xdotool", *arguments], env=environment, capture_output=True, text=True
+            )
+            return done.stdout
+
+        with (
+            (tmp_path / "said.txt").open("w") as said,
+            subprocess.Popen(
+                [*command, "--view", "window", "-o", str(tmp_path / "out")],
                 env=environment,
-                stderr=subprocess.PIPE,
-                text=True,
+                stderr=said,
                 cwd=REPO,
-            ) as process:
+            ) as process,
+        ):
 
-                def tool(*arguments: str) -> str:
-                    done = subprocess.run(
-                        ["xdotool", *arguments], env=environment, capture_output=True, text=True
-                    )
-                    return done.stdout
+            def until(condition: Callable[[], bool]) -> None:
+                met = wait_for(lambda: condition() or process.poll() is not None, 90)
+                assert met, (tmp_path / "said.txt").read_text()
 
-                assert wait_for(lambda: tool("search", "--name", "stereo live") != "", 20)
+            try:
+                until(lambda: tool("search", "--name", "stereo live") != "")
                 time.sleep(0.5)
                 tool("mousemove", "100", "200", "click", "1")
                 # keys reach the window only once it listens: press until it has saved
-                assert wait_for(
-                    lambda: bool(tool("key", "s") or any(tmp_path.rglob("preview.png"))), 10
-                )
+                until(lambda: bool(tool("key", "s") or any(tmp_path.rglob("preview.png"))))
                 tool("key", "c", "key", "m", "key", "space", "key", "space")
-                assert wait_for(lambda: bool(tool("key", "q")) or process.poll() is not None, 10)
-                assert process.stderr is not None
-                assert process.wait(10) == 0, process.stderr.read()
+                until(lambda: bool(tool("key", "q")))
+            finally:
+                if process.poll() is None:
+                    process.terminate()
+            assert process.wait(30) == 0, (tmp_path / "said.txt").read_text()
+            assert any(tmp_path.rglob("preview.png")), (tmp_path / "said.txt").read_text()
+
+
+@contextmanager
+def virtual_screen() -> Iterator[dict[str, str]]:
+    """The environment of a screen of its own: Xvfb chooses a number that nobody has."""
+    with subprocess.Popen(
+        ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as screen:
+        try:
+            assert screen.stdout is not None
+            yield {**os.environ, "DISPLAY": f":{screen.stdout.readline().strip()}"}
         finally:
             screen.terminate()

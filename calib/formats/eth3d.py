@@ -11,7 +11,6 @@ import re
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from calib.camera import Camera, Model
 from calib.checks import Float
@@ -62,7 +61,7 @@ def read(files: tuple[Path, ...], stated: Stated) -> StereoRig | RectifiedRig:
         names = ", ".join(list(images)[:8])
         raise RigFileError(
             f"{path}: holds {len(images)} images; say which two are left and right "
-            f"(--cameras A,B): {names}{', ...' if len(images) > 8 else ''}"
+            f"(--camera-pair A,B): {names}{', ...' if len(images) > 8 else ''}"
         )
     if len(images) < 2:
         raise RigFileError(f"{path}: holds {len(images)} image; a stereo pair has two")
@@ -111,6 +110,18 @@ def _cameras(path: Path) -> dict[str, Camera]:
     return found
 
 
+def _turn(w: float, x: float, y: float, z: float) -> Float:
+    """The rotation (3, 3) of a quaternion."""
+    w, x, y, z = np.array([w, x, y, z]) / np.linalg.norm([w, x, y, z])
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+            [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+            [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+        ]
+    )
+
+
 def _images(path: Path) -> dict[str, tuple[Float, Float, str]]:
     """Name -> rotation and translation world to camera, and the camera's ID."""
     found = {}
@@ -126,6 +137,6 @@ def _images(path: Path) -> dict[str, tuple[Float, Float, str]]:
                 f"{path}: line {count}: expected ID QW QX QY QZ TX TY TZ CAMERA NAME"
             )
         w, x, y, z = values[:4]
-        R = Rotation.from_quat([x, y, z, w]).as_matrix()
+        R = _turn(w, x, y, z)
         found[" ".join(words[9:])] = R, values[4:], words[8]
     return found

@@ -6,7 +6,7 @@ what was there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,20 @@ def rotation(R: Float, source: Path | str, where: str) -> Float:
     raise RigFileError(
         f"{source}: {where}: expected a rotation matrix, got {shown(np.round(R, 4).tolist())}"
     )
+
+
+def from_rotvec(turn: Sequence[float] | Float) -> Float:
+    """Return the rotation matrix (3, 3) of a rotation vector, radians."""
+    from scipy.spatial.transform import Rotation  # slow to load, seldom needed
+
+    return np.asarray(Rotation.from_rotvec(np.asarray(turn, float)).as_matrix())
+
+
+def to_rotvec(R: Float) -> Float:
+    """Return the rotation vector of a rotation matrix; ``cv2.Rodrigues`` drops angles < 1e-5."""
+    from scipy.spatial.transform import Rotation
+
+    return np.asarray(Rotation.from_matrix(R).as_rotvec())
 
 
 def camera_matrix(fx: float, fy: float, cx: float, cy: float) -> Float:

@@ -122,7 +122,7 @@ def _chosen(
         "cameras_assumed": "02 and 03, the colour pair ("
         + _baseline(lines, "02", "03")
         + " apart);"
-        " the gray pair is --cameras 00,01 (" + _baseline(lines, "00", "01") + ")"
+        " the gray pair is --camera-pair 00,01 (" + _baseline(lines, "00", "01") + ")"
     }
 
 
@@ -155,7 +155,7 @@ def rectified(
     if apart <= 0:
         raise RigFileError(
             f"{lines.source}: {keys[1]} stands {length(abs(apart))} to the left of {keys[0]}; give "
-            "the two the other way round (--cameras)"
+            "the two the other way round (--camera-pair)"
         )
     return RectifiedRig(size, f, apart, P_left[0, 2], P_right[0, 2], P_left[1, 2], notes=notes)
 

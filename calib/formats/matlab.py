@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from calib.camera import Camera
 from calib.checks import Float, Size
 from calib.errors import RigFileError
-from calib.formats.fields import Fields, camera_matrix, rotation, whole_size
+from calib.formats.fields import Fields, camera_matrix, from_rotvec, rotation, whole_size
 from calib.formats.guessing import metres_of
 from calib.formats.matfile import Opaque, parse
 from calib.formats.reading import Stated
@@ -170,7 +169,7 @@ def _bouguet(fields: Fields, stated: Stated) -> StereoRig:
         K = camera_matrix(fx, fy, *fields.numbers(f"cc_{side}", 2))
         K[0, 1] = fields.number(f"alpha_c_{side}") * fx
         cameras.append(Camera("pinhole", size, K, fields.numbers(f"kc_{side}", 5)))
-    R = Rotation.from_rotvec(fields.numbers("om", 3)).as_matrix()
+    R = from_rotvec(fields.numbers("om", 3))
     t = fields.numbers("T", 3)
     metres, notes = metres_of(float(np.linalg.norm(t)), "|T|", stated, str(fields.source))
     return StereoRig(cameras[0], cameras[1], R, t * metres, notes=notes)

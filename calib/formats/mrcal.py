@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from calib.camera import Camera
 from calib.checks import Float
 from calib.errors import RigFileError
 from calib.formats.beside import two
-from calib.formats.fields import Fields, camera_matrix
+from calib.formats.fields import Fields, camera_matrix, from_rotvec, to_rotvec
 from calib.formats.reading import Stated, read_text, stated_metres
 from calib.formats.sides import from_poses, left_first
 from calib.formats.writing import coefficients, numbers, write_text
@@ -76,7 +75,7 @@ def _camera(fields: Fields) -> Camera:
 
 def _pose(fields: Fields) -> tuple[Float, Float]:
     rt = fields.numbers("extrinsics", 6)
-    return Rotation.from_rotvec(rt[:3]).as_matrix(), rt[3:]
+    return from_rotvec(rt[:3]), rt[3:]
 
 
 def write(rig: StereoRig, paths: tuple[Path, ...]) -> None:
@@ -84,7 +83,7 @@ def write(rig: StereoRig, paths: tuple[Path, ...]) -> None:
 
     Raises RigWriteError for what they cannot hold: fisheye lenses, skew, a tilted sensor.
     """
-    turn = Rotation.from_matrix(rig.R_right_left).as_rotvec()
+    turn = to_rotvec(rig.R_right_left)
     texts = [
         _text(rig.left, np.zeros(6)),
         _text(rig.right, np.concatenate([turn, rig.t_right_left])),

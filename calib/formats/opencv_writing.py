@@ -14,7 +14,7 @@ from calib.formats.rectifying import rectify
 from calib.formats.writing import coefficients, write_text
 from calib.rig import RectifiedRig, StereoRig
 
-Entries = dict[str, str | int | Float]
+Entries = dict[str, str | int | float | Float]
 _ENDINGS = (".yml", ".yaml", ".xml", ".json")
 
 
@@ -47,6 +47,8 @@ def _cameras(rig: StereoRig) -> Entries:
         values |= {"image_width": left.size[0], "image_height": left.size[1]}
     else:
         values |= {"size_left": np.array([left.size]), "size_right": np.array([right.size])}
+    if rig.reprojection_rms_px is not None:
+        values["reprojection_error"] = rig.reprojection_rms_px
     values |= {"M1": left.K, "D1": _distortion(left), "M2": right.K, "D2": _distortion(right)}
     values |= {"R": rig.R_right_left, "T": rig.t_right_left[:, None]}
     try:

@@ -13,7 +13,6 @@ from calib.errors import CameraError, RigWriteError
 from calib.formats.fields import camera_matrix
 from calib.formats.sides import as_rectified
 from calib.rig import RectifiedRig, StereoRig
-from calib.solving.epipolar import half_way_baseline, rectifying_rotations
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,6 +48,8 @@ def _turned(rig: StereoRig, holder: str) -> Rectified:
         return rectify(as_rectified(rig), holder)  # ideal cameras keep their own K
     except CameraError:
         pass
+    from calib.solving.epipolar import half_way_baseline, rectifying_rotations  # slow to load
+
     baseline = half_way_baseline(rig.R_right_left, rig.t_right_left)
     if baseline[0] < np.cos(np.pi / 4) * np.linalg.norm(baseline):
         how = "swapped" if -baseline[0] > np.abs(baseline[1:]).max() else "not side by side"

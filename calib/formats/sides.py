@@ -65,7 +65,7 @@ def chosen(
         return default, {}
     return default, {
         "cameras_assumed": f"{default[0]} and {default[1]} of {', '.join(known)}; others with "
-        "--cameras A,B"
+        "--camera-pair A,B"
     }
 
 

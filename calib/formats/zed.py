@@ -15,12 +15,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from calib.camera import Camera
-from calib.checks import Float, Size
+from calib.checks import Size
 from calib.errors import RigFileError, RigWriteError
-from calib.formats.fields import Fields, camera_matrix
+from calib.formats.fields import Fields, camera_matrix, from_rotvec, to_rotvec
 from calib.formats.reading import Stated, read_text, stated_metres
 from calib.formats.writing import coefficients, exact, write_text
 from calib.rig import StereoRig
@@ -56,7 +55,7 @@ def readings(path: Path, stated: Stated) -> dict[str, StereoRig]:
     turn = [_of(stereo, key, name) for key in ("rx", "cv", "rz")]
     if np.linalg.norm(turn) > 1:
         raise RigFileError(f"{path}: stereo: expected a small rotation vector, got {turn}")
-    R = Rotation.from_rotvec(turn).as_matrix()
+    R = from_rotvec(turn)
     across = abs(stereo.number("baseline")) * metres
     y, z = (_of(stereo, key, name) * metres for key in ("ty", "tz"))
     left, right = (_camera(sections, side, name, path) for side in ("left", "right"))
@@ -160,7 +159,7 @@ def write(rig: StereoRig, paths: tuple[Path, ...]) -> None:
             "ros hold any size"
         )
     x, y, z = rig.t_right_left * 1e3
-    turn: Float = Rotation.from_matrix(rig.R_right_left).as_rotvec()
+    turn = to_rotvec(rig.R_right_left)
     if x >= 0 or np.linalg.norm(turn) > 1:
         raise RigWriteError(
             "a ZED conf holds only cameras side by side, the right one on the right; rig and "

@@ -17,7 +17,14 @@ import yaml
 
 from calib.checks import Float
 from calib.errors import RigFileError
-from calib.formats.reading import MAX_DEPTH, StrictLoader, load_yaml, number, read_text
+from calib.formats.reading import (
+    MAX_DEPTH,
+    MOST_FOREIGN,
+    StrictLoader,
+    load_yaml,
+    number,
+    read_text,
+)
 
 _MATRICES = ("opencv-matrix", "opencv-nd-matrix")
 
@@ -37,7 +44,7 @@ def parse(path: Path) -> dict[str, Any]:
         data = _xml(text, path)
     else:
         # "%YAML:1.0" is no YAML, and libyaml refuses OpenCV 5's "%YAML 1.2" too.
-        data = load_yaml(re.sub(r"\A%YAML.*", "", text), path, loader=_Loader)
+        data = load_yaml(re.sub(r"\A\s*%YAML.*", "", text), path, loader=_Loader, most=MOST_FOREIGN)
     if not isinstance(data, dict):
         raise RigFileError(f"{path}: expected keys with values")
     return {str(key): _with_arrays(value, str(key), path) for key, value in data.items()}
@@ -57,6 +64,8 @@ _Loader.add_multi_constructor("tag:yaml.org,2002:opencv-", _construct)
 def _xml(text: str, path: Path) -> Any:
     if re.search(r"<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise RigFileError(f"{path}: XML with a DOCTYPE or entities is not accepted")
+    if text.count("<") > MOST_FOREIGN:
+        raise RigFileError(f"{path}: more than {MOST_FOREIGN} elements")
     try:
         root = ET.fromstring(text)
     except (ET.ParseError, ValueError) as error:

@@ -42,7 +42,7 @@ _KEYS = {
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file is a camera_info, or a message of one."""
     file = b"projection_matrix" in head and b"camera_matrix" in head
-    message = re.search(rb"^\s*[pP]\s*:", head, re.MULTILINE) and b"distortion_model" in head
+    message = re.search(rb"^[ \t]*[pP][ \t]*:", head, re.MULTILINE) and b"distortion_model" in head
     return file or (bool(message) and b"height" in head)
 
 

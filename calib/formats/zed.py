@@ -35,7 +35,7 @@ _NEW = (*_OLD, "k4", "k5", "k6")
 
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file has a section ``[LEFT_CAM_...]``."""
-    return re.search(rb"^\s*\[left_cam_\w+\]", head, re.MULTILINE | re.IGNORECASE) is not None
+    return re.search(rb"^[ \t]*\[left_cam_\w+\]", head, re.MULTILINE | re.IGNORECASE) is not None
 
 
 def read(path: Path, stated: Stated) -> StereoRig:
@@ -78,7 +78,7 @@ def _sections(path: Path) -> dict[str, Fields]:
     sections: dict[str, dict[str, str]] = {}
     values: dict[str, str] | None = None
     for count, line in enumerate(read_text(path).splitlines(), start=1):
-        text = re.sub(r"\s*[;#].*", "", line).strip()
+        text = line.partition(";")[0].partition("#")[0].strip()
         if not text:
             continue
         key, equals, value = (part.strip() for part in text.partition("="))

@@ -69,7 +69,8 @@ KARLSRUHE = (
     f"K1: {_numbers(K1)}\nP1_roi: {_numbers(P1)}\nP2_roi: {_numbers(P2)}\n"
 ).encode()
 CAMERAS = (
-    b"# Camera list with one line of data per camera:\n0 PINHOLE 1280 720 700.5 701.5 650.25 350.75\n"
+    b"# Camera list with one line of data per camera:\n"
+    b"0 PINHOLE 1280 720 700.5 701.5 650.25 350.75\n"
     b"1 OPENCV 1280 720 702.5 703.25 640.5 365.5 -0.06 0.04 -0.0002 0.0005\n"
 )
 IMAGES = (

@@ -1,7 +1,9 @@
 """Fuzz every reader of calibration files: a rig or RigFileError, within a second, never more.
 
-    python benchmarks/fuzz_formats.py --minutes 30            # our own mutations
-    python benchmarks/fuzz_formats.py --minutes 30 --atheris  # guided by coverage: pip install atheris
+    PYTHONPATH=tests python benchmarks/fuzz_formats.py --minutes 30            # our own mutations
+    PYTHONPATH=tests python benchmarks/fuzz_formats.py --minutes 30 --atheris  # by coverage
+
+The second needs ``pip install atheris``.
 
 Each run breaks a sample of a random format (tests/calibration_samples.py) and reads it, as it is
 and with its format forced. A find is kept in --finds and printed; tests/calib/formats keeps it.
@@ -15,8 +17,6 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 if "--atheris" in sys.argv:
     import atheris

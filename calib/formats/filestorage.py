@@ -34,9 +34,10 @@ def looks_like(head: bytes) -> bool:
     return re.search(rb"\A.{0,3}%YAML:|opencv-(nd-)?matrix|<opencv_storage", head) is not None
 
 
-def parse(path: Path) -> dict[str, Any]:
+def parse(path: Path, *, first: bool = False) -> dict[str, Any]:
     """Return what a file holds; RigFileError naming the file, and the line or key.
 
+    ``first``: of several YAML documents the first, as a running program prints one after another.
     Matrices become float64 arrays of their shape, other OpenCV objects (sparse, binary) None.
     """
     text = read_text(path)
@@ -44,7 +45,11 @@ def parse(path: Path) -> dict[str, Any]:
         data = _xml(text, path)
     else:
         # "%YAML:1.0" is no YAML, and libyaml refuses OpenCV 5's "%YAML 1.2" too.
-        data = load_yaml(re.sub(r"\A\s*%YAML.*", "", text), path, loader=_Loader, most=MOST_FOREIGN)
+        text = re.sub(r"\A\s*%YAML.*", "", text)
+        if first:
+            text = text.lstrip().removeprefix("---")
+            text = re.split(r"^---[ \t\r]*$", text, maxsplit=1, flags=re.MULTILINE)[0]
+        data = load_yaml(text, path, loader=_Loader, most=MOST_FOREIGN)
     if not isinstance(data, dict):
         raise RigFileError(f"{path}: expected keys with values")
     return {str(key): _with_arrays(value, str(key), path) for key, value in data.items()}

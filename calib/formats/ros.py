@@ -83,7 +83,7 @@ def _shown(left: Fields, right: Fields, baseline_m: float) -> RectifiedRig:
 
 
 def _fields(path: Path) -> Fields:
-    data = parse(path)
+    data = parse(path, first=True)
     for name, spellings in _KEYS.items():
         for spelling in spellings:
             if data.get(spelling) is not None:

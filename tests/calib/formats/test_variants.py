@@ -217,7 +217,8 @@ def conf(*, new: bool, case: str = "") -> str:
                 f"[{side}_CAM_{name}]\nfx={f}\nfy={f + 1}\ncx={c[0] / 2}\ncy={c[1] / 2}\n{lens}"
             )
     if new:
-        lens = "\n".join(f"{k}=0.0{i}" for i, k in enumerate(keys, 1))
+        keys = [*(f"k{i}" for i in range(1, 7)), "p1", "p2"]
+        lens = "\n".join(f"{key}=0.0{i}" for i, key in enumerate(keys, 1))
         sections += [f"[{side}_DISTO]\n{lens}\n" for side in ("LEFT", "RIGHT")]
     stereo = "[STEREO]\nBaseline=119.9\nTY=0.05\nTZ=-0.2 ; mm\n" + "".join(
         f"RX_{n}=0.003\nCV_{n}=-0.004\nRZ_{n}=0.001\n" for n in ("2K", "FHD", "HD", "VGA")

@@ -16,7 +16,7 @@ LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
 
 CALIB = {
     *("calib", "calib.camera", "calib.checks", "calib.errors", "calib.nearby", "calib.plain"),
-    *("calib.rig", "calib.words"),
+    *("calib.placed", "calib.rig", "calib.words"),
 }
 """What of calib anybody in stereo may use: its face, cameras, errors, hints, data, words."""
 
@@ -40,7 +40,11 @@ ROOMS: dict[str, set[str]] = {
     "calib.rig": {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },
+    "calib.placed": {
+        *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.rig"),
+    },
     "calib.formats": {
+        "calib.placed",
         *("calib.atomic", "calib.camera", "calib.checks", "calib.errors", "calib.nearby"),
         *("calib.notes", "calib.rig", "calib.units", "calib.words"),
     },
@@ -98,10 +102,20 @@ ROOMS: dict[str, set[str]] = {
         *("stereo._version", "stereo.closing", "stereo.files", "stereo.synthetic"),
         "stereo.threads",
     },
-    "stereo.result": {*DATA, "calib.nearby", "stereo.cloud", "stereo.files", "stereo.preview"},
+    "stereo.register_numpy": {"stereo.frame"},
+    "stereo.register": {
+        *CALIB,
+        *DATA,
+        *("stereo.cloud", "stereo.gray", "stereo.native", "stereo.register_numpy"),
+    },
+    "stereo.result": {
+        *DATA,
+        *("calib.nearby", "stereo.cloud", "stereo.files", "stereo.preview", "stereo.register"),
+    },
     "stereo.pipeline": {
         *DATA,
-        *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.result"),
+        *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.register"),
+        "stereo.result",
     },
     "stereo.compute": {
         *CALIB,
@@ -116,7 +130,7 @@ ROOMS: dict[str, set[str]] = {
         *("calib.calibrate", "calib.collect", "calib.outcome", "stereo.closing", "stereo.depth"),
         "stereo.gray",
         *("stereo.matching", "stereo.pipeline", "stereo.rectify", "stereo.refining"),
-        *("stereo.result", "stereo.sources", "stereo.threads"),
+        *("stereo.register", "stereo.result", "stereo.sources", "stereo.threads"),
     },
     "stereo.run": {
         *CALIB,

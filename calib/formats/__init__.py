@@ -13,9 +13,10 @@ from pathlib import Path
 from calib.camera import Model
 from calib.checks import Size
 from calib.errors import RigFileError, RigWriteError
-from calib.formats import middlebury, opencv, rig
+from calib.formats import middlebury, opencv, placed, rig
 from calib.formats.reading import Stated
 from calib.nearby import near_path
+from calib.placed import PlacedCamera
 from calib.rig import RectifiedRig, StereoRig
 
 _HEAD_BYTES = 65_536
@@ -71,6 +72,29 @@ def load_rig(
     if name is None:
         raise RigFileError(f"{path}: {_strange(path, head)}; known formats: {_known()}")
     return FORMATS[name].read(path, Stated(size, unit, model))
+
+
+def load_camera(path: str | Path, *, unit: str | float | None = None) -> PlacedCamera:
+    """Read a camera beside a rig: its own file, or a rig whose right camera it is.
+
+    A rig of any known format: the left camera and the other one, calibrated as a pair. ``unit``
+    as in ``load_rig``. Raises RigFileError naming the file, the key, and what is needed.
+    """
+    path = Path(path)
+    if placed.matches(_head(path)):
+        return placed.read(path)
+    found = load_rig(path, unit=unit)
+    if not isinstance(found, StereoRig):
+        raise RigFileError(
+            f"{path}: says nothing of raw cameras; a camera file is needed, or a rig of the left "
+            "camera and the other one (docs/register.md)"
+        )
+    return PlacedCamera.right_of(found)
+
+
+def save_camera(camera: PlacedCamera, path: str | Path) -> None:
+    """Write a camera file in one step. Raises RigWriteError when it cannot be written whole."""
+    placed.write(camera, Path(path))
 
 
 def save_rig(rig: StereoRig, path: str | Path, *, format: str = "rig") -> None:

@@ -120,7 +120,7 @@ class Registration:
         turn = self.camera.R_camera_left
         R = turn if self.R_rect_left is None else turn @ self.R_rect_left.T
         motion = np.concatenate([R.ravel(), self.camera.t_camera_left]).astype(np.float32)
-        return register(  # type: ignore[no-any-return]
+        return register(
             np.ascontiguousarray(depth.depth_m),
             np.ascontiguousarray(depth.sigma_m),
             np.array([g.focal_px, g.cx_px, g.cy_px], np.float32),
@@ -144,7 +144,7 @@ def _carried(image: Image, source: Index) -> Image:
     rgb = to_rgb8(image).reshape(-1, 3)
     carried = rgb.take(np.maximum(source, 0).ravel(), axis=0).reshape(*source.shape, 3)
     carried[source < 0] = 0
-    return carried  # type: ignore[no-any-return]
+    return carried
 
 
 def _tangents(camera: Camera) -> Float:

@@ -136,7 +136,7 @@ ROOMS: dict[str, set[str]] = {
         *CALIB,
         *DATA,
         *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
-        "stereo.result",
+        *("stereo.result", "stereo.sources"),
     },
     "stereo.viewers": {
         *DATA,

@@ -1,6 +1,7 @@
 """Options that several commands share, each declared once.
 
 PairOptions      run, rectify              which images, and which is the left one
+RegisterOptions  run, live                 a third camera that depth is wanted for
 OpenOptions      live, record, calibrate   how a camera, stream or file is opened
 RigFileOptions   inspect, rectify, run, live   what a calibration file leaves out
 RectifyOptions   rectify, run, live        how to rectify
@@ -20,19 +21,30 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import click
 
+from calib import PlacedCamera, load_camera
 from calib.camera import Model
 from stereo.cli.config import matcher_params
 from stereo.cli.groups import option
 from stereo.cli.values import CountOrAuto, Metres, Size
 from stereo.cloud import MAX_RELATIVE_SIGMA
+from stereo.errors import InputError
 from stereo.matching import MATCHERS
 from stereo.result import OUTPUTS
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
 from stereo.sources.source import SourceOptions
+
+
+def layout_option() -> Any:
+    """Return the field ``layout`` of a group: how both views arrive."""
+    return option(
+        type=click.Choice(LAYOUTS),
+        help="How one image holds both views.  [default: side by side, where one image comes]",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +53,16 @@ class SwapOptions:
 
     heading: ClassVar[str] = "Images"
     swap: bool = option(is_flag=True, help="Exchange left and right images.")
+    order: str | None = option(
+        type=click.Choice(["left-right", "right-left"]),
+        help="Which view comes first in an image of both, such as a Bumblebee's.  [default: "
+        "left-right]",
+    )
+
+    @property
+    def swapped(self) -> bool:
+        """Whether left and right are to be exchanged, by either word."""
+        return self.swap != (self.order == "right-left")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +70,39 @@ class PairOptions(SwapOptions):
     """How image files hold the two views."""
 
     side_by_side: bool = option(is_flag=True, help="LEFT holds both images side by side.")
+    layout: Layout | None = layout_option()
+
+    @property
+    def composite(self) -> Layout | None:
+        """How LEFT holds both views; None: it holds one. Raises InputError."""
+        if self.side_by_side and self.layout not in (None, "side-by-side"):
+            raise InputError(f"give either --side-by-side or --layout {self.layout}, not both")
+        if self.side_by_side:
+            return "side-by-side"
+        return None if self.layout == "two" else self.layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisterOptions:
+    """Depth for a camera beside the rig."""
+
+    heading: ClassVar[str] = "Third camera"
+    register: Path | None = option(
+        type=click.Path(path_type=Path),
+        metavar="CAMERA",
+        help="Depth for this camera too: a camera file, or a rig of the left camera and this one.",
+    )
+    third: str | None = option(
+        metavar="IMAGES",
+        help="Its images: a file, folder, glob or video; live a device or an address.  [default: "
+        "none, colours come from the left image]",
+    )
+
+    def camera(self) -> PlacedCamera | None:
+        """Return the camera that depth is wanted for. Raises InputError, RigFileError."""
+        if self.register is None and self.third is not None:
+            raise InputError("--third gives the images of a camera: say which, --register CAMERA")
+        return None if self.register is None else load_camera(self.register)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +110,7 @@ class OpenOptions(SwapOptions):
     """How a camera, stream or file is opened."""
 
     heading: ClassVar[str] = "Source"
-    layout: Layout | None = option(
-        type=click.Choice(LAYOUTS),
-        help="How one image holds both views.  [default: side-by-side]",
-    )
+    layout: Layout | None = layout_option()
     flip: Flip = option(type=click.Choice(FLIPS), default="none", help="Mirror both images.")
     pixel_format: str | None = option(metavar="FOUR", help="Camera's pixel format, such as MJPG.")
     size: tuple[int, int] | None = option(
@@ -83,7 +135,7 @@ class OpenOptions(SwapOptions):
         skew_ms, patience = self.max_skew_ms, self.give_up_after_s
         return SourceOptions(
             layout=self.layout,
-            swap=self.swap,
+            swap=self.swapped,
             flip=self.flip,
             pixel_format=self.pixel_format,
             size=self.size,

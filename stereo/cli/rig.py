@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
-from calib import RectifiedRig, StereoRig, load_rig
+from calib import PlacedCamera, RectifiedRig, StereoRig, load_rig
 from stereo.cli.options import RectifyOptions, RigFileOptions, RigOptions
 from stereo.errors import InputError
 from stereo.frame import StereoGeometry
 from stereo.rectify import Rectification, Size
+from stereo.register import Registration
 
 
 def calibration_of(
@@ -46,6 +47,13 @@ def rectification(
     return Rectification.from_calibration(
         calibration, alpha=how.alpha, size=size, rescale=how.rescale
     )
+
+
+def registration(camera: PlacedCamera, rect: Rectification) -> Registration:
+    """Return what moves depth to a camera beside the rig; InputError without metric depth."""
+    if rect.geometry is None:
+        raise InputError("--register needs metric depth: give the rig's calibration with --calib")
+    return Registration(camera, rect.R_rect_left)
 
 
 def _from_calib(rig: RigOptions, size: Size) -> StereoRig | RectifiedRig:

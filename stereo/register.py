@@ -27,8 +27,9 @@ from stereo.register_numpy import register_depth as in_numpy
 SAME_SURFACE_PX = 1.0
 """Neighbours whose disparities differ by less lie on one surface: the gradient at which matching
 itself ends (Burt and Julesz, "A disparity gradient limit for binocular fusion", Science 1980)."""
-HALF_SIDE = 0.6
-"""Of a facet, in pixels: 0.5 would do for planes; a tenth more closes what noise opens."""
+HALF_SIDE = 0.5
+"""Of a facet, in pixels: facets touch. Larger ones overlap, and where they do the nearer of two
+noisy depths would win: 0.6 brings depth nearer by half a per cent at a fifth of a pixel's noise."""
 LARGEST = 6.0
 """Facets reach no farther from their middle than so many times the size of a pixel in the other
 image: what is stretched farther was hardly seen."""
@@ -174,8 +175,9 @@ def _lens_table(camera: Camera) -> tuple[Float, tuple[float, float, float]]:
     rays = rays[(rays[:, 2] > 0).nonzero()[0]]
     reached = rays[:, :2] / rays[:, 2:] if len(rays) else np.zeros((1, 2))
     complete = len(rays) == len(rim)  # else some of the image lies beyond the lens or 90 degrees
-    low = np.maximum(reached.min(axis=0) if complete else -_WIDEST, -_WIDEST)
-    high = np.minimum(reached.max(axis=0) if complete else _WIDEST, _WIDEST)
+    wide = np.full(2, _WIDEST)
+    low = np.maximum(reached.min(axis=0), -wide) if complete else -wide
+    high = np.minimum(reached.max(axis=0), wide) if complete else wide
     step = max(_CELL_PX / min(K[0, 0], K[1, 1]), float((high - low).max()) / _MOST_CELLS)
     first = low - 4 * step
     columns, rows = (int(np.ceil(n)) + 5 for n in (high - low) / step)

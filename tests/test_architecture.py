@@ -135,6 +135,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.run": {
         *CALIB,
         *DATA,
+        *("calib.solving", "stereo.rectify"),
         *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
         *("stereo.result", "stereo.sources"),
     },

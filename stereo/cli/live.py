@@ -22,14 +22,14 @@ from stereo.cli.options import (
     EndOptions,
     MatchOptions,
     OpenOptions,
-    RegisterOptions,
     RigOptions,
     ViewOptions,
     max_relative_sigma_option,
     outputs_option,
 )
-from stereo.cli.rig import calibration_of, rectification, registration
+from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.signals import until_stopped
+from stereo.cli.third import RegisterOptions, registration
 from stereo.cloud import doubtful
 from stereo.display import has_display
 from stereo.errors import InputError
@@ -120,7 +120,7 @@ def live_command(
             images = open_third(third.third, wanted, messages.event, live=opened.live)
             opened = stack.enter_context(WithThird(opened, images, messages.event))
         peeked = WithFirstFrame(opened)
-        calibration = _calibration(rig, peeked)
+        calibration = settled(_calibration(rig, peeked), rig, lambda: peeked.first)
         rect = rectification(calibration, rig, peeked.view_size)
         if camera is not None:
             registration(camera, rect)  # says now what is wrong

@@ -1,7 +1,6 @@
 """Options that several commands share, each declared once.
 
 PairOptions      run, rectify              which images, and which is the left one
-RegisterOptions  run, live                 a third camera that depth is wanted for
 OpenOptions      live, record, calibrate   how a camera, stream or file is opened
 RigFileOptions   inspect, convert, rectify, run, live, record   how a calibration is read
 RectifyOptions   rectify, run, live        how to rectify
@@ -21,12 +20,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 import click
 
-from calib import FORMATS, PlacedCamera, RectifiedRig, StereoRig, load_camera, load_rig
+from calib import FORMATS, RectifiedRig, StereoRig, load_rig
 from calib.camera import Model
 from calib.formats import Found, find_rig
 from calib.formats.reading import Stated
@@ -46,10 +44,8 @@ CALIB_HELP = "Calibration of any known format; several files with commas, or the
 
 def layout_option() -> Any:
     """Return the field ``layout`` of a group: how both views arrive."""
-    return option(
-        type=click.Choice(LAYOUTS),
-        help="How one image holds both views.  [default: side by side, where one image comes]",
-    )
+    what = "How one image holds both views.  [default: side by side, where one image comes]"
+    return option(type=click.Choice(LAYOUTS), help=what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +56,7 @@ class SwapOptions:
     swap: bool = option(is_flag=True, help="Exchange left and right images.")
     order: str | None = option(
         type=click.Choice(["left-right", "right-left"]),
-        help="Which view comes first in an image of both, such as a Bumblebee's.  [default: "
-        "left-right]",
+        help="Which view comes first where one image holds both.  [default: left-right]",
     )
 
     @property
@@ -80,34 +75,10 @@ class PairOptions(SwapOptions):
     @property
     def composite(self) -> Layout | None:
         """How LEFT holds both views; None: it holds one. Raises InputError."""
-        if self.side_by_side and self.layout not in (None, "side-by-side"):
-            raise InputError(f"give either --side-by-side or --layout {self.layout}, not both")
-        if self.side_by_side:
-            return "side-by-side"
-        return None if self.layout == "two" else self.layout
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RegisterOptions:
-    """Depth for a camera beside the rig."""
-
-    heading: ClassVar[str] = "Third camera"
-    register: Path | None = option(
-        type=click.Path(path_type=Path),
-        metavar="CAMERA",
-        help="Depth for this camera too: a camera file, or a rig of the left camera and this one.",
-    )
-    third: str | None = option(
-        metavar="IMAGES",
-        help="Its images: a file, folder, glob or video; live a device or an address.  [default: "
-        "none, colours come from the left image]",
-    )
-
-    def camera(self) -> PlacedCamera | None:
-        """Return the camera that depth is wanted for. Raises InputError, RigFileError."""
-        if self.register is None and self.third is not None:
-            raise InputError("--third gives the images of a camera: say which, --register CAMERA")
-        return None if self.register is None else load_camera(self.register)
+        told = None if self.layout == "two" else self.layout
+        if self.side_by_side and told not in (None, "side-by-side"):
+            raise InputError(f"give either --side-by-side or --layout {told}, not both")
+        return "side-by-side" if self.side_by_side else told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

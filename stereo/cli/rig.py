@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
-from calib import PlacedCamera, RectifiedRig, StereoRig
+from calib import RectifiedRig, StereoRig
+from calib.formats import zed
+from calib.formats.reading import Stated
 from stereo.cli.options import RectifyOptions, RigFileOptions, RigOptions
 from stereo.errors import InputError
-from stereo.frame import StereoGeometry
+from stereo.frame import StereoFrame, StereoGeometry
 from stereo.rectify import Rectification, Size
-from stereo.register import Registration
+from stereo.run.signs import settle
 
 
 def calibration_of(
@@ -43,6 +47,29 @@ def assumptions(rig: StereoRig | RectifiedRig) -> list[str]:
     return [f"{name.removesuffix('_assumed')}: {said}" for name, said in notes.items()]
 
 
+def settled(
+    calibration: StereoRig | RectifiedRig | None,
+    rig: RigOptions,
+    first: Callable[[], StereoFrame | None],
+) -> StereoRig | RectifiedRig | None:
+    """Return the calibration, of a ZED conf the reading of its signs that the first
+    frame speaks for.
+    """
+    if rig.calib is None or calibration is None or "signs_assumed" not in calibration.notes:
+        return calibration
+    frame = first()
+    if frame is None:
+        return calibration
+    size = frame.left.shape[1], frame.left.shape[0]
+    stated = Stated(size, rig.unit, rig.model, rig.resolution, rig.camera_pair)
+    readings = zed.readings(rig.find(rig.calib, size).files[0], stated)
+    if rig.rescale:
+        readings = {name: each.scaled(size) for name, each in readings.items()}
+    found = settle(readings, frame)
+    click.echo(f"note: signs: {found.line()}", err=True)
+    return readings[found.best]
+
+
 def rectification(
     calibration: StereoRig | RectifiedRig | None, how: RectifyOptions, size: Size
 ) -> Rectification:
@@ -52,13 +79,6 @@ def rectification(
     return Rectification.from_calibration(
         calibration, alpha=how.alpha, size=size, rescale=how.rescale
     )
-
-
-def registration(camera: PlacedCamera, rect: Rectification) -> Registration:
-    """Return what moves depth to a camera beside the rig; InputError without metric depth."""
-    if rect.geometry is None:
-        raise InputError("--register needs metric depth: give the rig's calibration with --calib")
-    return Registration(camera, rect.R_rect_left)
 
 
 def _from_calib(rig: RigOptions, size: Size) -> StereoRig | RectifiedRig:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -29,13 +30,13 @@ from stereo.cli.options import (
     DepthOptions,
     MatchOptions,
     PairOptions,
-    RegisterOptions,
     RigOptions,
     max_relative_sigma_option,
     outputs_option,
 )
-from stereo.cli.rig import calibration_of, rectification, registration
+from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.run_input import run_input
+from stereo.cli.third import RegisterOptions, registration
 from stereo.matching import (
     Matcher,
     SearchRange,
@@ -105,6 +106,7 @@ def run_command(
             stack, left, right, progress.event, composite=images.composite, third=third.third
         )
         calibration = calibration_of(rig, given.size, given.calibration)
+        calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
         rect = rectification(calibration, rig, given.size)
         name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
         pipeline = _pipeline(rect, name, search, match, depth)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from calib import RectifiedRig, StereoRig
 from stereo.errors import ImageError, InputError
 from stereo.files.images import image_size
 from stereo.files.pairing import find_images, find_named_images, find_pairs
+from stereo.frame import StereoFrame
 from stereo.rectify import Size
 from stereo.run.pairs import Pair, PairFiles, SourcePair
 from stereo.sources import SOURCES, Event, OnEvent, SourceOptions, camera_meant, open_source
@@ -36,6 +37,17 @@ class RunInput:
     """(width, height) of one view."""
     calibration: StereoRig | RectifiedRig | None = None
     """What the source knows about its own cameras."""
+    peeked: StereoFrame | None = None
+    """The first frame of a source."""
+
+    def first(self, *, swap: bool) -> StereoFrame | None:
+        """Return the first pair that can be read, raw; None: none can."""
+        if self.peeked is not None:
+            return SourcePair("", 0, self.peeked).read(swap=swap)
+        for pair in self.pairs:
+            with suppress(ImageError):
+                return pair.read(swap=swap)
+        return None
 
 
 def run_input(
@@ -73,7 +85,7 @@ def run_input(
     source = WithFirstFrame(opened)
     # a pair that could not be read counts, so that numbers stay those of the file
     pairs = (SourcePair(spec, number + dropped, frame) for number, frame in enumerate(source))
-    return RunInput(pairs, total, source.view_size, source.calibration)
+    return RunInput(pairs, total, source.view_size, source.calibration, source.first)
 
 
 def _with_third(pairs: list[PairFiles], third: str | None) -> list[PairFiles]:

@@ -12,10 +12,13 @@ from .errors import RigFileError as RigFileError
 from .errors import RigWriteError as RigWriteError
 from .formats import FORMATS as FORMATS
 from .formats import Format as Format
+from .formats import load_camera as load_camera
 from .formats import load_rig as load_rig
+from .formats import save_camera as save_camera
 from .formats import save_rig as save_rig
 from .notes import Notes as Notes
 from .outcome import Outcome as Outcome
+from .placed import PlacedCamera as PlacedCamera
 from .report import write_report as write_report
 from .rig import RectifiedRig as RectifiedRig
 from .rig import StereoRig as StereoRig

@@ -40,6 +40,8 @@ from .refining.refine import RefineParams as RefineParams
 from .refining.refine import fill_holes as fill_holes
 from .refining.refine import left_right_check as left_right_check
 from .refining.refine import remove_speckles as remove_speckles
+from .register import RegisteredDepth as RegisteredDepth
+from .register import Registration as Registration
 from .result import StereoResult as StereoResult
 from .run.check import RowCheck as RowCheck
 from .run.check import check_rows as check_rows

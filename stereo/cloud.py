@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import cv2
 import numpy as np
@@ -105,7 +105,21 @@ def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> Poi
     return PointCloud(xyz.reshape(-1, 3).take(index, axis=0), colors)
 
 
-def doubtful(depth: DepthFrame, max_relative_sigma: float) -> Mask:
+class WithErrorBar(Protocol):
+    """Any depth that says how far to trust it."""
+
+    @property
+    def depth_m(self) -> Float:
+        """(H, W) metres, NaN where unknown."""
+        ...
+
+    @property
+    def sigma_m(self) -> Float:
+        """(H, W) one standard deviation of it, metres."""
+        ...
+
+
+def doubtful(depth: WithErrorBar, max_relative_sigma: float) -> Mask:
     """Return (H, W) True where depth is known and its error bar exceeds that share of it.
 
     An unknown error bar is too large for any share.

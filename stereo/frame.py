@@ -93,10 +93,15 @@ class StereoFrame:
     name: str = ""
     """What its source calls it: a file's name without its ending, or the stamp of the left image,
     nanoseconds with all digits; empty where the source has no name for it."""
+    third: Image | None = None
+    """What a camera beside the rig saw at the same time, in its own size; see ``Registration``."""
 
     def __post_init__(self) -> None:
         _check_image("left image", self.left)
         _check_image("right image", self.right)
+        if self.third is not None:
+            _check_image("third image", self.third)
+            freeze(self, "third", self.third)
         freeze(self, "left", self.left)
         freeze(self, "right", self.right)
 

@@ -13,6 +13,7 @@ from stereo.frame import DisparityMap, Image, RectifiedPair, StereoFrame
 from stereo.matching import Matcher, align_rows, default_matcher, denoise, make_matcher
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams, refine, refine_both
+from stereo.register import Registration
 from stereo.result import StereoResult
 
 Timed = Callable[[str], AbstractContextManager[None]]
@@ -44,6 +45,8 @@ class StereoPipeline:
     """Nearer is dropped."""
     max_depth_m: float = field(default=np.inf, kw_only=True)
     """Farther is dropped."""
+    registration: Registration | None = field(default=None, kw_only=True)
+    """To which other camera depth is registered; None: to none."""
 
     def process(self, frame: StereoFrame | Image, right: Image | None = None) -> StereoResult:
         """Run every stage on one frame, or on a left and a right image.
@@ -55,7 +58,7 @@ class StereoPipeline:
                 raise InputError("process takes a StereoFrame, or a left and a right image")
             frame = StereoFrame(frame, right)
         pair = self.rectification.apply(frame)
-        return self.measure(pair, self.disparity(pair))
+        return self.measure(pair, self.disparity(pair), third=frame.third)
 
     def disparity(self, pair: RectifiedPair, *, timed: Timed = _untimed) -> DisparityMap:
         """Return the refined disparity of a rectified pair."""
@@ -68,14 +71,21 @@ class StereoPipeline:
         found, seen = self.match(pair)
         return refine_both(found, seen, self._refine)
 
-    def measure(self, pair: RectifiedPair, disparity: DisparityMap) -> StereoResult:
-        """Return the result with metric depth, where focal length and baseline are known."""
+    def measure(
+        self, pair: RectifiedPair, disparity: DisparityMap, *, third: Image | None = None
+    ) -> StereoResult:
+        """Return the result with metric depth, where focal length and baseline are known.
+
+        ``third`` is the image of the camera that depth is registered to, if there is one.
+        """
         if self.rectification.geometry is None:
             return StereoResult(pair, disparity, None)
         depth = self.rectification.depth(
             disparity, pair, min_depth_m=self.min_depth_m, max_depth_m=self.max_depth_m
         )
-        return StereoResult(pair, disparity, depth)
+        if self.registration is None:
+            return StereoResult(pair, disparity, depth)
+        return StereoResult(pair, disparity, depth, self.registration.apply(depth, third))
 
     def match(
         self, pair: RectifiedPair, *, timed: Timed = _untimed

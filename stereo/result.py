@@ -22,6 +22,7 @@ from stereo.files import outputs as write
 from stereo.files.outputs import make_folder
 from stereo.frame import DepthFrame, DisparityMap, Float, RectifiedPair
 from stereo.preview import RGB, confidence_preview, depth_preview, disparity_preview
+from stereo.register import RegisteredDepth
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,8 @@ class StereoResult:
     """Disparity of the left image, px, with confidence."""
     depth: DepthFrame | None
     """Metric depth with its error bar; None when no calibration is known."""
+    registered: RegisteredDepth | None = None
+    """The same for the pixels of a camera beside the rig; None: none was asked for."""
 
     def __repr__(self) -> str:
         return f"StereoResult({self.disparity if self.depth is None else self.depth})"
@@ -91,7 +94,7 @@ class StereoResult:
 Writer = Callable[[Path, StereoResult, CloudOptions], None]
 
 
-def _cloud(result: StereoResult, options: CloudOptions) -> PointCloud:
+def _cloud(result: StereoResult | RegisteredDepth, options: CloudOptions) -> PointCloud:
     cloud = result.cloud(max_relative_sigma=options.max_relative_sigma)
     if options.voxel_m is not None:
         cloud = thin(cloud, options.voxel_m)
@@ -207,6 +210,17 @@ OUTPUTS: dict[str, Output] = {
 }
 """What ``--outputs`` can name."""
 
+REGISTERED: dict[str, Callable[[Path, RegisteredDepth, CloudOptions], None]] = {
+    "depth": lambda path, r, _: write.write_depth_png_mm(path, r.depth_m),
+    "depth-tiff": lambda path, r, _: write.write_tiff(path, r.depth_m),
+    "depth-npy": lambda path, r, _: write.write_npy(path, r.depth_m),
+    "sigma": lambda path, r, _: write.write_tiff(path, r.sigma_m),
+    "cloud": lambda path, r, options: _cloud(r, options).save(path),
+    "cloud-pcd": lambda path, r, options: _cloud(r, options).save(path),
+    "preview": lambda path, r, _: write.write_image_png(path, depth_preview(r.depth_m)),
+}
+"""Which of them there are for a camera beside the rig as well, in the folder ``registered``."""
+
 DEFAULT_OUTPUTS = ("disparity", "depth", "cloud", "preview", "left")
 
 
@@ -235,4 +249,20 @@ def write_outputs(
         if result.depth is not None or not output.needs_depth:
             output.write(folder / output.file, result, cloud)
             files[name] = output.file
+    if result.registered is not None:
+        files |= _write_registered(folder, names, result.registered, cloud)
+    return files
+
+
+def _write_registered(
+    folder: Path, names: Sequence[str], registered: RegisteredDepth, cloud: CloudOptions
+) -> dict[str, str]:
+    """The same in the other camera's frame, always with sigma and the image that all of it fits."""
+    make_folder(folder / "registered")
+    files = {}
+    for name in dict.fromkeys([*(n for n in names if n in REGISTERED), "sigma"]):
+        files[f"registered-{name}"] = file = f"registered/{OUTPUTS[name].file}"
+        REGISTERED[name](folder / file, registered, cloud)
+    files["registered-color"] = file = "registered/color.png"
+    write.write_image_png(folder / file, registered.color)
     return files

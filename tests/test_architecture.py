@@ -16,7 +16,7 @@ LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
 
 CALIB = {
     *("calib", "calib.camera", "calib.checks", "calib.errors", "calib.nearby", "calib.plain"),
-    *("calib.rig", "calib.words"),
+    *("calib.placed", "calib.rig", "calib.words"),
 }
 """What of calib anybody in stereo may use: its face, cameras, errors, hints, data, words."""
 
@@ -40,6 +40,9 @@ ROOMS: dict[str, set[str]] = {
     "calib.rig": {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },
+    "calib.placed": {
+        *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.rig"),
+    },
     "calib.board": {"calib.errors", "calib.words"},
     "calib.page": {"calib.atomic", "calib.board"},
     "calib.detection": {"calib.atomic", "calib.board"},
@@ -47,8 +50,8 @@ ROOMS: dict[str, set[str]] = {
     "calib.common_view": {"calib.camera", "calib.errors"},
     "calib.formats": {
         *("calib.atomic", "calib.camera", "calib.checks", "calib.common_view", "calib.errors"),
-        *("calib.nearby", "calib.notes", "calib.rig", "calib.solving", "calib.units"),
-        "calib.words",
+        *("calib.nearby", "calib.notes", "calib.placed", "calib.rig", "calib.solving"),
+        *("calib.units", "calib.words"),
     },
     "calib.judging": {*SOLVED, "calib.words"},
     "calib.outcome": {*JUDGED, "calib.plain"},
@@ -99,10 +102,20 @@ ROOMS: dict[str, set[str]] = {
         *("stereo._version", "stereo.closing", "stereo.files", "stereo.synthetic"),
         "stereo.threads",
     },
-    "stereo.result": {*DATA, "calib.nearby", "stereo.cloud", "stereo.files", "stereo.preview"},
+    "stereo.register_numpy": {"stereo.frame"},
+    "stereo.register": {
+        *CALIB,
+        *DATA,
+        *("stereo.cloud", "stereo.gray", "stereo.native", "stereo.register_numpy"),
+    },
+    "stereo.result": {
+        *DATA,
+        *("calib.nearby", "stereo.cloud", "stereo.files", "stereo.preview", "stereo.register"),
+    },
     "stereo.pipeline": {
         *DATA,
-        *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.result"),
+        *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.register"),
+        "stereo.result",
     },
     "stereo.compute": {
         *CALIB,
@@ -117,13 +130,14 @@ ROOMS: dict[str, set[str]] = {
         *("calib.calibrate", "calib.collect", "calib.outcome", "stereo.closing", "stereo.depth"),
         "stereo.gray",
         *("stereo.matching", "stereo.pipeline", "stereo.rectify", "stereo.refining"),
-        *("stereo.result", "stereo.sources", "stereo.threads"),
+        *("stereo.register", "stereo.result", "stereo.sources", "stereo.threads"),
     },
     "stereo.run": {
         *CALIB,
         *DATA,
+        *("calib.solving", "stereo.rectify"),
         *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
-        "stereo.result",
+        *("stereo.result", "stereo.sources"),
     },
     "stereo.viewers": {
         *DATA,

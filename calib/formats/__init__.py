@@ -11,12 +11,13 @@ from typing import NamedTuple
 from calib.camera import Model
 from calib.checks import Size
 from calib.errors import CameraError, RigFileError, RigWriteError
-from calib.formats import beside
+from calib.formats import beside, placed
 from calib.formats.reading import Stated
 from calib.formats.registry import FORMATS as FORMATS
 from calib.formats.registry import Files, Rig
 from calib.formats.registry import Format as Format
 from calib.formats.sides import with_notes
+from calib.placed import PlacedCamera
 from calib.rig import RectifiedRig, StereoRig
 
 
@@ -72,6 +73,35 @@ def find_rig(path: str | Path, *, format: str | None = None, stated: Stated | No
         said = ", ".join(f"{file.name} ({name})" for file, name in zip(files, names, strict=True))
         raise RigFileError(f"these files are of different formats: {said}")
     return Found(names[0], FORMATS[names[0]].complete(files[0]) if len(files) == 1 else files)
+
+
+def load_camera(
+    path: str | Path, *, unit: str | float | None = None, cameras: tuple[str, str] | None = None
+) -> PlacedCamera:
+    """Read a camera beside a rig: its own file, or a rig whose right camera it is.
+
+    A rig of any known format: the left camera and the other one, calibrated as a pair. ``unit``
+    and ``cameras`` as in ``load_rig``; of a DepthAI file without ``cameras`` the colour camera
+    (socket 0) beside the left one (socket 1). Raises RigFileError naming the file, the key, and
+    what is needed.
+    """
+    files = beside.given(path)
+    if len(files) == 1 and placed.matches(beside.head(files[0])):
+        return placed.read(files[0])
+    if cameras is None and find_rig(path).name == "depthai":
+        cameras = ("1", "0")
+    found = load_rig(path, unit=unit, cameras=cameras)
+    if not isinstance(found, StereoRig):
+        raise RigFileError(
+            f"{path}: says nothing of raw cameras; a camera file is needed, or a rig of the left "
+            "camera and the other one (docs/register.md)"
+        )
+    return PlacedCamera.right_of(found)
+
+
+def save_camera(camera: PlacedCamera, path: str | Path) -> None:
+    """Write a camera file in one step. Raises RigWriteError when it cannot be written whole."""
+    placed.write(camera, Path(path))
 
 
 def _load(found: Found, stated: Stated) -> Rig:

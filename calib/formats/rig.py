@@ -46,7 +46,7 @@ def read(path: Path, stated: Stated) -> StereoRig:
 
 
 def _parse(text: str, path: Path, stated: Stated) -> StereoRig:
-    top = _Section(path, "", load_yaml(text, path))
+    top = Section(path, "", load_yaml(text, path))
     top.constant("schema", SCHEMA)
     version = top.take("version")
     if version != VERSION or isinstance(version, bool):
@@ -60,8 +60,8 @@ def _parse(text: str, path: Path, stated: Stated) -> StereoRig:
     try:
         rig = StereoRig(
             name=top.text_or_none("name"),
-            left=_camera(top.section("left")),
-            right=_camera(top.section("right")),
+            left=read_camera(top.section("left")),
+            right=read_camera(top.section("right")),
             R_right_left=np.array(motion.matrix("R", 3)),
             t_right_left=np.array(motion.numbers("t", 3)),
             reprojection_rms_px=quality.number_or_none("reprojection_rms_px"),
@@ -76,7 +76,8 @@ def _parse(text: str, path: Path, stated: Stated) -> StereoRig:
     return rig
 
 
-def _camera(section: _Section) -> Camera:
+def read_camera(section: Section) -> Camera:
+    """Return the camera that a section describes. Raises RigFileError."""
     K = section.section("K")
     fx, fy, cx, cy = (K.number(key) for key in ("fx", "fy", "cx", "cy"))
     skew = K.number("skew") if "skew" in K else 0.0  # few cameras have one
@@ -101,7 +102,7 @@ def _check_stated(rig: StereoRig, path: Path, stated: Stated) -> None:
         raise RigFileError(f"{path}: the cameras are {rig.model}, not {stated.model!r}")
 
 
-class _Section:
+class Section:
     """One mapping of the file: each key is taken once, and what is left over is refused."""
 
     def __init__(self, path: Path, where: str, value: Any) -> None:
@@ -111,9 +112,11 @@ class _Section:
         self._left = dict(value)
 
     def name(self, key: str) -> str:
+        """Return the key as a path from the file's top."""
         return f"{self.where}.{key}" if self.where else key
 
     def wrong(self, key: str, expected: str, value: Any) -> RigFileError:
+        """Return the error for a value that is not what was expected."""
         return RigFileError(
             f"{self.path}: {self.name(key)}: expected {expected}, got {value!r:.80}"
         )
@@ -122,25 +125,30 @@ class _Section:
         return key in self._left
 
     def take(self, key: str) -> Any:
+        """Return a value that must be there; it is then taken."""
         if key not in self._left:
             raise RigFileError(f"{self.path}: {self.name(key)} is missing")
         return self._left.pop(key)
 
     def constant(self, key: str, expected: str) -> None:
+        """Take a value that can only be this one."""
         value = self.take(key)
         if value != expected:
             raise self.wrong(key, repr(expected), value)
 
-    def section(self, key: str) -> _Section:
-        return _Section(self.path, self.name(key), self.take(key))
+    def section(self, key: str) -> Section:
+        """Take a mapping inside this one."""
+        return Section(self.path, self.name(key), self.take(key))
 
     def text_or_none(self, key: str) -> str | None:
+        """Take a text, or null."""
         value = self.take(key)
         if value is not None and not isinstance(value, str):
             raise self.wrong(key, "text (in quotes) or null", value)
         return value
 
     def number(self, key: str) -> float:
+        """Take a finite number."""
         value = self.take(key)
         parsed = number(value)
         if parsed is None:
@@ -148,14 +156,17 @@ class _Section:
         return parsed
 
     def number_or_none(self, key: str) -> float | None:
+        """Take a finite number, or null."""
         if self._left.get(key, 0) is None:
             return self.take(key)  # type: ignore[no-any-return]
         return self.number(key)
 
     def numbers(self, key: str, count: int | None) -> list[float]:
+        """Take a list of so many numbers; None: of any many."""
         return self._numbers(key, self.take(key), count)
 
     def matrix(self, key: str, size: int) -> list[list[float]]:
+        """Take a square matrix, row by row."""
         rows = self.take(key)
         if not isinstance(rows, list) or len(rows) != size:
             raise self.wrong(key, f"{size} rows", rows)
@@ -171,9 +182,11 @@ class _Section:
         return [item for item in parsed if item is not None]
 
     def rest(self) -> dict[str, Any]:
+        """Return what was not taken."""
         return self._left
 
     def close(self) -> None:
+        """Raise RigFileError when something was not taken."""
         if self._left:
             unknown = ", ".join(self.name(str(key)) for key in self._left)
             raise RigFileError(f"{self.path}: unknown key {unknown}")
@@ -219,8 +232,8 @@ def _plain_rig(rig: StereoRig) -> dict[str, Any]:
         "version": VERSION,
         "name": rig.name,
         "length_unit": "m",
-        "left": _plain_camera(rig.left),
-        "right": _plain_camera(rig.right),
+        "left": plain_camera(rig.left),
+        "right": plain_camera(rig.right),
         "right_from_left": {
             "meaning": DIRECTION,
             "R": rig.R_right_left.tolist(),
@@ -234,7 +247,8 @@ def _plain_rig(rig: StereoRig) -> dict[str, Any]:
     }
 
 
-def _plain_camera(camera: Camera) -> dict[str, Any]:
+def plain_camera(camera: Camera) -> dict[str, Any]:
+    """Return what a file says of a camera."""
     K = camera.K
     return {
         "model": camera.model,

@@ -2,6 +2,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
+#include <nanobind/stl/tuple.h>
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +16,7 @@
 #include "matcher.hpp"
 #include "parallel.hpp"
 #include "planes.hpp"
+#include "register.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -179,6 +181,44 @@ nb::object best_plane(const PlaneRules& rules, Dense<std::uint8_t, 2> gray,
   return nb::make_tuple(plane.a, plane.b, plane.c);
 }
 
+// Depth and sigma (float32, NaN unknown) and source index (int32, -1 none) in the other camera.
+auto register_depth(Dense<float, 2> depth, Dense<float, 2> sigma, Line<float> pinhole,
+                    std::pair<int, int> size, Line<float> other, Line<float> motion,
+                    Dense<float, 3> pixels, Line<float> rules, int threads) {
+  const std::size_t height = depth.shape(0), width = depth.shape(1);
+  if (sigma.shape(0) != height || sigma.shape(1) != width)
+    throw nb::value_error("depth and sigma must have the same size");
+  for (const std::size_t side :
+       {height, width, std::size_t(size.first), std::size_t(size.second)})
+    if (side < 1 || side > 32767) throw nb::value_error("sides must be 1 to 32767 pixels");
+  if (pinhole.shape(0) != 3 || other.shape(0) != 7 || motion.shape(0) != 12 || rules.shape(0) != 5)
+    throw nb::value_error("pinhole takes 3 numbers, other 7, motion 12, rules 5");
+  if (pixels.shape(0) < 2 || pixels.shape(1) < 2 || pixels.shape(2) != 2)
+    throw nb::value_error("the lens table must be (rows, columns, 2), at least two of each");
+  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  const stereo::SeenDepth seen{int(width), int(height), depth.data(), sigma.data(),
+                               pinhole(0), pinhole(1),  pinhole(2)};
+  stereo::OtherCamera camera{};
+  camera.width = size.first, camera.height = size.second;
+  camera.fx = other(0), camera.fy = other(1), camera.cx = other(2), camera.cy = other(3);
+  camera.first_x = other(4), camera.first_y = other(5), camera.per_step = other(6);
+  std::copy(motion.data(), motion.data() + 9, camera.rotation);
+  std::copy(motion.data() + 9, motion.data() + 12, camera.shift);
+  camera.rows = int(pixels.shape(0)), camera.columns = int(pixels.shape(1));
+  camera.pixels = pixels.data();
+  Map found = new_map(camera.height, camera.width), error = new_map(camera.height, camera.width);
+  auto* index = new std::int32_t[std::size_t(camera.height) * camera.width];
+  nb::capsule owner(index, [](void* p) noexcept { delete[] static_cast<std::int32_t*>(p); });
+  {
+    nb::gil_scoped_release release;
+    stereo::register_depth(seen, camera, {rules(0), rules(1), rules(2), rules(3), rules(4)},
+                           threads, found.data(), error.data(), index);
+  }
+  nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>> source(
+      index, {std::size_t(camera.height), std::size_t(camera.width)}, owner);
+  return std::make_tuple(found, error, source);
+}
+
 // For tests: in the last of so many threads something is thrown, while the others wait for it.
 void throw_in_worker(int threads, bool no_memory) {
   stereo::Progress done;
@@ -248,6 +288,9 @@ NB_MODULE(_native, module) {
              "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
              "columns"_a.noconvert(), "matches"_a.noconvert(), "triples"_a.noconvert(),
              "voters"_a.noconvert(), "See stereo.refining.plane_fit.");
+  module.def("register_depth", &register_depth, "depth"_a.noconvert(), "sigma"_a.noconvert(),
+             "pinhole"_a.noconvert(), "size"_a, "other"_a.noconvert(), "motion"_a.noconvert(),
+             "pixels"_a.noconvert(), "rules"_a.noconvert(), "threads"_a, "See stereo.register.");
   module.def("simd_level", [] { return stereo::best_kernel().name; },
              "Instruction set in use: baseline, avx2 or avx512.");
   module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,

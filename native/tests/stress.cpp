@@ -1,5 +1,6 @@
 // Runs the matcher over odd sizes, ranges, strides and contents; meant for -DSTEREO_SANITIZE=ON.
 // Every instruction set that the processor has must also give the same bits.
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -10,6 +11,7 @@
 #include "edges.hpp"
 #include "matcher.hpp"
 #include "planes.hpp"
+#include "register.hpp"
 
 namespace {
 
@@ -106,6 +108,36 @@ void run_planes(int width, int height, int count, std::mt19937& random) {
              {count, rows.data(), columns.data()}, {50, 10, triple.data(), voter.data()}, plane);
 }
 
+// Depth of any kind seen by another camera, larger and smaller: any thread count, the same bits.
+void run_register(int width, int height, std::mt19937& random) {
+  const std::size_t pixels = std::size_t(width) * height;
+  std::uniform_real_distribution<float> chance(0, 1);
+  std::vector<float> depth(pixels), sigma(pixels, 0.01f), lens(2 * 9 * 7);
+  for (float& z : depth)
+    z = random() % 5 ? 1 + 0.02f * chance(random) : random() % 2 ? chance(random) - 0.2f : NAN;
+  const int other_width = height + 3, other_height = width + 2;
+  const float gain = float(1 + random() % 12);
+  for (int j = 0; j < 7; ++j)
+    for (int i = 0; i < 9; ++i)
+      lens[2 * (9 * j + i)] = gain * float(i - 4) * 3 + float(other_width) / 2,
+      lens[2 * (9 * j + i) + 1] = random() % 30 ? gain * float(j - 3) * 3 : NAN;
+  const SeenDepth seen{width, height, depth.data(), sigma.data(), 20, width / 2.0f, height / 2.0f};
+  const OtherCamera other{other_width, other_height, 20 * gain, 20 * gain, other_width / 2.0f, 0,
+                          {0.96f, -0.28f, 0, 0.28f, 0.96f, 0, 0, 0, 1}, {-0.05f, 0.02f, 0.1f},
+                          9, 7, -0.6f, -0.45f, 1 / 0.15f, lens.data()};
+  const std::size_t others = std::size_t(other_width) * other_height;
+  std::vector<float> first(2 * others), again(2 * others);
+  std::vector<std::int32_t> source(others);
+  const FacetRules rules{2, 1, 0.6f, 6 * gain, 0.05f};
+  register_depth(seen, other, rules, 1, first.data(), first.data() + others, source.data());
+  register_depth(seen, other, rules, 3, again.data(), again.data() + others, source.data());
+  add_to_checksum(first);
+  if (std::memcmp(first.data(), again.data(), first.size() * sizeof(float)) != 0) {
+    std::printf("registration differs between threads at %dx%d\n", width, height);
+    std::exit(1);
+  }
+}
+
 }  // namespace
 
 int main() {
@@ -116,6 +148,7 @@ int main() {
   for (int width : widths)
     for (int height : heights) {
       run_edges(width, height, 1 + 2 * (runs++ % 2), random);
+      run_register(width, height, random);
       for (int count : {1, 3, 100}) run_planes(width, height, count, random);
     }
   for (int width : widths)

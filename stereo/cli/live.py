@@ -27,8 +27,9 @@ from stereo.cli.options import (
     max_relative_sigma_option,
     outputs_option,
 )
-from stereo.cli.rig import calibration_of, rectification
+from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.signals import until_stopped
+from stereo.cli.third import RegisterOptions, registration
 from stereo.cloud import doubtful
 from stereo.display import has_display
 from stereo.errors import InputError
@@ -40,6 +41,7 @@ from stereo.matching import MATCHERS
 from stereo.refining.refine import RefineParams
 from stereo.result import CloudOptions, check_output_names, output_names, write_outputs
 from stereo.sources import StereoSource, open_source
+from stereo.sources.third import WithThird, open_third
 from stereo.sources.wrappers import WithFirstFrame, WithListener
 from stereo.viewers import NullViewer, Viewer
 
@@ -94,6 +96,7 @@ def live_command(
     match: MatchOptions,
     depth: DepthOptions,
     frames: FrameOptions,
+    third: RegisterOptions,
     looking: ViewOptions,
     saving: SaveOptions,
     ending: EndOptions,
@@ -109,14 +112,20 @@ def live_command(
     messages = LiveMessages(as_json=as_json)
     view = _chosen_view(looking.view, as_json=as_json)
     saver, settings = _Saver(saving), _settings(match, depth, frames)
+    camera = third.camera()
     with until_stopped(), ExitStack() as stack:
         wanted = opening.as_source_options(pace=not fast)
         opened = stack.enter_context(open_source(source, wanted, on_event=messages.event))
+        if third.third is not None:
+            images = open_third(third.third, wanted, messages.event, live=opened.live)
+            opened = stack.enter_context(WithThird(opened, images, messages.event))
         peeked = WithFirstFrame(opened)
-        calibration = _calibration(rig, peeked)
+        calibration = settled(_calibration(rig, peeked), rig, lambda: peeked.first)
         rect = rectification(calibration, rig, peeked.view_size)
+        if camera is not None:
+            registration(camera, rect)  # says now what is wrong
         tapped, switch = _recorded(stack, peeked, calibration, saving.record, view)
-        live = stack.enter_context(LiveDepth(tapped, rect, settings))
+        live = stack.enter_context(LiveDepth(tapped, rect, settings, register_to=camera))
         viewer = stack.enter_context(_viewer(view, looking, live, saver, switch))
         stack.callback(messages.end, live, stats=stats)
         _loop(live, viewer, saver, messages, ending)

@@ -33,6 +33,7 @@ from stereo.cli.config import matcher_params
 from stereo.cli.groups import option
 from stereo.cli.values import CountOrAuto, Metres, Size, camera_pair
 from stereo.cloud import MAX_RELATIVE_SIGMA
+from stereo.errors import InputError
 from stereo.matching import MATCHERS
 from stereo.result import OUTPUTS
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
@@ -41,12 +42,27 @@ from stereo.sources.source import SourceOptions
 CALIB_HELP = "Calibration of any known format; several files with commas, or their folder."
 
 
+def layout_option() -> Any:
+    """Return the field ``layout`` of a group: how both views arrive."""
+    what = "How one image holds both views.  [default: side by side, where one image comes]"
+    return option(type=click.Choice(LAYOUTS), help=what)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SwapOptions:
     """Which image is the left one."""
 
     heading: ClassVar[str] = "Images"
     swap: bool = option(is_flag=True, help="Exchange left and right images.")
+    order: str | None = option(
+        type=click.Choice(["left-right", "right-left"]),
+        help="Which view comes first where one image holds both.  [default: left-right]",
+    )
+
+    @property
+    def swapped(self) -> bool:
+        """Whether left and right are to be exchanged, by either word."""
+        return self.swap != (self.order == "right-left")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +70,15 @@ class PairOptions(SwapOptions):
     """How image files hold the two views."""
 
     side_by_side: bool = option(is_flag=True, help="LEFT holds both images side by side.")
+    layout: Layout | None = layout_option()
+
+    @property
+    def composite(self) -> Layout | None:
+        """How LEFT holds both views; None: it holds one. Raises InputError."""
+        told = None if self.layout == "two" else self.layout
+        if self.side_by_side and told not in (None, "side-by-side"):
+            raise InputError(f"give either --side-by-side or --layout {told}, not both")
+        return "side-by-side" if self.side_by_side else told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,10 +86,7 @@ class OpenOptions(SwapOptions):
     """How a camera, stream or file is opened."""
 
     heading: ClassVar[str] = "Source"
-    layout: Layout | None = option(
-        type=click.Choice(LAYOUTS),
-        help="How one image holds both views.  [default: side-by-side]",
-    )
+    layout: Layout | None = layout_option()
     flip: Flip = option(type=click.Choice(FLIPS), default="none", help="Mirror both images.")
     pixel_format: str | None = option(metavar="FOUR", help="Camera's pixel format, such as MJPG.")
     size: tuple[int, int] | None = option(
@@ -89,7 +111,7 @@ class OpenOptions(SwapOptions):
         skew_ms, patience = self.max_skew_ms, self.give_up_after_s
         return SourceOptions(
             layout=self.layout,
-            swap=self.swap,
+            swap=self.swapped,
             flip=self.flip,
             pixel_format=self.pixel_format,
             size=self.size,

@@ -48,9 +48,11 @@ def rectify_command(
     Writes left.png, right.png, calib.txt (Middlebury form, to use them with --calib) and
     lines.png: both side by side with lines, on which every point must have its partner.
     """
-    if (right is None) != images.side_by_side:
-        raise InputError("give LEFT and RIGHT, or one image with --side-by-side")
-    frame = PairFiles(left.stem, left, right).read(swap=images.swap)
+    composite = images.composite
+    if (right is None) != (composite is not None):
+        raise InputError("give LEFT and RIGHT, or one image with --side-by-side or --layout")
+    files = PairFiles(left.stem, left, right, composite or "side-by-side")
+    frame = files.read(swap=images.swapped)
     size = (frame.left.shape[1], frame.left.shape[0])
     rect = rectification(read_rig(calib, how, size), how, size)
     geometry = rect.geometry

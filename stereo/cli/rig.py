@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
 from calib import RectifiedRig, StereoRig
+from calib.formats import zed
+from calib.formats.reading import Stated
 from stereo.cli.options import RectifyOptions, RigFileOptions, RigOptions
 from stereo.errors import InputError
-from stereo.frame import StereoGeometry
+from stereo.frame import StereoFrame, StereoGeometry
 from stereo.rectify import Rectification, Size
+from stereo.run.signs import settle
 
 
 def calibration_of(
@@ -40,6 +45,29 @@ def assumptions(rig: StereoRig | RectifiedRig) -> list[str]:
     """Return what a reader had to assume, for people."""
     notes = {name: str(rig.notes[name]) for name in rig.notes if name.endswith("_assumed")}
     return [f"{name.removesuffix('_assumed')}: {said}" for name, said in notes.items()]
+
+
+def settled(
+    calibration: StereoRig | RectifiedRig | None,
+    rig: RigOptions,
+    first: Callable[[], StereoFrame | None],
+) -> StereoRig | RectifiedRig | None:
+    """Return the calibration, of a ZED conf the reading of its signs that the first
+    frame speaks for.
+    """
+    if rig.calib is None or calibration is None or "signs_assumed" not in calibration.notes:
+        return calibration
+    frame = first()
+    if frame is None:
+        return calibration
+    size = frame.left.shape[1], frame.left.shape[0]
+    stated = Stated(size, rig.unit, rig.model, rig.resolution, rig.camera_pair)
+    readings = zed.readings(rig.find(rig.calib, size).files[0], stated)
+    if rig.rescale:
+        readings = {name: each.scaled(size) for name, each in readings.items()}
+    found = settle(readings, frame)
+    click.echo(f"note: signs: {found.line()}", err=True)
+    return readings[found.best]
 
 
 def rectification(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
 import click
 
-from calib import RectifiedRig, StereoRig
+from calib import PlacedCamera, RectifiedRig, StereoRig
 from calib.words import length, plain
 from stereo.cli.batch import (
     BatchOptions,
@@ -33,8 +34,9 @@ from stereo.cli.options import (
     max_relative_sigma_option,
     outputs_option,
 )
-from stereo.cli.rig import calibration_of, rectification
+from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.run_input import run_input
+from stereo.cli.third import RegisterOptions, registration
 from stereo.matching import (
     Matcher,
     SearchRange,
@@ -86,6 +88,7 @@ def run_command(
     rig: RigOptions,
     match: MatchOptions,
     depth: DepthOptions,
+    third: RegisterOptions,
     results: ResultOptions,
     batch: BatchOptions,
     as_json: bool,
@@ -98,18 +101,24 @@ def run_command(
     """
     progress = BatchProgress(quiet=batch.quiet)
     with ExitStack() as stack:
-        given = run_input(stack, left, right, progress.event, side_by_side=images.side_by_side)
+        camera = third.camera()  # says what is wrong with it before anything is opened
+        given = run_input(
+            stack, left, right, progress.event, composite=images.composite, third=third.third
+        )
         calibration = calibration_of(rig, given.size, given.calibration)
+        calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
         rect = rectification(calibration, rig, given.size)
         name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
         pipeline = _pipeline(rect, name, search, match, depth)
+        if camera is not None:
+            pipeline = replace(pipeline, registration=registration(camera, rect))
         matching = name, match.params, search
         settings = BatchSettings(
             results.out,
             output_names(results.outputs),
             results.cloud,
-            images.swap,
-            _description(rig, depth, rect, match.quality, matching),
+            images.swapped,
+            _description(rig, depth, rect, match.quality, matching) + _described(camera),
         )
         jobs = jobs_for(batch, given.size)
         running = run_batch(given.pairs, pipeline, settings, jobs=jobs)
@@ -169,6 +178,14 @@ def _description(
     told = [rig.calib, rig.alpha, rig.rescale, depth.surfaces, depth.fill, quality]
     limits = [depth.min_depth_m, depth.max_depth_m]
     return repr([*told, *limits, matching, rect.geometry, rect.R_rect_left])
+
+
+def _described(camera: PlacedCamera | None) -> str:
+    """All that decides what is registered."""
+    if camera is None:
+        return ""
+    lens, R, t = camera.camera, camera.R_camera_left, camera.t_camera_left
+    return repr([lens.model, lens.size, *(a.tolist() for a in (lens.K, lens.distortion, R, t))])
 
 
 def _show(

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -13,11 +13,14 @@ from calib import RectifiedRig, StereoRig
 from stereo.errors import ImageError, InputError
 from stereo.files.images import image_size
 from stereo.files.pairing import find_images, find_named_images, find_pairs
+from stereo.frame import StereoFrame
 from stereo.rectify import Size
 from stereo.run.pairs import Pair, PairFiles, SourcePair
-from stereo.sources import SOURCES, Event, OnEvent, camera_meant, open_source
+from stereo.sources import SOURCES, Event, OnEvent, SourceOptions, camera_meant, open_source
 from stereo.sources.files import is_video, sides
+from stereo.sources.layout import Layout, view_size
 from stereo.sources.sequence import SequenceSource
+from stereo.sources.third import WithThird, open_third
 from stereo.sources.wrappers import WithFirstFrame
 
 _MOST_NAMED = 3
@@ -34,18 +37,37 @@ class RunInput:
     """(width, height) of one view."""
     calibration: StereoRig | RectifiedRig | None = None
     """What the source knows about its own cameras."""
+    peeked: StereoFrame | None = None
+    """The first frame of a source."""
+
+    def first(self, *, swap: bool) -> StereoFrame | None:
+        """Return the first pair that can be read, raw; None: none can."""
+        if self.peeked is not None:
+            return SourcePair("", 0, self.peeked).read(swap=swap)
+        for pair in self.pairs:
+            with suppress(ImageError):
+                return pair.read(swap=swap)
+        return None
 
 
 def run_input(
-    stack: ExitStack, left: str, right: str | None, on_event: OnEvent, *, side_by_side: bool
+    stack: ExitStack,
+    left: str,
+    right: str | None,
+    on_event: OnEvent,
+    *,
+    composite: Layout | None = None,
+    third: str | None = None,
 ) -> RunInput:
     """Return what is named; a source stays open as long as the stack and tells ``on_event``.
 
+    ``composite`` is how LEFT holds both views, ``third`` the images of a third camera.
+
     Raises InputError for what makes no sense, and what ``open_source`` raises.
     """
-    spec = _source_spec(left, right, side_by_side=side_by_side)
+    spec = _source_spec(left, right, composite)
     if spec is None:
-        files = _pairs(left, right, side_by_side=side_by_side)
+        files = _with_third(_pairs(left, right, composite), third)
         return RunInput(files, len(files), _first_size(files))
     dropped = 0
 
@@ -54,15 +76,31 @@ def run_input(
         dropped += event.kind == "dropped"
         on_event(event)
 
-    opened = stack.enter_context(open_source(spec, on_event=tell))
+    options = SourceOptions(layout=composite)
+    opened = stack.enter_context(open_source(spec, options, on_event=tell))
     total = opened.expected if isinstance(opened, SequenceSource) else None
+    if third is not None:
+        images = open_third(third, options, tell, live=False)
+        opened = stack.enter_context(WithThird(opened, images, tell))
     source = WithFirstFrame(opened)
     # a pair that could not be read counts, so that numbers stay those of the file
     pairs = (SourcePair(spec, number + dropped, frame) for number, frame in enumerate(source))
-    return RunInput(pairs, total, source.view_size, source.calibration)
+    return RunInput(pairs, total, source.view_size, source.calibration, source.first)
 
 
-def _source_spec(left: str, right: str | None, *, side_by_side: bool) -> str | None:
+def _with_third(pairs: list[PairFiles], third: str | None) -> list[PairFiles]:
+    """The pairs, each with its image of the third camera, found by name as right images are."""
+    if third is None:
+        return pairs
+    if len(pairs) == 1 and Path(third).is_file():
+        return [replace(pairs[0], third=Path(third))]
+    listing = find_pairs([pair.left for pair in pairs], find_images(third))
+    _tell_lonely("third", listing.unmatched_left)
+    found = {left: image for _, left, image in listing.pairs}
+    return [replace(pair, third=found.get(pair.left)) for pair in pairs]
+
+
+def _source_spec(left: str, right: str | None, composite: Layout | None) -> str | None:
     """The source that is meant; None for plain image files. Raises InputError for a live one."""
     kind = left.partition(":")[0]
     camera = camera_meant(left) if right is None else None
@@ -75,16 +113,17 @@ def _source_spec(left: str, right: str | None, *, side_by_side: bool) -> str | N
         )
     if right is not None:
         return f"{left},{right}" if is_video(left) and is_video(right) else None
-    if kind in SOURCES or is_video(left) or (not side_by_side and len(sides(left)) == 2):
+    if kind in SOURCES or is_video(left) or (composite is None and len(sides(left)) == 2):
         return left
     return None
 
 
-def _pairs(left: str, right: str | None, *, side_by_side: bool) -> list[PairFiles]:
-    if side_by_side:
+def _pairs(left: str, right: str | None, composite: Layout | None) -> list[PairFiles]:
+    if composite is not None:
         if right is not None:
-            raise InputError("--side-by-side takes one image, folder or glob; RIGHT is too much")
-        return [PairFiles(name, path, None) for name, path in find_named_images(left)]
+            what = "--side-by-side" if composite == "side-by-side" else f"--layout {composite}"
+            raise InputError(f"{what} takes one image, folder or glob; RIGHT is too much")
+        return [PairFiles(name, path, None, composite) for name, path in find_named_images(left)]
     if right is None:
         images = find_images(left)  # says it when there is none
         what = "the folder of the right images" if len(images) > 1 else "the right image"
@@ -119,6 +158,6 @@ def _first_size(pairs: Sequence[PairFiles]) -> Size:
         except ImageError as error:
             first = first or error
         else:
-            return (width // 2, height) if pair.right is None else (width, height)
+            return (width, height) if pair.right else view_size((width, height), pair.layout)
     assert first is not None
     raise first

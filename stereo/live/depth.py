@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from calib import RectifiedRig, StereoRig
+from calib import PlacedCamera, RectifiedRig, StereoRig
 from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import SourceError
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
+from stereo.register import Registration
 from stereo.result import StereoResult
 from stereo.sources import StereoSource
 from stereo.threads import Latest, start_thread
@@ -92,14 +93,24 @@ class LiveDepth(Closing):
         source: StereoSource,
         calibration: StereoRig | RectifiedRig | Rectification | None = None,
         settings: LiveSettings | None = None,
+        *,
+        register_to: PlacedCamera | None = None,
     ) -> None:
         """Start working. ``calibration`` None: what the source knows of itself, if anything.
+
+        ``register_to`` is a camera beside the rig that depth is wanted for as well
+        (``LiveFrame.result.registered``); ``stereo.sources.third`` brings its images.
 
         Raises RectificationError for a rig that cannot be rectified.
         """
         self.source = source
         self.rectification = _rectification(calibration or source.calibration)
-        self._pipeline = LivePipeline(self.rectification, settings or LiveSettings())
+        self._registration = (
+            None
+            if register_to is None
+            else Registration(register_to, self.rectification.R_rect_left)
+        )
+        self._pipeline = self._made(settings or LiveSettings())
         self._results: Latest[LiveFrame] = Latest()
         self._counting = threading.Lock()
         self._processed = 0
@@ -116,7 +127,10 @@ class LiveDepth(Closing):
 
         Raises InputError or MatcherError, and goes on as before, when they cannot work.
         """
-        self._pipeline = LivePipeline(self.rectification, replace(self.settings, **changes))
+        self._pipeline = self._made(replace(self.settings, **changes))
+
+    def _made(self, settings: LiveSettings) -> LivePipeline:
+        return LivePipeline(self.rectification, settings, self._registration)
 
     @property
     def fps(self) -> float:

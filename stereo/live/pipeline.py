@@ -30,6 +30,7 @@ from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
 from stereo.refining.temporal import TemporalFilter
+from stereo.register import Registration
 from stereo.result import StereoResult
 
 
@@ -72,7 +73,12 @@ class LiveSettings:
 class LivePipeline:
     """Processes the frames of one source, in order; one thread at a time."""
 
-    def __init__(self, rectification: Rectification, settings: LiveSettings) -> None:
+    def __init__(
+        self,
+        rectification: Rectification,
+        settings: LiveSettings,
+        registration: Registration | None = None,
+    ) -> None:
         self.rectification, self.settings = rectification, settings
         self.smoothed_share = 0.0
         """Share of the last frame's pixels that smoothing changed, 0 to 1."""
@@ -91,6 +97,7 @@ class LivePipeline:
             quality=settings.quality,
             min_depth_m=settings.min_depth_m,
             max_depth_m=settings.max_depth_m,
+            registration=registration,
         )
 
     def process(self, frame: StereoFrame) -> tuple[StereoResult, dict[str, float]]:
@@ -110,7 +117,7 @@ class LivePipeline:
                 disparity = self._temporal.apply(disparity, gray8_pair(pair.left, pair.right)[0])
                 self.smoothed_share = self._temporal.changed_share
         with timed("depth"):
-            return pipeline.measure(pair, disparity), took
+            return pipeline.measure(pair, disparity, third=frame.third), took
 
 
 def _told_range(settings: LiveSettings, measured: Rectification) -> SearchRange | None:

@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from stereo.files.images import read_image, split_side_by_side
-from stereo.frame import StereoFrame
+from stereo.files.images import read_image
+from stereo.frame import Image, StereoFrame
+from stereo.sources.layout import Layout, split
 
 
 class Pair(Protocol):
@@ -41,27 +42,35 @@ class PairFiles:
     name: str
     """Short name; its results go into a folder of this name."""
     left: Path
-    """Left image, or the side-by-side image when ``right`` is None."""
+    """Left image, or the one that holds both when ``right`` is None."""
     right: Path | None
-    """Right image; None: ``left`` holds both side by side."""
+    """Right image; None: ``left`` holds both."""
+    layout: Layout = "side-by-side"
+    """How one image holds both."""
+    third: Path | None = None
+    """Image of a camera beside the rig."""
 
     def read(self, *, swap: bool = False) -> StereoFrame:
         """Read the pair. Raises ImageError as ``read_image`` does."""
+        left, right = self._views()
+        third = None if self.third is None else read_image(self.third)
+        return StereoFrame(*((right, left) if swap else (left, right)), third=third)
+
+    def _views(self) -> tuple[Image, Image]:
         if self.right is None:
-            left, right = split_side_by_side(read_image(self.left), name=str(self.left))
-        else:
-            left, right = read_image(self.left), read_image(self.right)
-        return StereoFrame(right, left) if swap else StereoFrame(left, right)
+            return split(read_image(self.left), self.layout, name=str(self.left))
+        return read_image(self.left), read_image(self.right)
 
     def facts(self) -> dict[str, Any]:
         """See ``Pair``."""
         right = None if self.right is None else str(self.right)
-        return {"name": self.name, "left": str(self.left), "right": right}
+        facts = {"name": self.name, "left": str(self.left), "right": right}
+        return facts if self.third is None else {**facts, "third": str(self.third)}
 
     def identity(self) -> list[Any]:
         """See ``Pair``: the files as they are."""
         parts: list[Any] = []
-        for path in (self.left, self.right):
+        for path in (self.left, self.right, self.third):
             if path is not None and path.exists():
                 stat = path.stat()
                 parts += [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
@@ -97,7 +106,8 @@ class SourcePair:
     def identity(self) -> list[Any]:
         """See ``Pair``: the images themselves, as their source may have no file for each."""
         digest = hashlib.blake2b(digest_size=16)
-        for image in (self.frame.left, self.frame.right):
+        third = () if self.frame.third is None else (self.frame.third,)
+        for image in (self.frame.left, self.frame.right, *third):
             digest.update(repr((image.shape, image.dtype)).encode())
             digest.update(np.ascontiguousarray(image).data)
         return [self.number, self.frame.time_s, digest.hexdigest()]

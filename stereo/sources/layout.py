@@ -38,7 +38,8 @@ def split(image: NDArray[Any], layout: Layout, *, name: str = "image") -> tuple[
     if along < 2 or along % 2:
         side = "high" if layout == "top-bottom" else "wide"
         raise ImageError(
-            f"{name}: {along} px {side}, so not two equal views {layout} (must be even)"
+            f"{name}: {along} px {side}, so not two equal views {layout} (must be even); give left "
+            "and right as two images, or crop it"
         )
     half = along // 2
     if layout == "side-by-side":
@@ -50,14 +51,26 @@ def split(image: NDArray[Any], layout: Layout, *, name: str = "image") -> tuple[
     return np.ascontiguousarray(left), np.ascontiguousarray(right)
 
 
+def view_size(size: tuple[int, int], layout: Layout) -> tuple[int, int]:
+    """Return (width, height) of each view in an image of ``size``."""
+    width, height = size
+    if layout in ("side-by-side", "interlaced-columns"):
+        return width // 2, height
+    return (width, height // 2) if layout == "top-bottom" else (width, height)
+
+
 def _split_bytes(image: NDArray[Any], name: str) -> tuple[Image, Image]:
     if image.dtype == np.uint16 and image.ndim == 2:
         return (image >> 8).astype(np.uint8), (image & 255).astype(np.uint8)
     if image.dtype == np.uint8 and image.ndim == 3 and image.shape[2] == 2:
         return np.ascontiguousarray(image[..., 0]), np.ascontiguousarray(image[..., 1])
+    three = (
+        "; three channels hold the three cameras of a Bumblebee XB3 or Digiclops, of which stereo "
+        "takes two: grab the 16 bit mode, in which it sends one pair"
+    )
     raise ImageError(
         f"{name}: layout bumblebee needs 16 bit gray or two 8 bit channels, got {image.dtype} "
-        f"{image.shape}"
+        f"{image.shape}{three if image.ndim == 3 and image.shape[2] == 3 else ''}"
     )
 
 

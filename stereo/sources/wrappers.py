@@ -13,7 +13,7 @@ from stereo.sources.source import SourceStats, StereoSource
 from stereo.threads import Latest, start_thread
 
 
-class _Wrapper(Closing):
+class Wrapper(Closing):
     """Passes on everything about another source."""
 
     def __init__(self, source: StereoSource) -> None:
@@ -31,7 +31,7 @@ class _Wrapper(Closing):
         self._source.close()
 
 
-class WithFirstFrame(_Wrapper):
+class WithFirstFrame(Wrapper):
     """A source whose first frame is known before anybody iterates; nothing is lost."""
 
     def __init__(self, source: StereoSource) -> None:
@@ -50,7 +50,7 @@ class WithFirstFrame(_Wrapper):
         yield from self._frames
 
 
-class WithListener(_Wrapper):
+class WithListener(Wrapper):
     """Hands every frame to ``take`` too, those included that a slow consumer never sees.
 
     A live source is drained by a thread of its own. ``take`` must be quick and not raise.

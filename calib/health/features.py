@@ -66,6 +66,8 @@ def match_features(
     start, end = keys_left[one], keys_right[two]
     if len(start) == 0:
         return none
+    if left.shape != right.shape:
+        return Matches(start, end, len(keys_left))
     fine_start, fine_end, good = _refined(left, right, start, end)
     if any_pose:  # a turned or scaled patch cannot be followed; SIFT's own place is good to 0.3 px
         mostly = np.count_nonzero(good) >= 0.5 * len(good)

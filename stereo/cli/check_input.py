@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from stereo.cli.options import PairOptions
 from stereo.cli.run_input import run_input
 from stereo.errors import InputError
+from stereo.frame import StereoFrame
 from stereo.gray import gray8_pair
 from stereo.run.pairs import Pair
 from stereo.sources import Event
@@ -30,6 +31,8 @@ class GrayPair:
     name: str
     left: Gray
     right: Gray
+    frame: StereoFrame
+    """As it was read."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -51,7 +54,7 @@ def gray_pairs(
         wanted = max(1, most // len(sides))
         for pair in _chosen(given.pairs, given.total, wanted):
             frame = pair.read(swap=images.swap)
-            found.append(GrayPair(pair.name, *gray8_pair(frame.left, frame.right)))
+            found.append(GrayPair(pair.name, *gray8_pair(frame.left, frame.right), frame))
     if not found:
         raise InputError(f"{', '.join(named)}: no pair of images there")
     first = found[0]

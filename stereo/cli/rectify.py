@@ -71,6 +71,12 @@ def rectify_command(
         click.echo(f"look at {out / 'lines.png'}: every point must lie on its line in both halves")
     if not rows.aligned:
         click.echo("warning: the rows do not correspond; this rig file does not fit", err=True)
+    elif rows.drifted:
+        click.echo(
+            f"warning: {fixed(rows.systematic_px, 2)} px of it is no noise: the rig has moved; "
+            "stereo check can mend it",
+            err=True,
+        )
     return 0 if rows.aligned else 3
 
 
@@ -91,6 +97,7 @@ def _facts(out: Path, geometry: StereoGeometry, rows: RowCheck) -> dict[str, Any
         "cy_px": geometry.cy_px,
         "row_offset_px": rows.offset_px,
         "row_error_px": rows.typical_px,
+        "row_error_systematic_px": rows.systematic_px,
         "row_matches": rows.matches,
         "aligned": rows.aligned,
         "folder": str(out),

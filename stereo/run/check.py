@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.health.effect import FLAG_PX, UNUSABLE_PX
+from calib.health.features import match_features
+from calib.health.row_errors import rows_of_rectified
 from stereo.errors import SwappedPairError
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.gray import gray8_pair
 from stereo.pipeline import StereoPipeline
 from stereo.result import StereoResult
 
-ROW_TOLERANCE_PX = 1.5
-"""Rows that differ by more than this, in the median, cost a matcher most of its matches."""
-_FEWEST_MATCHES = 20
+_CORNERS = 1200
 _MOSTLY = 0.8
 _SUSPICIOUS_SHARE = 0.35
 """Below this share of answered pixels a swap is worth a second look."""
@@ -32,15 +34,27 @@ class RowCheck:
     """Median of its absolute value, px; NaN when there are too few."""
     matches: int
     """Feature matches found."""
+    systematic_px: float = math.nan
+    """The same without the noise of finding points: what a rig does to rows. NaN when unknown."""
 
     @property
     def aligned(self) -> bool:
         """Whether rows correspond, or too little was seen to say otherwise."""
-        return not self.typical_px > ROW_TOLERANCE_PX
+        return not self._worst > UNUSABLE_PX
+
+    @property
+    def drifted(self) -> bool:
+        """Whether rows correspond, but so badly that it costs matches: see ``stereo check``."""
+        return self.aligned and self._worst > FLAG_PX
+
+    @property
+    def _worst(self) -> float:
+        known = math.isfinite(self.systematic_px)
+        return self.systematic_px if known else self.typical_px
 
 
 def check_rows(pair: RectifiedPair, *, max_width: int = 960) -> RowCheck:
-    """Measure the row offset of a pair from sparse features (ORB, cleaned by epipolar geometry).
+    """Measure the row offset of a pair from features found to a few hundredths of a pixel.
 
     Images wider than ``max_width`` are shrunk first; the result is in pixels of the original.
     """
@@ -48,41 +62,15 @@ def check_rows(pair: RectifiedPair, *, max_width: int = 960) -> RowCheck:
     scale = min(1.0, max_width / left.shape[1])
     if scale < 1:
         left, right = (_shrunk(image, scale) for image in (left, right))
-    points_left, points_right = _feature_matches(left, right)
-    if len(points_left) < _FEWEST_MATCHES:
-        return RowCheck(float("nan"), float("nan"), len(points_left))
-    rows = (points_left[:, 1] - points_right[:, 1]) / scale
-    return RowCheck(float(np.median(rows)), float(np.median(np.abs(rows))), len(rows))
+    matches = match_features(left, right, corners=_CORNERS)
+    rows = rows_of_rectified(None, [matches], (left.shape[1], left.shape[0]))
+    found = (rows.offset_px, rows.median_px, rows.systematic_px)
+    offset, typical, systematic = (value / scale for value in found)
+    return RowCheck(offset, typical, len(rows), systematic)
 
 
 def _shrunk(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
     return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
-
-
-def _feature_matches(
-    left: NDArray[np.uint8], right: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Matched positions, (N, 2) each, that obey one epipolar geometry."""
-    none = np.zeros((0, 2), np.float32)
-    if min(left.shape) < 64:  # ORB looks at 31x31 patches
-        return none, none
-    orb = cv2.ORB.create(1500, fastThreshold=10)
-    keys_left, features_left = orb.detectAndCompute(left, None)
-    keys_right, features_right = orb.detectAndCompute(right, None)
-    if not keys_left or not keys_right:
-        return none, none
-    found = cv2.BFMatcher(cv2.NORM_HAMMING, crossCheck=True).match(features_left, features_right)
-    found = [match for match in found if match.distance < 50]
-    if len(found) < _FEWEST_MATCHES:
-        return none, none
-    points_left = np.array([keys_left[m.queryIdx].pt for m in found], np.float32)
-    points_right = np.array([keys_right[m.trainIdx].pt for m in found], np.float32)
-    # USAC, unlike FM_RANSAC, starts from its own fixed seed: same images, same answer
-    _, inlier = cv2.findFundamentalMat(points_left, points_right, cv2.USAC_DEFAULT, 1.5, 0.99)
-    if inlier is None:
-        return none, none
-    keep = inlier.ravel().astype(bool)
-    return points_left[keep], points_right[keep]
 
 
 def check_swapped(
@@ -128,7 +116,7 @@ def _better_exchanged(
     exchanged = StereoFrame(frame.right, frame.left)
     if not rows.aligned:
         their_rows = check_rows(pipeline.rectification.apply(exchanged))
-        if not their_rows.typical_px <= ROW_TOLERANCE_PX:
+        if not their_rows.typical_px <= UNUSABLE_PX:
             return None
         return (
             f"the rows differ by {rows.typical_px:.1f} px, but only by "

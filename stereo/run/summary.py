@@ -37,6 +37,8 @@ def summarize(
         "focal_px": None,
         "baseline_m": None,
         "row_offset_px": rows.offset_px,
+        "row_error_px": rows.typical_px,
+        "row_error_systematic_px": rows.systematic_px,
         "row_matches": rows.matches,
         "match_s": round(elapsed_s, 4),
         "files": files,
@@ -75,16 +77,24 @@ def cloud_facts(result: StereoResult, options: CloudOptions) -> dict[str, Any]:
 
 def _warnings(pipeline: StereoPipeline, result: StereoResult, rows: RowCheck) -> list[str]:
     warnings = []
+    raw = pipeline.rectification.maps_left is None
     if not rows.aligned:
         advice = (
-            "give --calib so that they get rectified"
-            if pipeline.rectification.maps_left is None
+            "give --calib so that they get rectified, or make rows match without one: stereo check "
+            "--uncalibrated LEFT RIGHT -o FOLDER"
+            if raw
             else "this calibration does not belong to these images, or the rig has moved since"
         )
         warnings.append(
             f"the rows of left and right differ by {fixed(rows.typical_px, 1)} px (median of "
             f"{rows.matches} matches, {rows_apart(rows.offset_px)}): not a rectified "
             f"pair; {advice}"
+        )
+    elif rows.drifted:
+        mend = "" if raw else "; stereo check RIG LEFT RIGHT --repair -o NEW_RIG can mend the rig"
+        warnings.append(
+            f"the rows of left and right differ by {fixed(rows.systematic_px, 2)} px besides noise "
+            f"({rows_apart(rows.offset_px, 2)}), which costs matches{mend}"
         )
     if not np.isfinite(result.disparity.px).any():
         warnings.append("no pixel matched: is this a stereo pair of one scene?")

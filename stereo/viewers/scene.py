@@ -83,8 +83,10 @@ class Health:
         if math.isnan(self.rows.offset_px):
             rows = f"rows: too little texture to say ({self.rows.matches} matches)"
         else:
-            good = "good" if self.rows.aligned else "recalibrate, or is it the wrong rig?"
-            rows = f"rows differ by {fixed(abs(self.rows.offset_px), 2)} px ({good})"
+            good = "recalibrate, or is it the wrong rig?"
+            if self.rows.aligned:
+                good = "it has moved: stereo check" if self.rows.drifted else "good"
+            rows = f"rows differ by {fixed(self.rows.typical_px, 2)} px ({good})"
         worry = " (set both cameras alike)" if abs(self.exposure) > _EXPOSURE_TOLERANCE else ""
         return (
             f"{rows}; right image {_brightness(self.exposure)}{worry}; "
@@ -94,7 +96,8 @@ class Health:
     @property
     def good(self) -> bool:
         """Whether nothing needs looking at."""
-        return self.rows.aligned and abs(self.exposure) <= _EXPOSURE_TOLERANCE
+        level = self.rows.aligned and not self.rows.drifted
+        return level and abs(self.exposure) <= _EXPOSURE_TOLERANCE
 
 
 def _brightness(exposure: float) -> str:

@@ -19,6 +19,9 @@ from calib.formats.registry import Format as Format
 from calib.formats.sides import with_notes
 from calib.rig import RectifiedRig, StereoRig
 
+_CHOOSE = {"kalibr", "kitti", "eth3d", "depthai", "opencv"}
+"""Formats whose files name their cameras."""
+
 
 class Found(NamedTuple):
     """What was recognised."""
@@ -76,6 +79,13 @@ def find_rig(path: str | Path, *, format: str | None = None, stated: Stated | No
 
 def _load(found: Found, stated: Stated) -> Rig:
     source = " + ".join(map(str, found.files))
+    if stated.resolution is not None and found.name != "zed":
+        raise RigFileError(f"{source}: only a ZED conf has several resolutions, not {found.name}")
+    if stated.cameras is not None and found.name not in _CHOOSE:
+        raise RigFileError(
+            f"{source}: {found.name} holds one pair of cameras; say which is left by the order of "
+            "its files, or not at all"
+        )
     try:
         loaded = FORMATS[found.name].read(found.files, stated)
     except CameraError as error:
@@ -84,6 +94,8 @@ def _load(found: Found, stated: Stated) -> Rig:
         raise RigFileError(f"{source}: cannot be read: {error.strerror or error}") from error
     if found.name == "rig":
         return loaded  # its notes are its own
+    if isinstance(loaded, StereoRig) and stated.model not in (None, loaded.left.model):
+        raise RigFileError(f"{source}: the lens model is {loaded.left.model}, not {stated.model}")
     names = [file.name for file in found.files]
     return with_notes(loaded, {"format": found.name, "read_from": names})
 

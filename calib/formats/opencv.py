@@ -24,6 +24,7 @@ from calib.formats.fields import camera_matrix, rotation, shown
 from calib.formats.filestorage import looks_like as is_filestorage
 from calib.formats.guessing import metres_of
 from calib.formats.naming import (
+    SIDES,
     Values,
     array_of,
     find_pair,
@@ -40,6 +41,7 @@ from calib.formats.opencv_files import (
     without_fisheye_mark,
 )
 from calib.formats.reading import Stated, number
+from calib.formats.sides import exchanged
 from calib.rig import RectifiedRig, StereoRig
 
 _MODELS: dict[str, Model] = {
@@ -71,13 +73,30 @@ def read(files: tuple[Path, ...], stated: Stated) -> StereoRig | RectifiedRig:
         Camera(model, size, matrix.reshape(3, 3), coefficients.ravel())
         for size, matrix, coefficients in zip(sizes, K, distortion, strict=True)
     )
-    return StereoRig(
+    stereo = StereoRig(
         left,
         right,
         R,
         T * metres,
         reprojection_rms_px=number(value_of(values, "rms")),
         notes=model_note | unit_note,
+    )
+    return exchanged(stereo) if _is_swapped(values, stated, source) else stereo
+
+
+def _is_swapped(values: Values, stated: Stated, source: str) -> bool:
+    """Whether the caller states the file's two cameras the other way round."""
+    if stated.cameras is None:
+        return False
+    names = tuple(map(normal, stated.cameras))
+    pair = find_pair(values, "K")
+    for left, right in SIDES:
+        theirs = pair and left in pair[0] and right in pair[1]
+        if theirs and names in ((left, right), (right, left)):
+            return names == (right, left)
+    raise RigFileError(
+        f"{source}: has no cameras {' and '.join(stated.cameras)}; its camera matrices are "
+        f"{' and '.join(pair or ())}: give left,right or 1,2 as they are called, or the reverse"
     )
 
 

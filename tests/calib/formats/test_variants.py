@@ -434,6 +434,46 @@ def test_zed_opencv_yml_with_a_rotation_vector_and_fisheye_names(tmp_path: Path)
     assert assert_rig(load_rig(tmp_path / "z.yml")).left.model == "fisheye"
 
 
+@pytest.mark.parametrize("ending", ["yml", "xml", "json"])
+def test_base64_as_opencv_writes_it(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"s.{ending}"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE_BASE64)
+    values = {"M1": K1, "D1": np.append(D1, 0), "M2": K2, "D2": np.append(D2, 0)}
+    for key, value in {**values, "R": RIG.R_right_left, "T": RIG.t_right_left[:, None]}.items():
+        storage.write(key, value)
+    storage.release()
+    assert_rig(load_rig(path, size=(1280, 720)))
+    text = path.read_text()
+    at = text.index("MWQg") + 60
+    path.write_text(text[:at] + text[at + 4 :])
+    with pytest.raises(RigFileError, match=r"M1: (base64 data of a kind|not valid base64)"):
+        load_rig(path, size=(1280, 720))
+
+
+def test_swapped_opencv_cameras_are_exchanged_when_said(tmp_path: Path) -> None:
+    values = {"M1": K2, "D1": np.append(D2, 0), "M2": K1, "D2": np.append(D1, 0)}
+    t = -RIG.R_right_left.T @ RIG.t_right_left
+    storage_file(tmp_path / "s.yml", values | {"R": RIG.R_right_left.T.copy(), "T": t})
+    rig = load_rig(tmp_path / "s.yml", size=(1280, 720))
+    assert isinstance(rig, StereoRig)
+    assert rig.right_center_m[0] < 0  # as written
+    assert_rig(load_rig(tmp_path / "s.yml", size=(1280, 720), cameras=("2", "1")))
+    with pytest.raises(RigFileError, match="its camera matrices are m1 and m2: give left,right"):
+        load_rig(tmp_path / "s.yml", size=(1280, 720), cameras=("cam0", "cam1"))
+
+
+def test_what_a_caller_states_in_vain_is_said(tmp_path: Path) -> None:
+    put(SAMPLES["euroc"], tmp_path)
+    for settings, message in (
+        ({"resolution": "HD"}, "only a ZED conf has several resolutions, not euroc"),
+        ({"cameras": ("1", "0")}, "euroc holds one pair of cameras"),
+        ({"model": "fisheye"}, "the lens model is pinhole, not fisheye"),
+        ({"unit": "ells"}, "unknown length unit 'ells'"),
+    ):
+        with pytest.raises(RigFileError, match=message):
+            load_rig(tmp_path / "cam0/sensor.yaml", **settings)  # type: ignore[arg-type]
+
+
 def test_board_squares_as_the_unit(tmp_path: Path) -> None:
     T = np.array([[-4.8], [0.02], [-0.04]])
     storage_file(

@@ -66,10 +66,17 @@ def find_rig(path: str | Path, *, format: str | None = None, stated: Stated | No
     """
     if format is not None and format not in FORMATS:
         raise RigFileError(f"unknown calibration format {format!r}; known: {', '.join(FORMATS)}")
+    try:
+        return _find(path, format, stated or Stated())
+    except OSError as error:  # a folder that may not be listed
+        raise RigFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _find(path: str | Path, format: str | None, stated: Stated) -> Found:
     files = beside.given(path)
     heads = [beside.head(each) for each in files]
     if len(files) == 1 and files[0].is_dir():
-        return _in_folder(files[0], format, stated or Stated())
+        return _in_folder(files[0], format, stated)
     names = [format or _recognised(each, head) for each, head in zip(files, heads, strict=True)]
     if len(set(names)) > 1:
         said = ", ".join(f"{file.name} ({name})" for file, name in zip(files, names, strict=True))

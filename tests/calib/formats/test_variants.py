@@ -94,6 +94,8 @@ def test_ros_messages_of_a_running_camera(tmp_path: Path) -> None:
          "calibrated one by one, not as a stereo pair"),
         ((r"(projection_matrix(.*\n){3}  data: ).*", r"\1[" + "0, " * 11 + "0]"),
          "projection_matrix has no focal length: the camera is not calibrated"),
+        ((r"(projection_matrix(.*\n){3}  data: ).*", r"\1[9, 1, 5, 8, 0, 9, 4, 0, 0, 0, 1, 0]"),
+         "projection_matrix: expected f 0 cx Tx"),
         ((r"(rectification_matrix(.*\n){3}  data: ).*", r"\1[1, 2, 3, 4, 5, 6, 7, 8, 9]"),
          "rectification_matrix: expected a rotation matrix, got"),
         ((r"(camera_matrix(.*\n){3}  data: ).*", r"\1[700, 0, oops]"), "camera_matrix: expected 9"),
@@ -270,6 +272,7 @@ def test_zed_readings_of_the_signs(tmp_path: Path) -> None:
         ("[STEREO]", "[OTHER]", r"section \[STEREO\] is missing"),
         ("Baseline=119.9", "Baseline=abc", r"stereo.baseline: expected a finite number, got 'abc'"),
         ("TY=0.05", "TY=0.05\nTY=1", "TY is given twice"),
+        ("TY=0.05\n", "", r"stereo.ty is missing; confs of the first cameras have none"),
         ("[STEREO]", "[STEREO", r"line \d+: expected \[section\] or key=value"),
         ("RX_2K=0.003", "RX_2K=3", "expected a small rotation vector"),
     ],
@@ -472,6 +475,25 @@ def test_what_a_caller_states_in_vain_is_said(tmp_path: Path) -> None:
     ):
         with pytest.raises(RigFileError, match=message):
             load_rig(tmp_path / "cam0/sensor.yaml", **settings)  # type: ignore[arg-type]
+
+
+def test_rectifying_rotations_and_projections_instead_of_r_and_t(tmp_path: Path) -> None:
+    """ORB-SLAM's EuRoC.yaml: LEFT.K, LEFT.D, LEFT.R, LEFT.P and the same of RIGHT."""
+    put(SAMPLES["opencv"], tmp_path)
+    storage = cv2.FileStorage(str(tmp_path / "calib.yaml"), cv2.FILE_STORAGE_READ)
+    lines = ["%YAML:1.0", "Camera.fx: 435.2", "LEFT.width: 1280", "LEFT.height: 720"]
+    lines += ["RIGHT.width: 1280", "RIGHT.height: 720", "model: pinhole", "unit: m"]
+    for side, i in (("LEFT", 1), ("RIGHT", 2)):
+        for name, key in (("K", "M"), ("D", "D"), ("R", "R"), ("P", "P")):
+            value = storage.getNode(f"{key}{i}").mat()
+            data = ", ".join(map(repr, value.ravel().tolist()))
+            rows, cols = value.shape
+            lines.append(
+                f"{side}.{name}: !!opencv-matrix\n  rows: {rows}\n  cols: {cols}\n  dt: d\n"
+                f"  data: [{data}]"
+            )
+    (tmp_path / "calib.yaml").write_text("\n".join(lines) + "\n")
+    assert_rig(load_rig(tmp_path / "calib.yaml"))
 
 
 def test_board_squares_as_the_unit(tmp_path: Path) -> None:

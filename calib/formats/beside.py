@@ -63,7 +63,7 @@ def head(path: Path) -> bytes:
         if not stat.S_ISREG(mode):  # a pipe or device could block, or never end
             raise RigFileError(f"{path}: not a regular file")
         with path.open("rb") as file:
-            first = file.read(_HEAD_BYTES)
+            first = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf")
     except FileNotFoundError as error:
         raise RigFileError(f"{path}: no such file{near_path(path)}") from error
     except RigFileError:
@@ -100,18 +100,21 @@ def partners(path: Path) -> Iterator[tuple[Path, Path]]:
     """Every (left, right) pair of files that ``path`` may belong to by its name, likely first."""
     for left, right in _SIDES:
         for mine, other, first in ((left, right, True), (right, left, False)):
-            for name in _exchanged(path.name, mine, other):
-                yield _ordered(path, path.with_name(name), first=first)
+            for name in _exchanged(path.stem, mine, other):
+                yield _ordered(path, path.with_name(name + path.suffix), first=first)
             for name in _exchanged(path.parent.name, mine, other):
                 yield _ordered(path, path.parent.with_name(name) / path.name, first=first)
             for name in _exchanged(path.parent.name, mine, other):  # left/left.yaml
-                for file in _exchanged(path.name, mine, other):
-                    yield _ordered(path, path.parent.with_name(name) / file, first=first)
+                for stem in _exchanged(path.stem, mine, other):
+                    there = path.parent.with_name(name) / (stem + path.suffix)
+                    yield _ordered(path, there, first=first)
 
 
 def _exchanged(name: str, mine: str, other: str) -> Iterator[str]:
-    """``name`` with one of its ``mine`` exchanged, the last first."""
+    """``name`` with one of its ``mine`` exchanged, the last first; a letter only at an end."""
     for found in reversed(list(re.finditer(re.escape(mine), name))):
+        if mine in "lLrR" and found.start() > 0 and found.end() < len(name):
+            continue
         yield name[: found.start()] + other + name[found.end() :]
 
 
@@ -126,9 +129,9 @@ def two(files: tuple[Path, ...], what: str) -> tuple[Path, Path]:
     if len(files) > 2:
         names = ", ".join(path.name for path in files)
         raise RigFileError(f"expected two files, {what} of left and right, got {names}")
-    likely = next((pair for pair in partners(files[0])), None)
-    missing = next((p.name for p in likely or () if p != files[0]), None)
-    looked = f" (such as {missing})" if missing else ""
+    likely = next(partners(files[0]), ())
+    missing = next((p.name for p in likely if p.parent == files[0].parent and p != files[0]), None)
+    looked = f" ({missing})" if missing else ""
     raise RigFileError(
         f"{files[0]}: {what} of one camera; the other camera's was not found beside it{looked}: "
         "give both with a comma, LEFT,RIGHT"

@@ -36,7 +36,7 @@ _MODELS: dict[str, tuple[Model, int, int, tuple[int, ...]]] = {
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file is either of the two."""
     camera = re.search(rb"^\d+[ \t]+[A-Z][A-Z_]+[ \t]+\d+[ \t]+\d+[ \t]+[-\d.]", head, re.MULTILINE)
-    image = re.search(rb"^\d+([ \t]+[-+\d.e]+){7}[ \t]+\d+[ \t]+\S+\s*$", head, re.MULTILINE)
+    image = re.search(rb"^\d+([ \t]+[-+\d.e]+){7}[ \t]+\d+[ \t]+\S+[ \t\r]*$", head, re.MULTILINE)
     return bool(camera or (image and path.name.lower() == _FILES[1]))
 
 
@@ -89,7 +89,7 @@ def _cameras(path: Path) -> dict[str, Camera]:
         if not words:
             continue
         where = f"line {count}"
-        values = flat_numbers(words[2:])
+        values = flat_numbers(words[2:]) if len(words) < 30 else None
         if len(words) < 5 or values is None:
             raise RigFileError(f"{path}: {where}: expected ID MODEL WIDTH HEIGHT PARAMETERS")
         if words[1] not in _MODELS:

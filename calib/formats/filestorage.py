@@ -6,6 +6,7 @@ that is missing.
 
 from __future__ import annotations
 
+import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -17,8 +18,17 @@ import yaml
 
 from calib.checks import Float
 from calib.errors import RigFileError
-from calib.formats.reading import MAX_DEPTH, StrictLoader, load_yaml, number, read_text
+from calib.formats.reading import (
+    MAX_DEPTH,
+    MOST_FOREIGN,
+    StrictLoader,
+    load_yaml,
+    number,
+    read_text,
+)
 
+_BASE64 = "$base64$"
+_TYPES = {"u": "u1", "c": "i1", "w": "<u2", "s": "<i2", "i": "<i4", "f": "<f4", "d": "<f8"}
 _MATRICES = ("opencv-matrix", "opencv-nd-matrix")
 
 
@@ -27,9 +37,10 @@ def looks_like(head: bytes) -> bool:
     return re.search(rb"\A.{0,3}%YAML:|opencv-(nd-)?matrix|<opencv_storage", head) is not None
 
 
-def parse(path: Path) -> dict[str, Any]:
+def parse(path: Path, *, first: bool = False) -> dict[str, Any]:
     """Return what a file holds; RigFileError naming the file, and the line or key.
 
+    ``first``: of several YAML documents the first, as a running program prints one after another.
     Matrices become float64 arrays of their shape, other OpenCV objects (sparse, binary) None.
     """
     text = read_text(path)
@@ -37,7 +48,11 @@ def parse(path: Path) -> dict[str, Any]:
         data = _xml(text, path)
     else:
         # "%YAML:1.0" is no YAML, and libyaml refuses OpenCV 5's "%YAML 1.2" too.
-        data = load_yaml(re.sub(r"\A%YAML.*", "", text), path, loader=_Loader)
+        text = re.sub(r"\A\s*%YAML.*", "", text)
+        if first:
+            text = text.lstrip().removeprefix("---")
+            text = re.split(r"^---[ \t\r]*$", text, maxsplit=1, flags=re.MULTILINE)[0]
+        data = load_yaml(text, path, loader=_Loader, most=MOST_FOREIGN)
     if not isinstance(data, dict):
         raise RigFileError(f"{path}: expected keys with values")
     return {str(key): _with_arrays(value, str(key), path) for key, value in data.items()}
@@ -57,6 +72,8 @@ _Loader.add_multi_constructor("tag:yaml.org,2002:opencv-", _construct)
 def _xml(text: str, path: Path) -> Any:
     if re.search(r"<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise RigFileError(f"{path}: XML with a DOCTYPE or entities is not accepted")
+    if text.count("<") > MOST_FOREIGN:
+        raise RigFileError(f"{path}: more than {MOST_FOREIGN} elements")
     try:
         root = ET.fromstring(text)
     except (ET.ParseError, ValueError) as error:
@@ -72,6 +89,8 @@ def _element(element: ET.Element, depth: int, path: Path) -> Any:
         raise RigFileError(f"{path}: nested more than {MAX_DEPTH} levels deep")
     if not len(element):
         words = (element.text or "").replace('"', " ").split()
+        if element.get("type_id") == "binary":
+            return _BASE64 + "".join(words)
         return words[0] if len(words) == 1 and element.tag != "data" else words
     found = {"type_id": element.get("type_id")} if element.get("type_id") else {}
     for child in element:
@@ -89,11 +108,30 @@ def _with_arrays(value: Any, name: str, path: Path) -> Any:
     return _matrix(value, name, path) if value["type_id"] in _MATRICES else None
 
 
+def _unpacked(data: Any, name: str, path: Path) -> Any:
+    """The numbers of data written with FileStorage's BASE64 flag; other data as it is.
+
+    24 bytes say the type ("1d"), then the numbers follow, little-endian.
+    """
+    if isinstance(data, str) and data.startswith(_BASE64):
+        try:
+            data = base64.b64decode(data.removeprefix(_BASE64), validate=True)
+        except ValueError as error:
+            raise RigFileError(f"{path}: {name}: not valid base64: {error}") from error
+    if not isinstance(data, bytes):
+        return data
+    kind = re.fullmatch(rb"\d*([ucwsifd]) *", data[:24])
+    width = 0 if kind is None else np.dtype(_TYPES[kind[1].decode()]).itemsize
+    if kind is None or (len(data) - 24) % width:
+        raise RigFileError(f"{path}: {name}: base64 data of a kind that is no matrix's, or cut off")
+    return np.frombuffer(data, _TYPES[kind[1].decode()], offset=24).tolist()
+
+
 def _matrix(value: Mapping[str, Any], name: str, path: Path) -> Float:
-    sizes = value.get("sizes", [value.get("rows"), value.get("cols")])
+    sizes = _unpacked(value.get("sizes", [value.get("rows"), value.get("cols")]), name, path)
     shape = [number(n) for n in (sizes if isinstance(sizes, list) else [sizes])]
     kind = re.fullmatch(r"(\d{0,3})[a-zA-Z]", str(value.get("dt", "")))
-    data = value.get("data")
+    data = _unpacked(value.get("data"), name, path)
     if kind is None or None in shape or not isinstance(data, list):
         raise RigFileError(f"{path}: {name}: a matrix needs rows, cols, dt and data")
     numbers = [number(item) for item in data]

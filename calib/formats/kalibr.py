@@ -32,7 +32,7 @@ _MODELS = {"radtan": "pinhole", "plumb_bob": "pinhole", "equidistant": "fisheye"
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file has sections cam0, cam1 with Kalibr's keys."""
     return (
-        re.search(rb"^\s*[\"']?cam\d+[\"']?\s*:", head, re.MULTILINE) is not None
+        re.search(rb"^[ \t]*[\"']?cam\d+[\"']?[ \t]*:", head, re.MULTILINE) is not None
         and b"camera_model" in head
         and b"intrinsics" in head
     )

@@ -18,7 +18,7 @@ from calib.rig import RectifiedRig
 
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file has a line ``P1_roi:``."""
-    return re.search(rb"^P1_roi\s*:", head, re.MULTILINE) is not None
+    return re.search(rb"^P1_roi[ \t]*:", head, re.MULTILINE) is not None
 
 
 def read(path: Path, stated: Stated) -> RectifiedRig:

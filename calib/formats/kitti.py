@@ -31,10 +31,8 @@ _HOLDER = "KITTI (k1 k2 p1 p2 k3)"
 
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file has lines such as ``P_rect_00:`` or ``P0:`` and ``P1:``."""
-    return (
-        re.search(rb"^P_rect_\d\d\s*:", head, re.MULTILINE) is not None
-        or re.search(rb"^P0\s*:.*^P1\s*:", head, re.MULTILINE | re.DOTALL) is not None
-    )
+    keys = set(re.findall(rb"^(P0|P1|P_rect_\d\d)[ \t]*:", head, re.MULTILINE))
+    return bool(keys - {b"P0", b"P1"}) or {b"P0", b"P1"} <= keys
 
 
 def read(path: Path, stated: Stated) -> StereoRig | RectifiedRig:

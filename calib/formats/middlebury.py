@@ -18,7 +18,7 @@ from calib.words import plain
 
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a line begins with ``cam0=[``."""
-    return re.search(rb"^\s*cam0\s*=\s*\[", head, re.MULTILINE) is not None
+    return re.search(rb"^[ \t]*cam0[ \t]*=[ \t]*\[", head, re.MULTILINE) is not None
 
 
 def read(path: Path, stated: Stated) -> RectifiedRig:

@@ -54,16 +54,18 @@ def gather(files: tuple[Path, ...]) -> Values:
 
 def complete(path: Path) -> tuple[Path, ...]:
     """Return the file, or the set it belongs to by its name; what is broken stands alone."""
+    other, several = companion(path), _set_of(path)
+    if several is None and not (other and other.is_file()):
+        return (path,)  # nothing to look into the file for
     try:
         values = values_in(path)
     except (RigFileError, OSError):
         return (path,)
     if find_pair(values, "K") and all(value_of(values, kind) is not None for kind in "RT"):
         return (path,)
-    other = companion(path)
     if other is not None and other.is_file():
         return tuple(sorted((path, other), key=lambda p: "extrinsic" in p.name))
-    return _set_of(path) or (path,)
+    return several or (path,)
 
 
 def companion(path: Path) -> Path | None:

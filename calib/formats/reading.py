@@ -23,6 +23,7 @@ from calib.units import METRES_PER
 MAX_BYTES = 4_000_000  # a hundred views with all corners and residuals take 3 MB
 MAX_DEPTH = 32
 MAX_VALUES = 500_000  # 4 MB of single digits would take 8 s to build
+MOST_FOREIGN = 100_000  # half a second; the image points of fifty views of two cameras
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,10 @@ class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: igno
         return super().construct_mapping(node, deep=deep)
 
 
-def load_yaml(text: str, path: Path, *, loader: Any = StrictLoader) -> Any:
-    """Plain data in a YAML text; RigFileError naming the file and line otherwise."""
+def load_yaml(text: str, path: Path, *, loader: Any = StrictLoader, most: int = MAX_VALUES) -> Any:
+    """Plain data of at most so many values in a YAML text; else RigFileError with file and line."""
     try:
-        _check_events(text, path)
+        _check_events(text, path, most)
         return yaml.load(text, Loader=loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
@@ -92,8 +93,8 @@ def load_yaml(text: str, path: Path, *, loader: Any = StrictLoader) -> Any:
 
 def load_json(text: str, path: Path) -> Any:
     """Plain data in a JSON text; RigFileError naming the file and line otherwise."""
-    if text.count("[") + text.count("{") > MAX_VALUES // 5:
-        raise RigFileError(f"{path}: more than {MAX_VALUES // 5} lists and objects")
+    if text.count("[") + text.count("{") > MOST_FOREIGN:
+        raise RigFileError(f"{path}: more than {MOST_FOREIGN} lists and objects")
     try:
         return json.loads(text, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
@@ -118,7 +119,7 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a finite number")
 
 
-def _check_events(text: str, path: Path) -> None:
+def _check_events(text: str, path: Path, most: int) -> None:
     """Refuse deep nesting, aliases and floods while nothing but events exists."""
     depth = 0
     for count, event in enumerate(yaml.parse(text, Loader=StrictLoader)):
@@ -129,19 +130,20 @@ def _check_events(text: str, path: Path) -> None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > MAX_DEPTH:
             raise RigFileError(f"{path}: nested more than {MAX_DEPTH} levels deep")
-        if count > MAX_VALUES:
-            raise RigFileError(f"{path}: more than {MAX_VALUES} values")
+        if count > most:
+            raise RigFileError(f"{path}: more than {most} values")
 
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?", re.IGNORECASE)
 
 
+_LONGEST_NUMBER = 100  # a stranger's million digits would keep a pattern busy for hours
 _UNIT = re.compile(r"(\d+\.?\d*(?:e[-+]?\d+)?|\.\d+)?\s*([a-z]+)?")
 
 
 def number(value: Any) -> float | None:
     """Return a finite number, or None. YAML reads ``1e-5`` as text: it is a number here."""
-    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+    if isinstance(value, str) and len(value) < _LONGEST_NUMBER and _NUMBER.fullmatch(value.strip()):
         value = float(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
@@ -158,7 +160,11 @@ def metres_per_unit(unit: str | float, source: Path | str) -> float:
     A unit is a name ("mm"), so many of one ("25mm": the side of a board's square), or metres.
     """
     metres = number(unit)
-    if isinstance(unit, str) and (found := _UNIT.fullmatch(unit.strip().lower())):
+    if (
+        isinstance(unit, str)
+        and len(unit) < 40
+        and (found := _UNIT.fullmatch(unit.strip().lower()))
+    ):
         metres = float(found[1] or 1) * METRES_PER.get(found[2] or "m", math.nan)
     if metres is None or not 0 < metres < math.inf:
         raise RigFileError(

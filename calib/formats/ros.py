@@ -42,7 +42,7 @@ _KEYS = {
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a file is a camera_info, or a message of one."""
     file = b"projection_matrix" in head and b"camera_matrix" in head
-    message = re.search(rb"^\s*[pP]\s*:", head, re.MULTILINE) and b"distortion_model" in head
+    message = re.search(rb"^[ \t]*[pP][ \t]*:", head, re.MULTILINE) and b"distortion_model" in head
     return file or (bool(message) and b"height" in head)
 
 
@@ -83,7 +83,7 @@ def _shown(left: Fields, right: Fields, baseline_m: float) -> RectifiedRig:
 
 
 def _fields(path: Path) -> Fields:
-    data = parse(path)
+    data = parse(path, first=True)
     for name, spellings in _KEYS.items():
         for spelling in spellings:
             if data.get(spelling) is not None:
@@ -104,6 +104,11 @@ def _shift(fields: Fields, stated: Stated) -> Float:
     if abs(np.linalg.det(P[:, :3])) < 1e-9:
         raise RigFileError(
             f"{fields.source}: projection_matrix has no focal length: the camera is not calibrated"
+        )
+    if np.any(P[[0, 1, 2, 2], [1, 0, 0, 1]]) or P[2, 2] != 1:
+        raise RigFileError(
+            f"{fields.source}: projection_matrix: expected f 0 cx Tx / 0 f cy Ty / 0 0 1 0, as a "
+            "rectified camera has; one that holds a rotation says nothing of the rectified pair"
         )
     shift = np.linalg.solve(P[:, :3], P[:, 3]) * stated_metres(stated, "m", fields.source)
     return np.asarray(shift)

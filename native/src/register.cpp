@@ -352,14 +352,14 @@ inline std::uint64_t across(std::uint64_t here, std::uint64_t one, std::uint64_t
 void finish_row(const SeenDepth& seen, const OtherCamera& other, float limit, int y,
                 const std::uint64_t* drawn, float* depth, float* sigma, std::int32_t* source) {
   constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
-  const std::size_t at = std::size_t(y) * other.width, stride = other.width;
+  const std::size_t at = std::size_t(y) * other.width;
+  const std::ptrdiff_t wide = other.width;
   for (int x = 0; x < other.width; ++x) {
     const std::uint64_t* here = drawn + at + x;
     std::uint64_t found = *here;
     const bool beside = x > 0 && x + 1 < other.width, between = y > 0 && y + 1 < other.height;
     const std::uint64_t along = beside ? across(found, here[-1], here[1], limit) : 0;
-    const std::uint64_t* above = here - std::ptrdiff_t(stride);
-    const std::uint64_t upright = between ? across(found, *above, here[stride], limit) : 0;
+    const std::uint64_t upright = between ? across(found, here[-wide], here[wide], limit) : 0;
     found = std::max({found, along, upright});
     const std::uint32_t index = std::uint32_t(found);
     depth[at + x] = found ? 1.0f / near_of(found) : kUnknown;

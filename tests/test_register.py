@@ -209,3 +209,10 @@ def test_a_wrong_camera_file_is_told_by_its_key(
 def test_a_camera_that_is_none_is_refused() -> None:
     with pytest.raises(CameraError, match="mirrors"):
         PlacedCamera(PINHOLE, np.diag([1.0, 1, -1]), BESIDE)
+
+
+def test_an_oak_names_its_colour_camera(shared_data: Path) -> None:
+    """An OAK-D's stands in the middle of its 75 mm baseline, by its maker's drawing."""
+    found = load_camera(shared_data / "calibration_files" / "depthai" / "oak_d_calib.json")
+    assert found.camera.size == (1920, 1080)
+    np.testing.assert_allclose(found.center_m, [0.0375, 0, 0], atol=2e-3)

@@ -20,6 +20,9 @@ from calib.formats.sides import with_notes
 from calib.placed import PlacedCamera
 from calib.rig import RectifiedRig, StereoRig
 
+_CHOOSE = {"kalibr", "kitti", "eth3d", "depthai", "opencv"}
+"""Formats whose files name their cameras."""
+
 
 class Found(NamedTuple):
     """What was recognised."""
@@ -64,10 +67,17 @@ def find_rig(path: str | Path, *, format: str | None = None, stated: Stated | No
     """
     if format is not None and format not in FORMATS:
         raise RigFileError(f"unknown calibration format {format!r}; known: {', '.join(FORMATS)}")
+    try:
+        return _find(path, format, stated or Stated())
+    except OSError as error:  # a folder that may not be listed
+        raise RigFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _find(path: str | Path, format: str | None, stated: Stated) -> Found:
     files = beside.given(path)
     heads = [beside.head(each) for each in files]
     if len(files) == 1 and files[0].is_dir():
-        return _in_folder(files[0], format, stated or Stated())
+        return _in_folder(files[0], format, stated)
     names = [format or _recognised(each, head) for each, head in zip(files, heads, strict=True)]
     if len(set(names)) > 1:
         said = ", ".join(f"{file.name} ({name})" for file, name in zip(files, names, strict=True))
@@ -106,6 +116,13 @@ def save_camera(camera: PlacedCamera, path: str | Path) -> None:
 
 def _load(found: Found, stated: Stated) -> Rig:
     source = " + ".join(map(str, found.files))
+    if stated.resolution is not None and found.name != "zed":
+        raise RigFileError(f"{source}: only a ZED conf has several resolutions, not {found.name}")
+    if stated.cameras is not None and found.name not in _CHOOSE:
+        raise RigFileError(
+            f"{source}: {found.name} holds one pair of cameras; say which is left by the order of "
+            "its files, or not at all"
+        )
     try:
         loaded = FORMATS[found.name].read(found.files, stated)
     except CameraError as error:
@@ -114,6 +131,8 @@ def _load(found: Found, stated: Stated) -> Rig:
         raise RigFileError(f"{source}: cannot be read: {error.strerror or error}") from error
     if found.name == "rig":
         return loaded  # its notes are its own
+    if isinstance(loaded, StereoRig) and stated.model not in (None, loaded.left.model):
+        raise RigFileError(f"{source}: the lens model is {loaded.left.model}, not {stated.model}")
     names = [file.name for file in found.files]
     return with_notes(loaded, {"format": found.name, "read_from": names})
 

@@ -24,6 +24,7 @@ from calib.formats.fields import camera_matrix, rotation, shown
 from calib.formats.filestorage import looks_like as is_filestorage
 from calib.formats.guessing import metres_of
 from calib.formats.naming import (
+    SIDES,
     Values,
     array_of,
     find_pair,
@@ -40,6 +41,7 @@ from calib.formats.opencv_files import (
     without_fisheye_mark,
 )
 from calib.formats.reading import Stated, number
+from calib.formats.sides import exchanged
 from calib.rig import RectifiedRig, StereoRig
 
 _MODELS: dict[str, Model] = {
@@ -61,6 +63,7 @@ def read(files: tuple[Path, ...], stated: Stated) -> StereoRig | RectifiedRig:
         rig := _rectified(values, stated, source)
     ) is not None:
         return rig
+    values = _with_motion(values, source)
     _check_complete(values, files, source)
     R, T = _rotation(_single(values, "R", source), source), _translation(values, source)
     K, distortion = _both(values, "K", source), _both(values, "distortion", source)
@@ -71,13 +74,47 @@ def read(files: tuple[Path, ...], stated: Stated) -> StereoRig | RectifiedRig:
         Camera(model, size, matrix.reshape(3, 3), coefficients.ravel())
         for size, matrix, coefficients in zip(sizes, K, distortion, strict=True)
     )
-    return StereoRig(
+    stereo = StereoRig(
         left,
         right,
         R,
         T * metres,
         reprojection_rms_px=number(value_of(values, "rms")),
         notes=model_note | unit_note,
+    )
+    return exchanged(stereo) if _is_swapped(values, stated, source) else stereo
+
+
+def _with_motion(values: Values, source: str) -> Values:
+    """Return the values with R and T, where a file has only R1, R2 and P2 (ORB-SLAM's).
+
+    ``R = R2^T R1`` and ``T = R2^T K'^-1 P2[:, 3]``, as in ROS.
+    """
+    names = find_pair(values, "R"), find_pair(values, "P")
+    if names[0] is None or names[1] is None or value_of(values, "T") is not None:
+        return values
+    R1, R2 = (_rotation(array_of(values[name], name, source), source) for name in names[0])
+    P2 = array_of(values[names[1][1]], names[1][1], source)
+    if P2.size != 12 or P2.flat[0] <= 0:
+        return values
+    P2 = P2.reshape(3, 4)
+    shift = P2[:, 3] / np.array([P2[0, 0], P2[1, 1], 1.0])
+    return {**values, "r": R2.T @ R1, "t": R2.T @ shift}
+
+
+def _is_swapped(values: Values, stated: Stated, source: str) -> bool:
+    """Whether the caller states the file's two cameras the other way round."""
+    if stated.cameras is None:
+        return False
+    names = tuple(map(normal, stated.cameras))
+    pair = find_pair(values, "K")
+    for left, right in SIDES:
+        theirs = pair and left in pair[0] and right in pair[1]
+        if theirs and names in ((left, right), (right, left)):
+            return names == (right, left)
+    raise RigFileError(
+        f"{source}: has no cameras {' and '.join(stated.cameras)}; its camera matrices are "
+        f"{' and '.join(pair or ())}: give left,right or 1,2 as they are called, or the reverse"
     )
 
 

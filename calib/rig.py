@@ -43,16 +43,16 @@ class OpenCvRig(NamedTuple):
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StereoRig:
-    """Two cameras and the motion between them.
+    """Two cameras and the motion between them; they may differ in lens model and image size.
 
-    Whether the pair can be rectified (side by side, left on the left) is for ``stereo.rectify``
-    to say. Raises CameraError when the numbers cannot describe a rig.
+    Whether the pair can be rectified (neither swapped nor one in front of the other) is for
+    ``stereo.rectify`` to say. Raises CameraError when the numbers cannot describe a rig.
     """
 
     left: Camera
     """The camera that depth is seen from."""
     right: Camera
-    """The other one: the same ``model``; its size and lens may differ."""
+    """The other one."""
     R_right_left: Float
     """(3, 3) float64 rotation in ``x_right = R x_left + t``."""
     t_right_left: Float
@@ -68,11 +68,6 @@ class StereoRig:
     hashes; readers note here what the file did not say and they assumed."""
 
     def __post_init__(self) -> None:
-        if self.left.model != self.right.model:
-            raise CameraError(
-                "both cameras must use the same lens model, got "
-                f"left {self.left.model}, right {self.right.model}"
-            )
         R = checked_array("R_right_left", self.R_right_left, (3, 3))
         check_rotation(R)
         t = checked_array("t_right_left", self.t_right_left, (3,))
@@ -88,11 +83,6 @@ class StereoRig:
             object.__setattr__(self, name, checked)
 
     @property
-    def model(self) -> Model:
-        """Lens model of both cameras."""
-        return self.left.model
-
-    @property
     def baseline_m(self) -> float:
         """Distance between the two camera centres, metres."""
         return float(np.linalg.norm(self.t_right_left))
@@ -101,7 +91,8 @@ class StereoRig:
     def right_center_m(self) -> Float:
         """(3,) centre of the right camera in the left camera's frame, metres: ``-R^T t``.
 
-        Its largest component says how the cameras stand: +x side by side, -x swapped, y vertical.
+        Its largest component says how the cameras stand: +x side by side, -x swapped, y one above
+        the other.
         """
         return np.asarray(-self.R_right_left.T @ self.t_right_left)
 
@@ -152,7 +143,15 @@ class StereoRig:
         return cls(left, right, rotation, t)
 
     def to_opencv(self) -> OpenCvRig:
-        """Return what OpenCV's functions take, T (3, 1) in metres."""
+        """Return what OpenCV's functions take, T (3, 1) in metres.
+
+        Raises CameraError for two lens models: none of its functions takes a fisheye and a pinhole.
+        """
+        if self.left.model != self.right.model:
+            raise CameraError(
+                f"left is {self.left.model} and right is {self.right.model}: OpenCV takes no such "
+                "rig; use stereo.Rectification"
+            )
         left, right = self.left, self.right
         lenses = left.K.copy(), left.distortion.copy(), right.K.copy(), right.distortion.copy()
         T = self.t_right_left.reshape(3, 1).copy()
@@ -164,8 +163,13 @@ class StereoRig:
         return f"StereoRig({name}{self.left}, {self.right}, baseline {self.baseline_m:.4f} m{rows})"
 
     def scaled(self, size: Size) -> StereoRig:
-        """Return the same rig after the images of both cameras are resized to (width, height)."""
-        return replace(self, left=self.left.scaled(size), right=self.right.scaled(size))
+        """Return the same rig after its left images are resized to (width, height), and its right
+        ones in proportion.
+        """
+        wanted, (width, height) = checked_size(size), self.left.size
+        share = wanted[0] / width, wanted[1] / height
+        right = tuple(round(n * s) for n, s in zip(self.right.size, share, strict=True))
+        return replace(self, left=self.left.scaled(wanted), right=self.right.scaled(right))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,13 +84,14 @@ ROOMS: dict[str, set[str]] = {
     },
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
     "stereo.common_view": {*CALIB, "stereo.errors"},
+    "stereo.turning": {"stereo.frame"},
     "stereo.rectify": {
         *CALIB,
         *DATA,
         "stereo.common_view",
         "calib.judging",
         "calib.solving",
-        "stereo.depth",
+        *("stereo.depth", "stereo.turning"),
     },
     "stereo.sources": {
         *CALIB,

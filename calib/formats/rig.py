@@ -96,8 +96,11 @@ def _camera(section: _Section) -> Camera:
 def _check_stated(rig: StereoRig, path: Path, stated: Stated) -> None:
     if stated.unit is not None and metres_per_unit(stated.unit, path) != 1.0:
         raise RigFileError(f"{path}: lengths are metres, not {stated.unit!r}; omit the unit")
-    if stated.model is not None and stated.model != rig.model:
-        raise RigFileError(f"{path}: the cameras are {rig.model}, not {stated.model!r}")
+    for side, camera in (("left", rig.left), ("right", rig.right)):
+        if stated.model is not None and stated.model != camera.model:
+            raise RigFileError(
+                f"{path}: the {side} camera is {camera.model}, not {stated.model!r}; omit the model"
+            )
 
 
 class _Section:

@@ -12,6 +12,7 @@ from calib.judging.quality import plane_spread_deg
 from calib.judging.rejected import ZOOM, focal_change
 from calib.solving.adjust import adjust
 from calib.solving.calibration import Calibration, View
+from calib.solving.epipolar import quarter_turns
 from calib.solving.solve import one_thread
 
 PARALLEL_DEG = 8.0
@@ -60,11 +61,12 @@ def diagnose(
 def _sides(c: Calibration) -> Finding | None:
     s = c.fit.state
     centre = -s.R.T @ s.t
-    if abs(centre[0]) < abs(centre[1]):
+    turns = quarter_turns(s.R, s.t)
+    if turns:
         return Finding(
             "vertical",
-            "the second camera is above or below the first; depth needs them side by side",
-            stops=True,
+            f"the right camera stands {'below' if turns > 0 else 'above'} the left one: images are "
+            "turned for matching, and depth is turned back",
         )
     if plane_spread_deg(s.view_R) < PARALLEL_DEG:
         return None  # then nothing is known of the sides

@@ -32,7 +32,6 @@ from calib.units import METRES_PER
 from calib.words import plain
 
 Values = dict[str, Any]
-
 _SIDES = (
     ("left", "right"), ("l", "r"), ("cam0", "cam1"), ("cam1", "cam2"), ("camera0", "camera1"),
     ("camera1", "camera2"), ("1", "2"), ("0", "1"),
@@ -80,7 +79,7 @@ def read(path: Path, stated: Stated) -> StereoRig:
     try:
         left, right = (
             Camera(model, size, matrix.reshape(3, 3), k.ravel())
-            for model, size, matrix, coefficients in zip(models, sizes, K, distortion, strict=True)
+            for model, size, matrix, k in zip(models, sizes, K, distortion, strict=True)
         )
         return StereoRig(
             left,
@@ -263,25 +262,24 @@ def _models(
     values: Values, distortion: tuple[Float, Float], stated: Stated, source: str
 ) -> tuple[list[Model], dict[str, str]]:
     """Lens models of left and right, and a note when they were assumed."""
-    names = _find_pair(values, "model")
-    written = [values[name] for name in names] if names else [_value(values, "model")] * 2
-    in_file = [None if text is None else _MODELS.get(_normal(str(text))) for text in written]
+    each = [values[name] for name in _find_pair(values, "model") or ()]
+    written = each or [_value(values, "model")] * 2
+    in_file = [_MODELS.get(_normal(str(text))) for text in written]
     for text, model in zip(written, in_file, strict=True):
         if text is not None and model is None:
             raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {text!r}")
         if model and stated.model and model != stated.model:
             raise RigFileError(f"{source}: the lens model is {model}, not {stated.model}")
-    known = [model or stated.model for model in in_file]
-    if all(known):
-        return [model for model in known if model], {}
+    if len(known := [m for model in in_file if (m := model or stated.model)]) == 2:
+        return known, {}
     if 4 in (distortion[0].size, distortion[1].size):
         raise RigFileError(
             f"{source}: 4 distortion coefficients may be pinhole (k1 k2 p1 p2) or fisheye "
-            "(k1 k2 k3 k4), and the file does not say which; add a line model: pinhole or "
-            "model: fisheye to it, or state it (model=)"
+            "(k1 k2 k3 k4), and the file does not say which; add a line model: pinhole (or fisheye)"
+            " to it, or state it (model=)"
         )
-    assumed = f"pinhole: {distortion[0].size} distortion coefficients"
-    return ["pinhole", "pinhole"], {"model_assumed": assumed}
+    count = distortion[0].size
+    return ["pinhole"] * 2, {"model_assumed": f"pinhole: {count} distortion coefficients"}
 
 
 def _unit(values: Values, T: Float, stated: Stated, source: str) -> tuple[float, dict[str, str]]:

@@ -36,7 +36,7 @@ ROOMS: dict[str, set[str]] = {
     "calib.notes": {"calib.errors"},
     "calib.units": set(),
     "calib.checks": {"calib.errors", "calib.words"},
-    "calib.camera": {"calib.checks", "calib.errors", "calib.lens"},
+    "calib.camera": {"calib.checks", "calib.errors", "calib.lens", "calib.notes"},
     "calib.rig": {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },

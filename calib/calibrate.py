@@ -15,9 +15,10 @@ from calib.camera import Camera
 from calib.detection.detection import Detection, match_order
 from calib.detection.files import detect_files, read_gray
 from calib.detection.guess import guess_board
-from calib.errors import CalibrationError
+from calib.errors import CalibrationError, CameraError
 from calib.judging.diagnose import Finding, diagnose, fit_limit
 from calib.judging.failure import explain_failure, explain_unseen
+from calib.judging.known_lenses import KnownLenses
 from calib.judging.quality import assess
 from calib.judging.rejected import explain_rejected
 from calib.outcome import Outcome, views_of_rig
@@ -52,7 +53,7 @@ def calibrate_files(
     unpaired: Sequence[Path] = (),
     model: str = "auto",
     deformation: Deformation = "auto",
-    intrinsics: tuple[Camera, Camera] | None = None,
+    intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -69,7 +70,7 @@ def calibrate_files(
         board, before = views_of_rig(earlier)
     orphans = [Rejected(path.name, "orphan", "has no partner") for path in unpaired]
     files = {pair.name: (str(pair.left), str(pair.right)) for pair in pairs}
-    chosen = _choose_board(board, [pair.left for pair in pairs] or unpaired)
+    chosen = choose_board(board, [pair.left for pair in pairs] or unpaired)
     if chosen is None:
         finding = Finding("not_found", "no board could be recognised in the images", stops=True)
         return Outcome.refused(None, [finding], orphans, files, len(files))
@@ -99,22 +100,25 @@ def calibrate_views(
     *,
     model: str = "auto",
     deformation: Deformation = "auto",
-    intrinsics: tuple[Camera, Camera] | None = None,
+    intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
 ) -> Outcome:
     """Calibrate from detected corners; failures are explained in the outcome, not raised.
 
     A known baseline gives a board of unknown units its length; another board is checked by it.
+    ``intrinsics`` are kept as they are. Raises CameraError when those are of images of
+    another size.
     """
+    lenses = KnownLenses(*intrinsics) if isinstance(intrinsics, tuple) else intrinsics
+    cameras = None if lenses is None else (lenses.left, lenses.right)
+    _check_sizes(views, cameras)
     try:
-        c = calibrate_stereo(
-            views, board, model=model, deformation=deformation, intrinsics=intrinsics
-        )
+        c = calibrate_stereo(views, board, model=model, deformation=deformation, intrinsics=cameras)
         if baseline_m is not None and not board.unit_known and _fits(c):
             found = float(np.linalg.norm(c.fit.state.t))
             board = _with_square(board, board.square_m * baseline_m / found)
             c = calibrate_stereo(
-                views, board, model=model, deformation=deformation, intrinsics=intrinsics
+                views, board, model=model, deformation=deformation, intrinsics=cameras
             )
         if not _fits(c):
             raise CalibrationError(_UNFIT.format(c.rms_px(), board.spec))
@@ -122,17 +126,33 @@ def calibrate_views(
         findings = explain_failure(views, board, error)
         return Outcome.refused(board, findings, offered=len(views))
     c = replace(c, rejected=tuple(explain_rejected(c, views)))
-    return _judged(c, views, baseline_m)
+    return _judged(c, views, baseline_m, None if lenses is None else lenses.covariance)
+
+
+def _check_sizes(views: Sequence[View], cameras: tuple[Camera, Camera] | None) -> None:
+    for side, camera in zip(("left", "right"), cameras or (), strict=False):
+        sizes = {getattr(view, side).size for view in views}
+        if sizes and sizes != {camera.size}:
+            found = ", ".join(f"{w}x{h}" for w, h in sorted(sizes))
+            raise CameraError(
+                f"the {side} images are {found}, but the lens that is to be kept was calibrated at "
+                f"{camera.size[0]}x{camera.size[1]}; take images of that size"
+            )
 
 
 def _fits(c: Calibration) -> bool:
     return c.rms_px() <= fit_limit(c.sizes)
 
 
-def _judged(c: Calibration, views: Sequence[View], baseline_m: float | None) -> Outcome:
+def _judged(
+    c: Calibration,
+    views: Sequence[View],
+    baseline_m: float | None,
+    lenses: NDArray[np.float64] | None,
+) -> Outcome:
     moved = _moved(c)
     findings = [*diagnose(c, views, baseline_m=baseline_m), *moved, *_inconsistent(c, len(views))]
-    q = assess(c)
+    q = assess(c, lenses=lenses)
     if moved and q.grade == "good":
         q = replace(q, grade="usable", verdict=q.verdict.replace("Good", "Usable"))
     grade, verdict, advice = q.grade, q.verdict, q.advice
@@ -214,13 +234,14 @@ def _merged(before: Sequence[View], new: Sequence[View]) -> list[View]:
     return kept
 
 
-def _choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
+def choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
+    """The board that was named, or the one that some of the images show; None: they show none."""
     if isinstance(board, Board):
         return board
     if not board.lower().startswith("auto"):
         return parse_board(board)
     known = parse_board("chessboard:3x3:" + (board.partition(":")[2] or "1u"))
-    images = _samples(paths)
+    images = sampled(paths)
     if not images:
         return None
     return guess_board(images, square_m=known.square_m, unit_known=known.unit_known)
@@ -228,7 +249,7 @@ def _choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
 
 def _other_board(outcome: Outcome, board: Board, pairs: Sequence[ImagePair]) -> Outcome:
     """Where corners fit nothing, a part of a larger board may have been taken for the board."""
-    finding = explain_unseen(_samples(_both_sides(pairs)), board)
+    finding = explain_unseen(sampled(_both_sides(pairs)), board)
     same = finding.cause != "wrong_board" or finding.message.count(board.spec) > 1
     if same or outcome.findings[0].cause == "mirrored":
         return outcome
@@ -238,7 +259,7 @@ def _other_board(outcome: Outcome, board: Board, pairs: Sequence[ImagePair]) -> 
 def _nothing_seen(
     board: Board, pairs: Sequence[ImagePair], views: int, rejected: Sequence[Rejected]
 ) -> Finding:
-    images = _samples(_both_sides(pairs))
+    images = sampled(_both_sides(pairs))
     if not images:
         return Finding("unreadable", "none of the files is a readable image", stops=True)
     finding = explain_unseen(images, board)
@@ -253,5 +274,6 @@ def _both_sides(pairs: Sequence[ImagePair]) -> list[Path]:
     return [pair.left for pair in pairs] + [pair.right for pair in pairs]
 
 
-def _samples(paths: Sequence[Path]) -> list[NDArray[Any]]:
+def sampled(paths: Sequence[Path]) -> list[NDArray[Any]]:
+    """Some of the images, those that can be read."""
     return [g for p in paths[:: max(1, len(paths) // 6)] if (g := read_gray(p)) is not None]

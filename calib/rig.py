@@ -41,6 +41,15 @@ class OpenCvRig(NamedTuple):
     """(width, height) of the left camera's images."""
 
 
+class Moved(NamedTuple):
+    """How the right camera stands to the left one, compared with before."""
+
+    rotation_deg: float
+    """Angle between the two rotations."""
+    distance_m: float
+    """Between the two places of its centre in the left camera's frame, metres."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class StereoRig:
     """Two cameras and the motion between them; they may differ in lens model and image size.
@@ -95,6 +104,14 @@ class StereoRig:
         the other.
         """
         return np.asarray(-self.R_right_left.T @ self.t_right_left)
+
+    def moved_since(self, before: StereoRig) -> Moved:
+        """Return how the right camera has moved against the left one since ``before``."""
+        turn = self.R_right_left @ before.R_right_left.T
+        sine = np.linalg.norm(turn - turn.T) / np.sqrt(8)  # exact for small angles too
+        angle = np.degrees(np.arctan2(sine, (np.trace(turn) - 1) / 2))
+        away = np.linalg.norm(self.right_center_m - before.right_center_m)
+        return Moved(float(angle), float(away))
 
     @classmethod
     def from_opencv(

@@ -21,6 +21,15 @@ def matches(head: bytes) -> bool:
     return SCHEMA.encode() in head and b"schema" in head
 
 
+def holds_camera(path: str | Path) -> bool:
+    """Tell whether a file is one of ours of one camera; False where there is none."""
+    try:
+        with Path(path).open("rb") as file:
+            return matches(file.read(4096))
+    except OSError:
+        return False
+
+
 def read(path: Path) -> CalibratedCamera:
     """Read a camera file; RigFileError naming the file and the key when it is not a right one."""
     return _parse(read_text(path), path)

@@ -24,11 +24,12 @@ from calib.judging.rejected import explain_rejected
 from calib.outcome import Outcome, views_of_rig
 from calib.rig import StereoRig
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View
+from calib.solving.choose import Lenses
 from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done ("detect"), how many are done and how many there are."""
+"""Called with what is done ("detect", "solve"), how many are done and how many there are."""
 
 _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
@@ -51,7 +52,7 @@ def calibrate_files(
     board: Board | str,
     *,
     unpaired: Sequence[Path] = (),
-    model: str = "auto",
+    model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
@@ -88,6 +89,7 @@ def calibrate_files(
         deformation=deformation,
         intrinsics=intrinsics,
         baseline_m=baseline_m,
+        progress=progress,
     )
     if outcome.calibration is None and isinstance(chosen, Chessboard):
         outcome = _other_board(outcome, chosen, pairs)
@@ -98,10 +100,11 @@ def calibrate_views(
     views: Sequence[View],
     board: Board,
     *,
-    model: str = "auto",
+    model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Calibrate from detected corners; failures are explained in the outcome, not raised.
 
@@ -112,8 +115,16 @@ def calibrate_views(
     lenses = KnownLenses(*intrinsics) if isinstance(intrinsics, tuple) else intrinsics
     cameras = None if lenses is None else (lenses.left, lenses.right)
     _check_sizes(views, cameras)
+    tell = progress or (lambda *_: None)
     try:
-        c = calibrate_stereo(views, board, model=model, deformation=deformation, intrinsics=cameras)
+        c = calibrate_stereo(
+            views,
+            board,
+            model=model,
+            deformation=deformation,
+            intrinsics=cameras,
+            progress=lambda n, m: tell("solve", n, m),
+        )
         if baseline_m is not None and not board.unit_known and _fits(c):
             found = float(np.linalg.norm(c.fit.state.t))
             board = _with_square(board, board.square_m * baseline_m / found)

@@ -51,6 +51,7 @@ ROOMS: dict[str, set[str]] = {
     "calib.judging": {*SOLVED, "calib.words"},
     "calib.outcome": {*JUDGED, "calib.plain"},
     "calib.calibrate": {*JUDGED, "calib.outcome"},
+    "calib.single": {*JUDGED, "calib.calibrate", "calib.outcome", "calib.plain"},
     "calib.collect": {
         *("calib.board", "calib.calibrate", "calib.detection", "calib.outcome", "calib.solving"),
     },

@@ -151,7 +151,11 @@ def calibrate_command(
 
 def _refuse_without_live(session: SessionOptions, looking: ViewOptions) -> None:
     if session.live is None:
-        given = {"target": session.targets, "keep": session.keep, "view": looking.view}
+        given: dict[str, object] = {
+            "target": session.targets,
+            "keep": session.keep,
+            "view": looking.view,
+        }
         refuse(given, "needs --live SOURCE")
 
 
@@ -165,9 +169,15 @@ def _single(
 ) -> int:
     from stereo.cli.calibrate_single import calibrate_single
 
-    told = {"from": solving.knocked, "intrinsics": solving.intrinsics, "continue": solving.old}
-    told |= {"baseline-mm": solving.baseline_mm, "live": session.live, "report": results.report}
-    refuse(told, "is for two cameras: drop it, or --single")
+    for_two: dict[str, object] = {
+        "from": solving.knocked,
+        "intrinsics": solving.intrinsics,
+        "continue": solving.old,
+        "baseline-mm": solving.baseline_mm,
+        "live": session.live,
+        "report": results.report,
+    }
+    refuse(for_two, "is for two cameras: drop it, or --single")
     if isinstance(solving.model, tuple):
         raise InputError("--single has one camera, and --model names two lens models")
     if solving.board is None:

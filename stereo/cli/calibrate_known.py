@@ -110,7 +110,7 @@ def moved_in_words(before: StereoRig, now: StereoRig) -> tuple[dict[str, float],
     )
 
 
-def refuse(given: dict[str, Any], because: str) -> None:
+def refuse(given: dict[str, object], because: str) -> None:
     """Raise InputError for the first option that is given although it makes no sense."""
     names: Sequence[str] = [name for name, value in given.items() if value]
     if names:

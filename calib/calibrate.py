@@ -16,6 +16,7 @@ from calib.detection.detection import Detection, match_order
 from calib.detection.files import detect_files, read_gray
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError, CameraError
+from calib.judging.changed_lenses import known_lens_findings
 from calib.judging.diagnose import Finding, diagnose, fit_limit
 from calib.judging.failure import explain_failure, explain_unseen
 from calib.judging.known_lenses import KnownLenses
@@ -137,7 +138,7 @@ def calibrate_views(
         findings = explain_failure(views, board, error)
         return Outcome.refused(board, findings, offered=len(views))
     c = replace(c, rejected=tuple(explain_rejected(c, views)))
-    return _judged(c, views, baseline_m, None if lenses is None else lenses.covariance)
+    return _judged(c, views, baseline_m, lenses)
 
 
 def _check_sizes(views: Sequence[View], cameras: tuple[Camera, Camera] | None) -> None:
@@ -159,11 +160,13 @@ def _judged(
     c: Calibration,
     views: Sequence[View],
     baseline_m: float | None,
-    lenses: NDArray[np.float64] | None,
+    lenses: KnownLenses | None,
 ) -> Outcome:
     moved = _moved(c)
     findings = [*diagnose(c, views, baseline_m=baseline_m), *moved, *_inconsistent(c, len(views))]
-    q = assess(c, lenses=lenses)
+    q = assess(c, lenses=None if lenses is None else lenses.covariance)
+    if lenses is not None:
+        findings += known_lens_findings(c, lenses)
     if moved and q.grade == "good":
         q = replace(q, grade="usable", verdict=q.verdict.replace("Good", "Usable"))
     grade, verdict, advice = q.grade, q.verdict, q.advice

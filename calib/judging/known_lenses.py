@@ -69,8 +69,7 @@ def with_lens_errors(c: Calibration, covariance: Float, lenses: Float | None) ->
     """
     if lenses is None:
         return covariance
-    everything = np.ones(c.fit.state.globals, bool)
-    H = information(replace(c, fit=c.fit._replace(free=everything)))[0].sum(axis=0)
+    H = all_information(c)[0].sum(axis=0)
     lens, count = len(lenses), len(covariance)
     motion = H[lens:, lens:]  # and the board's shape
     scale = 1 / np.sqrt(np.maximum(np.diag(motion), 1e-300))
@@ -78,3 +77,9 @@ def with_lens_errors(c: Calibration, covariance: Float, lenses: Float | None) ->
     follows = -(inverse * np.outer(scale, scale)) @ H[lens:, :lens]
     J = np.vstack([np.eye(lens), follows])[:count]
     return np.asarray(covariance + J @ lenses @ J.T)
+
+
+def all_information(c: Calibration) -> tuple[Float, Float]:
+    """What each view says of all parameters, the lenses' too, although they were kept."""
+    everything = np.ones(c.fit.state.globals, bool)
+    return information(replace(c, fit=c.fit._replace(free=everything)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import cache
 
@@ -123,6 +124,39 @@ def test_a_knocked_rig_keeps_its_lenses_and_says_how_far_it_moved() -> None:
     assert moved.distance_m == pytest.approx(true.distance_m, abs=5e-4)
     assert abs(now.baseline_m - rig.baseline_m) < 4 * q.baseline_sigma
     assert old.moved_since(old) == (0, 0)
+
+
+def zoomed(view: View, share: float) -> View:
+    """The right image made larger, as by a lens that was refocused."""
+    middle = (np.array(view.right.size) - 1) / 2
+    points = middle + (view.right.points - middle) * share
+    return replace(view, right=replace(view.right, points=points))
+
+
+def test_a_lens_that_was_refocused_is_named() -> None:
+    """With the lenses of an earlier session: nothing at first, then by how much."""
+    old = before().rig
+    assert old is not None
+    lenses, pairs = lenses_of_rig(old), views(16, 12)
+    for share, expected in ((1.0, None), (1.02, "right"), (0.98, "right")):
+        outcome = calibrate_views(
+            [zoomed(view, share) for view in pairs], BOARD, deformation="flat", intrinsics=lenses
+        )
+        said = [f.message for f in outcome.findings if f.cause == "refocused"]
+        assert bool(said) == (expected is not None)
+        assert outcome.trusted == (expected is None)
+        if expected is not None:
+            found = re.search(r"that is ([0-9.]+) % (longer|shorter)", said[0])
+            assert found is not None
+            assert float(found[1]) == pytest.approx(2, abs=0.5)
+            assert found[2] == ("longer" if share > 1 else "shorter")
+            assert "lens of the right camera" in said[0]
+
+
+def test_lenses_without_a_covariance_are_said_to_be_taken_for_exact() -> None:
+    pairs, rig = views(13, 6), truth()
+    outcome = calibrate_views(pairs, BOARD, deformation="flat", intrinsics=(rig.left, rig.right))
+    assert "lens_error_unknown" in [finding.cause for finding in outcome.findings]
 
 
 def test_a_lens_of_another_image_size_is_refused() -> None:

@@ -28,11 +28,12 @@ from calib.judging.rejected import explain_rejected
 from calib.outcome import Outcome, views_of_rig
 from calib.rig import StereoRig
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View
+from calib.solving.choose import Lenses
 from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo, one_thread
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done ("detect"), how many are done and how many there are."""
+"""Called with what is done ("detect", "solve"), how many are done and how many there are."""
 
 _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
@@ -58,7 +59,7 @@ def calibrate_files(
     board: Board | str,
     *,
     unpaired: Sequence[Path] = (),
-    model: str = "auto",
+    model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
@@ -102,6 +103,7 @@ def calibrate_files(
         deformation=deformation,
         intrinsics=intrinsics,
         baseline_m=baseline_m,
+        progress=progress,
     )
     return replace(outcome, rejected=(*rejected, *outcome.rejected), files=files, offered=offered)
 
@@ -110,10 +112,11 @@ def calibrate_views(
     views: Sequence[View],
     board: Board,
     *,
-    model: str = "auto",
+    model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
+    progress: Progress | None = None,
 ) -> Outcome:
     """Calibrate from detected corners; failures are explained in the outcome, not raised.
 
@@ -124,7 +127,14 @@ def calibrate_views(
     if len(same) > 0.5 * len(views):
         finding = Finding("same_images", _SAME, tuple(same), stops=True)
         return Outcome.refused(board, [finding], aside, offered=len(views))
-    solve = partial(calibrate_stereo, model=model, deformation=deformation, intrinsics=intrinsics)
+    tell = progress or (lambda *_: None)
+    solve = partial(
+        calibrate_stereo,
+        model=model,
+        deformation=deformation,
+        intrinsics=intrinsics,
+        progress=lambda n, m: tell("solve", n, m),
+    )
     try:
         c = _solved(kept, board, solve)
     except CalibrationError as error:
@@ -144,6 +154,7 @@ def calibrate_views(
             model=model,
             deformation=deformation,
             intrinsics=intrinsics,
+            progress=progress,
         )
     return _judged(c, kept, aside, len(views), baseline_m)
 

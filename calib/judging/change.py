@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from calib.solving.adjust import adjust
 from calib.solving.calibration import Calibration, View, observe
 from calib.solving.first_rig import board_poses
-from calib.solving.projection import project
+from calib.solving.normal import errors, normal, solved, tables
 from calib.solving.state import BoardModel, Observations, State
 
 Float = NDArray[np.float64]
@@ -94,18 +94,15 @@ def posed_views(c: Calibration, views: Sequence[View]) -> tuple[State, Observati
 
 def _reduced(board: BoardModel, state: State, seen: Observations) -> tuple[Float, Float, Float]:
     """Per view S (V, G, G), b (V, G) and cost (V,), the pose of its board eliminated."""
-    pixels, to_globals, to_pose = project(board, state, seen)
-    error = seen.pixels - pixels
-    G, V = state.globals, seen.views
-    S, b, cost = np.zeros((V, G, G)), np.zeros((V, G)), np.zeros(V)
-    for v in range(V):
-        rows = seen.view == v
-        A, B = to_globals[rows].reshape(-1, G), to_pose[rows].reshape(-1, 6)
-        e = error[rows].ravel()
-        Q = np.linalg.qr(B)[0]
-        A, e = A - Q @ (Q.T @ A), e - Q @ (Q.T @ e)
-        S[v], b[v], cost[v] = A.T @ A, A.T @ e, e @ e / 2
-    return S, b, cost
+    parts = tables(seen, 2)
+    every = np.ones(state.globals, bool)
+    GG, GP, PP, g, p = normal(board, state, parts, free=every)
+    through = solved(PP, np.concatenate([GP.swapaxes(1, 2), p[:, :, None]], axis=2))
+    cost = sum((one**2).sum(axis=(0, 2)) for one in errors(board, state, parts))
+    gained = (p * through[:, :, -1]).sum(axis=1)
+    S = GG - GP @ through[:, :, :-1]
+    b = g - (GP @ through[:, :, -1:])[:, :, 0]
+    return S, b, np.maximum(cost - gained, 0) / 2
 
 
 # -- which change, and when ----------------------------------------------------------------------

@@ -16,8 +16,9 @@ from calib.judging.other_board import mirrored, other_board
 from calib.judging.rejected import turned
 from calib.solving.adjust import Fit
 from calib.solving.calibration import FEWEST_VIEWS, View
+from calib.solving.choose import MODELS
 from calib.solving.first_rig import agree_on_motion, solve_camera
-from calib.solving.solve import MODELS, one_thread
+from calib.solving.solve import one_thread
 from calib.solving.state import BoardModel
 
 _TOO_FEW_TO_BLAME = 4  # each lens alone is then too uncertain for a verdict on the pairs

@@ -25,7 +25,7 @@ from calib.judging.depth_error import (
     image_points,
 )
 from calib.solving.calibration import Calibration, HeldOut
-from calib.solving.held_out import held_out
+from calib.solving.held_out import held_out, information
 from calib.solving.solve import one_thread
 from calib.solving.state import difference, parameter_names
 from calib.words import number
@@ -85,7 +85,7 @@ def assess(
 ) -> Quality:
     """Judge a calibration: refits without each view, propagates errors to depth, grades."""
     with one_thread():
-        left_out = held_out(c, len(c.views))
+        left_out = held_out(c)
         names, covariance, inflation = _covariance(c, left_out)
         if distances is None:
             baseline = float(np.linalg.norm(c.fit.state.t))
@@ -119,8 +119,9 @@ def assess(
 
 def _covariance(c: Calibration, left_out: HeldOut) -> tuple[tuple[str, ...], Float, float]:
     names = parameter_names(c.fit.state)
-    scale = 1 / np.sqrt(np.maximum(np.diag(c.fit.normal), 1e-300))
-    inverse = np.linalg.pinv(c.fit.normal * np.outer(scale, scale), rcond=1e-13, hermitian=True)
+    N = information(c)[0].sum(axis=0)
+    scale = 1 / np.sqrt(np.maximum(np.diag(N), 1e-300))
+    inverse = np.linalg.pinv(N * np.outer(scale, scale), rcond=1e-13, hermitian=True)
     free = np.flatnonzero(c.fit.free)
     full = np.zeros((len(c.fit.free),) * 2)
     full[np.ix_(free, free)] = c.noise_px**2 * inverse * np.outer(scale, scale)

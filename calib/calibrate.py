@@ -148,7 +148,7 @@ def calibrate_views(
         c = replace(c, rejected=(*c.rejected, *others))
     if baseline_m is not None and not board.unit_known:
         found = float(np.linalg.norm(c.fit.state.t))
-        return calibrate_views(
+        outcome = calibrate_views(
             views,
             _with_square(board, board.square_m * baseline_m / found),
             model=model,
@@ -156,6 +156,7 @@ def calibrate_views(
             intrinsics=intrinsics,
             progress=progress,
         )
+        return replace(outcome, known_baseline_m=baseline_m)
     return _judged(c, kept, aside, len(views), baseline_m)
 
 
@@ -192,7 +193,11 @@ def _judged(
         grade, verdict = "recalibrate", f"Do not use it: {'; also, '.join(stopping)}."
         advice = stopping[0]
     out = (*aside, *c.rejected)
-    return Outcome(c.board, grade, verdict, advice, c, q, tuple(findings), out, {}, offered)
+    return Outcome(
+        *(c.board, grade, verdict, advice, c, q, tuple(findings), out),
+        offered=offered,
+        known_baseline_m=baseline_m,
+    )
 
 
 def _moved(c: Calibration) -> list[Finding]:

@@ -205,6 +205,11 @@ class CalibratedCamera:
         notes = self.notes if isinstance(self.notes, Notes) else Notes(self.notes)
         object.__setattr__(self, "notes", notes)
 
+    @property
+    def usable(self) -> bool:
+        """False: the calibration it came from says not to use it, as ``notes`` tell."""
+        return self.notes.get("usable") is not False
+
     def __repr__(self) -> str:
         name = f"{self.name!r}, " if self.name else ""
         return f"CalibratedCamera({name}{self.camera})"

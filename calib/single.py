@@ -62,7 +62,9 @@ class CameraOutcome:
             lens = c.cameras[0]
         except CalibrationError:
             return None  # numbers that no camera has
-        notes = {"calibration": _evidence(c, q), "summary": self.summary()}
+        notes: dict[str, Any] = {"calibration": _evidence(c, q), "summary": self.summary()}
+        if not self.trusted:
+            notes["usable"] = False
         return CalibratedCamera(lens, reprojection_rms_px=c.rms_px(), notes=notes)
 
     def summary(self) -> dict[str, Any]:
@@ -115,7 +117,7 @@ def calibrate_camera_files(
     ]
     if len(seen) < FEWEST_VIEWS <= len(paths):
         finding = explain_unseen(sampled(paths), chosen)
-        if finding.cause == "wrong_board" and chosen.spec in finding.message.split(" but ")[-1]:
+        if finding.cause == "not_found" and seen:
             message = f"only {len(seen)} images show the whole board; 15 to 30 are good"
             finding = Finding("too_few", message, tuple(r.name for r in unseen), stops=True)
         return _refused(chosen, finding, unseen, len(paths))

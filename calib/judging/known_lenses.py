@@ -6,15 +6,17 @@ lenses move by ``dl`` the motion follows by ``J dl``, ``J = -H_mm^-1 H_ml`` of t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import CalibratedCamera, Camera
+from calib.errors import CameraError
 from calib.judging.uncertainty import known_covariance
 from calib.rig import StereoRig
-from calib.solving.calibration import Calibration
+from calib.solving.calibration import Calibration, View
 from calib.solving.held_out import information
 
 Float = NDArray[np.float64]
@@ -28,6 +30,17 @@ class KnownLenses:
     right: Camera
     covariance: Float | None = None
     """(L, L) of fx, fy, cx, cy and the distortion, the left camera's first; None: not known."""
+
+    def check_sizes(self, views: Sequence[View]) -> None:
+        """Raise CameraError when the images are not of the size that a lens is known for."""
+        for side, camera in (("left", self.left), ("right", self.right)):
+            sizes = {getattr(view, side).size for view in views}
+            if sizes and sizes != {camera.size}:
+                found = ", ".join(f"{w}x{h}" for w, h in sorted(sizes))
+                raise CameraError(
+                    f"the {side} images are {found}, but the lens to be kept was calibrated "
+                    f"at {camera.size[0]}x{camera.size[1]}; take images of that size"
+                )
 
 
 def lenses_of_rig(rig: StereoRig) -> KnownLenses:

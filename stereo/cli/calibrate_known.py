@@ -62,19 +62,21 @@ def told(intrinsics: str | None, knocked: str | None) -> Told:
     if intrinsics is not None and knocked is not None:
         raise InputError("give --from RIG or --intrinsics, not both: each keeps the lenses")
     if knocked is not None:
-        rig = load_stereo_rig(knocked)
+        rig = _lenses_in(knocked)
         board = rig.notes.get("calibration", {}).get("board")
         return Told(lenses_of_rig(rig), board if isinstance(board, str) else None, rig)
     if intrinsics is None:
         return Told()
     names = [part.strip() for part in intrinsics.split(",")]
     if len(names) == 1:
-        return Told(lenses_of_rig(_rig_for_lenses(names[0])))
+        return Told(lenses_of_rig(_lenses_in(names[0])))
     if len(names) > 2:
         raise InputError(f"--intrinsics wants LEFT,RIGHT or one rig file, got {len(names)} names")
     from calib import load_camera
 
     left, right = (load_camera(name) for name in names)
+    for name, camera in zip(names, (left, right), strict=True):
+        _warn_of(name, camera.usable)
     return Told(lenses_of_cameras(left, right))
 
 
@@ -88,14 +90,21 @@ def load_stereo_rig(path: str) -> StereoRig:
     return rig
 
 
-def _rig_for_lenses(path: str) -> StereoRig:
+def _lenses_in(path: str) -> StereoRig:
     from calib.formats.camera import holds_camera
 
     if holds_camera(path):
         raise InputError(
             f"{path}: holds one camera; give both with a comma: --intrinsics LEFT,RIGHT"
         )
-    return load_stereo_rig(path)
+    rig = load_stereo_rig(path)
+    _warn_of(path, rig.usable)
+    return rig
+
+
+def _warn_of(path: str, usable: bool) -> None:
+    if not usable:
+        click.echo(f"warning: {path}: its calibration says not to use it", err=True)
 
 
 def moved_in_words(before: StereoRig, now: StereoRig) -> tuple[dict[str, float], str]:

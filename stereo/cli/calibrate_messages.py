@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -49,7 +49,7 @@ def show_outcome(outcome: Outcome, written: dict[str, str], *, moved: str | None
         _show_expected_errors(s)
     if moved is not None:
         click.echo(f"  moved     {moved}")
-    _show_rest(outcome, written)
+    _show_rest(outcome, written, unseen=s["not_seen"])
 
 
 def show_camera_outcome(outcome: CameraOutcome, written: dict[str, str]) -> None:
@@ -76,14 +76,20 @@ def show_camera_outcome(outcome: CameraOutcome, written: dict[str, str]) -> None
     _show_rest(outcome, written)
 
 
-def _show_rest(outcome: Outcome | CameraOutcome, written: dict[str, str]) -> None:
-    """What is wrong, what was left out, what to do next, and what was written."""
+def _show_rest(
+    outcome: Outcome | CameraOutcome, written: dict[str, str], *, unseen: Sequence[str] = ()
+) -> None:
+    """What is wrong, what was left out, what nothing here can see, what to do next, and what was
+    written.
+    """
     for finding in outcome.findings:
         click.echo(
             f"  {'STOP' if finding.stops else 'note'}      {finding.cause}: {finding.message}"
         )
     for r in outcome.rejected:
         click.echo(f"  not used  {r.name}: {r.reason}")
+    for text in unseen:
+        click.echo(f"  unseen    {text}")
     click.echo(f"  next      {outcome.advice}")
     for what, path in written.items():
         click.echo(f"  {what:8}  {path}")

@@ -28,6 +28,7 @@ from calib.solving.solve import calibrate_stereo
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done ("detect"), how many are done and how many there are."""
+Found = dict[str, tuple[Detection | None, Detection | None]]
 
 _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
@@ -73,13 +74,15 @@ def calibrate_files(
     if chosen is None:
         finding = Finding("not_found", "no board could be recognised in the images", stops=True)
         return Outcome.refused(None, [finding], orphans, files, len(files))
-    now, unseen = _look(pairs, chosen, cache, progress)
+    seen = _look(pairs, chosen, cache, progress)
+    now, unseen = _paired(pairs, seen, chosen)
     views = _merged(before, now)
     rejected = (*orphans, *unseen)
     offered = len(pairs) + len(views) - len(now)  # what is in the rig's file counts once
     if len(views) < FEWEST_VIEWS <= len(pairs):
         finding = _nothing_seen(chosen, pairs, len(views), rejected)
-        return Outcome.refused(chosen, [finding], rejected, files, len(files))
+        outcome = Outcome.refused(chosen, [finding], rejected, files, len(files))
+        return replace(outcome, seen=seen, known_baseline_m=baseline_m)
     outcome = calibrate_views(
         views,
         chosen,
@@ -90,7 +93,14 @@ def calibrate_files(
     )
     if outcome.calibration is None and isinstance(chosen, Chessboard):
         outcome = _other_board(outcome, chosen, pairs)
-    return replace(outcome, rejected=(*rejected, *outcome.rejected), files=files, offered=offered)
+    return replace(
+        outcome,
+        rejected=(*rejected, *outcome.rejected),
+        files=files,
+        offered=offered,
+        seen={**_found(before), **seen},
+        known_baseline_m=baseline_m,
+    )
 
 
 def calibrate_views(
@@ -120,9 +130,11 @@ def calibrate_views(
             raise CalibrationError(_UNFIT.format(c.rms_px(), board.spec))
     except CalibrationError as error:
         findings = explain_failure(views, board, error)
-        return Outcome.refused(board, findings, offered=len(views))
-    c = replace(c, rejected=tuple(explain_rejected(c, views)))
-    return _judged(c, views, baseline_m)
+        outcome = Outcome.refused(board, findings, offered=len(views))
+    else:
+        c = replace(c, rejected=tuple(explain_rejected(c, views)))
+        outcome = _judged(c, views, baseline_m)
+    return replace(outcome, seen=_found(views), known_baseline_m=baseline_m)
 
 
 def _fits(c: Calibration) -> bool:
@@ -175,14 +187,27 @@ def _with_square(board: Board, square_m: float) -> Board:
 
 def _look(
     pairs: Sequence[ImagePair], board: Board, cache: Path | None, progress: Progress | None
-) -> tuple[list[View], list[Rejected]]:
-    """The views of pairs in which both images show the board, and what is wrong with the others."""
+) -> Found:
+    """What was found in the left and the right image of each pair, by its name."""
     tell = progress or (lambda *_: None)
     found = detect_files(
         _both_sides(pairs), board, cache=cache, progress=lambda n, m: tell("detect", n, m)
     )
+    both = zip(found[: len(pairs)], found[len(pairs) :], strict=True)
+    return {pair.name: sides for pair, sides in zip(pairs, both, strict=True)}
+
+
+def _found(views: Sequence[View]) -> Found:
+    return {view.name: (view.left, view.right) for view in views}
+
+
+def _paired(
+    pairs: Sequence[ImagePair], seen: Found, board: Board
+) -> tuple[list[View], list[Rejected]]:
+    """The views of pairs in which both images show the board, and what is wrong with the others."""
     views, unseen = [], []
-    for pair, one, two in zip(pairs, found[: len(pairs)], found[len(pairs) :], strict=True):
+    for pair in pairs:
+        one, two = seen[pair.name]
         if one is not None and two is not None:
             views.append(View(pair.name, one, match_order(one, two, board)))
         else:

@@ -41,6 +41,10 @@ class Outcome:
     """Name of a view -> its left and right file."""
     offered: int = 0
     """Number of pairs that were offered."""
+    seen: Mapping[str, tuple[Detection | None, Detection | None]] = field(default_factory=dict)
+    """Name of a pair -> what was found in its left and right image, used or not."""
+    known_baseline_m: float | None = None
+    """The baseline that the caller knows; None: nothing checks the board's units."""
 
     @classmethod
     def refused(

@@ -6,7 +6,7 @@ import numpy as np
 
 from calib.judging.depth_error import DepthError, calibration_depth_sigma, image_points
 from calib.judging.quality import Quality
-from calib.report.drawing import PERCENT, text, value_map
+from calib.report.drawing import PERCENT, short, text, value_map
 from calib.report.html import pair, paragraph, section, table
 from calib.report.lens import HALVES_SIGMA
 from calib.solving.calibration import Calibration
@@ -88,7 +88,7 @@ def _map(c: Calibration, q: Quality, distance: float, unit: str) -> str:
     cell = (0.9 * (w - 1) / 12, 0.9 * (h - 1) / 8)  # as image_points lays its grid
     middle = PERCENT.steps[len(PERCENT.steps) // 2]
     numbers = "".join(
-        text(x, y, w / 45, number(p, 2), kind="on-dark" if p > middle else "on-light")
+        text(x, y, w / 45, short(p), kind="on-dark" if p > middle else "on-light")
         for (x, y), p in zip(left, percent, strict=True)
         if np.isfinite(p)
     )

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.words import plain
+from calib.words import number, plain
 
 Float = NDArray[np.float64]
 
@@ -58,6 +58,17 @@ def text(
         f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size:.1f}" text-anchor="{anchor}" '
         f'dominant-baseline="central" class="{kind}">{escape(words)}</text>'
     )
+
+
+def short(value: float) -> str:
+    """Return a number that fits into a cell of a map."""
+    return ">999" if value >= 999.5 else number(value, 2)
+
+
+def round_below(value: float) -> float:
+    """Return the largest of 1, 2, 5 times a power of ten that is not above ``value``."""
+    power = 10.0 ** np.floor(np.log10(value))
+    return float(max(power * m for m in (1, 2, 5) if power * m <= value * 1.0001))
 
 
 # -- maps over an image ----------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from calib.judging.pixel_error import (
 )
 from calib.judging.quality import Quality
 from calib.report.cameras import cameras, hull, inside, lens_of, outline
-from calib.report.drawing import PIXELS, text, value_map
+from calib.report.drawing import PIXELS, short, text, value_map
 from calib.report.html import pair, paragraph, section
 from calib.solving.calibration import Calibration
 from calib.solving.state import State
@@ -132,7 +132,7 @@ def _numbers(m: LensMaps, values: Float) -> str:
             dark = values[i] > PIXELS.steps[len(PIXELS.steps) // 2]
             kind = "on-dark" if dark else "on-light"
             at = m.grid[i]
-            parts.append(text(at[0], at[1], w / 30, number(values[i], 2), kind=kind))
+            parts.append(text(at[0], at[1], w / 30, short(values[i]), kind=kind))
     return "".join(parts)
 
 

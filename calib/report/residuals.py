@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.report.cameras import cameras
-from calib.report.drawing import Plot, svg, text
+from calib.report.drawing import Plot, round_below, svg, text
 from calib.report.html import pair, paragraph, section
 from calib.solving.calibration import Calibration, rms
 from calib.words import fixed, plain
@@ -117,7 +117,7 @@ def mean_maps(shown: Sequence[Left]) -> str:
 
 def _arrows(left: Left, m: CellMeans, largest: float) -> str:
     w, h = left.size
-    scale = _round_below(max(largest, 1e-4))  # the length of one cell stands for so many px
+    scale = round_below(max(largest, 1e-4))  # the length of one cell stands for so many px
     gain = m.cell / scale
     sure = np.hypot(*m.means.T) > 3 * m.sigma
     parts = [
@@ -150,12 +150,6 @@ def _judged(m: CellMeans) -> str:
     if m.rms_px > _BY_CHANCE * m.chance_px:
         return f"{facts}: more than chance, the model misses something (red: beyond 3 sigma)"
     return f"{facts}: hardly more than chance (red: beyond 3 sigma)"
-
-
-def _round_below(value: float) -> float:
-    """The largest of 1, 2, 5 times a power of ten that is not above ``value``."""
-    power = 10.0 ** np.floor(np.log10(value))
-    return float(max(power * m for m in (1, 2, 5) if power * m <= value * 1.0001))
 
 
 def _reach(c: Calibration) -> float:

@@ -74,7 +74,14 @@ def _facts(outcome: Outcome, c: Calibration, q: Quality) -> list[tuple[str, str]
 def findings(outcome: Outcome) -> str:
     """Everything that was wrong, with the images to blame."""
     header = ("name", "what", "images")
-    found = [(f.cause, f.message, ", ".join(f.images)) for f in outcome.findings]
+    found = [
+        (
+            f.cause,
+            "as said above" if f.message in outcome.verdict else f.message,
+            ", ".join(f.images),
+        )
+        for f in outcome.findings
+    ]
     single = [(r.cause, r.reason, r.name) for r in outcome.rejected]
     out = table(header, single, words=True)
     if len(single) > _MANY:

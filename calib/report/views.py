@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,12 +16,12 @@ from calib.detection.files import read_gray
 from calib.judging.alone import Alone
 from calib.judging.quality import Quality
 from calib.outcome import Outcome
-from calib.report.drawing import Plot, jpeg, photograph
+from calib.report.drawing import Plot, jpeg, photograph, round_below
 from calib.report.html import folded, pair, paragraph, section, table
 from calib.report.poses import distances, tilts_deg
 from calib.solving.calibration import Calibration
 from calib.solving.epipolar import rectifying_rotations
-from calib.words import fixed, number
+from calib.words import fixed, number, plain
 
 Gray = NDArray[np.uint8]
 
@@ -191,7 +191,7 @@ def _with_residuals(outcome: Outcome, c: Calibration, v: int, side: int) -> str:
         return ""
     color = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     rows = (c.seen.view == v) & (c.seen.camera == side)
-    gain = 30
+    gain = round_below(0.02 * image.shape[1] / max(c.rms_px(side, v), 1e-3))
     for (x, y), (dx, dy) in zip(c.seen.pixels[rows], c.fit.residuals[rows], strict=True):
         at = (round(x), round(y))
         cv2.circle(color, at, max(2, image.shape[1] // 250), _BLUE, 1, cv2.LINE_AA)
@@ -199,35 +199,45 @@ def _with_residuals(outcome: Outcome, c: Calibration, v: int, side: int) -> str:
         cv2.line(color, at, end, _RED, max(1, image.shape[1] // 700), cv2.LINE_AA)
     name = f"{v + 1} · {c.views[v].name}, {('left', 'right')[side]}"
     rms = fixed(c.rms_px(side, v), 3)
-    return photograph(color, f"{name}: rms {rms} px; residuals {gain} times enlarged")
+    return photograph(color, f"{name}: rms {rms} px; residuals {plain(gain)} times enlarged")
 
 
 def _rectified(outcome: Outcome, c: Calibration, v: int) -> str:
     images = [_image(outcome, c.views[v].name, side) for side in (0, 1)]
     if images[0] is None or images[1] is None:
         return ""
-    s = c.fit.state
-    width = min(c.sizes[0][0], _RECTIFIED_PX)
-    scale = width / c.sizes[0][0]
-    height = round(c.sizes[0][1] * scale)
-    f = 0.75 * scale * float(np.mean([values[:2] for values in s.intrinsics]))
-    x, y = np.meshgrid(np.arange(width, dtype=float), np.arange(height, dtype=float))
-    rays = np.column_stack(
-        [(x.ravel() - width / 2) / f, (y.ravel() - height / 2) / f, np.ones(x.size)]
-    )
-    halves = []
-    for side, turn in enumerate(rectifying_rotations(s.R, s.t)):
-        pixels = s.camera(side, c.sizes[side]).project(rays @ turn)
-        maps = np.nan_to_num(pixels, nan=-1e4).reshape(height, width, 2).astype(np.float32)
-        halves.append(
-            cv2.remap(np.asarray(images[side]), maps[..., 0], maps[..., 1], cv2.INTER_LINEAR)
-        )
+    halves = _rectified_halves(c, [np.asarray(image) for image in images])
+    height, width = halves[0].shape
     both = cv2.cvtColor(np.hstack(halves), cv2.COLOR_GRAY2BGR)
     for row in range(height // 20, height, max(1, height // 10)):
         cv2.line(both, (0, row), (2 * width, row), _GREEN, 1)
     return photograph(
         both, f"{v + 1} · {c.views[v].name}, rectified: the same thing lies on the same line"
     )
+
+
+def _rectified_halves(c: Calibration, images: Sequence[Gray]) -> list[Gray]:
+    """Both images on common rows, each moved sideways until its middle is in the middle."""
+    s = c.fit.state
+    width = min(c.sizes[0][0], _RECTIFIED_PX)
+    scale = width / c.sizes[0][0]
+    height = round(c.sizes[0][1] * scale)
+    f = 0.75 * scale * float(np.mean([values[:2] for values in s.intrinsics]))
+    lenses = [s.camera(side, c.sizes[side]) for side in (0, 1)]
+    turns = rectifying_rotations(s.R, s.t)
+    middles = []
+    for lens, turn in zip(lenses, turns, strict=True):
+        ray = turn @ lens.unproject((np.array([lens.size]) - 1) / 2)[0]
+        middles.append(ray[:2] / max(ray[2], 0.1))
+    x, y = np.meshgrid(np.arange(width) - width / 2, np.arange(height) - height / 2)
+    y = y / f + np.mean([middle[1] for middle in middles])
+    halves = []
+    for lens, turn, middle, image in zip(lenses, turns, middles, images, strict=True):
+        rays = np.column_stack([(x / f + middle[0]).ravel(), y.ravel(), np.ones(x.size)])
+        at = np.nan_to_num(lens.project(rays @ turn), nan=-1e4).astype(np.float32)
+        maps = at.reshape(height, width, 2)
+        halves.append(cv2.remap(image, maps[..., 0], maps[..., 1], cv2.INTER_LINEAR))
+    return [np.asarray(half, np.uint8) for half in halves]
 
 
 def _image(outcome: Outcome, name: str, side: int) -> Gray | None:

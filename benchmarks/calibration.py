@@ -22,9 +22,9 @@ from calib.judging.quality import assess
 from calib.outcome import Outcome
 from calib.solving import first_rig
 from calib.solving.calibration import View
-from calib.solving.epipolar import triangulate
 from calib.solving.solve import calibrate_stereo
 from calib.solving.state import difference
+from calib.solving.triangulation import triangulate
 
 boards = from_tests("boards")
 

@@ -55,6 +55,8 @@ CALIBRATION_SETS = {
         "rms <= 0.13, 64.7 +- 0.5, orphan",
     ),
     "sourishg_fisheye": ("left*", "right*", "chessboard:9x6:24.23mm", "rms <= 0.30, 110.7 +- 1"),
+    "simplestereo_webcams": ("*_L*", "*_R*", "chessboard:7x6:60.5mm", "80.2 +- 1"),
+    "simplestereo_wide": ("*_L*", "*_R*", "chessboard:7x6:60.5mm", "-"),
     "degenerate_parallel_views": ("left*", "right*", "chessboard:7x5:1u", "recalibrate, named"),
 }
 """Folder in CALIBRATION -> patterns of the left and the right images, board, goal."""

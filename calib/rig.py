@@ -93,6 +93,11 @@ class StereoRig:
         return self.left.model
 
     @property
+    def usable(self) -> bool:
+        """False: the calibration it came from says not to use it, as ``notes`` tell."""
+        return self.notes.get("usable") is not False
+
+    @property
     def baseline_m(self) -> float:
         """Distance between the two camera centres, metres."""
         return float(np.linalg.norm(self.t_right_left))

@@ -103,7 +103,13 @@ def truth_state(rig: StereoRig) -> State:
     none = np.zeros((0, 3, 3))
     intrinsics = (values(rig.left), values(rig.right))
     return State(
-        rig.model, intrinsics, rig.R_right_left, rig.t_right_left, none, none[:, 0], np.zeros(0)
+        (rig.left.model, rig.right.model),
+        intrinsics,
+        rig.R_right_left,
+        rig.t_right_left,
+        none,
+        none[:, 0],
+        np.zeros(0),
     )
 
 

@@ -25,6 +25,8 @@ _DICTIONARIES = (
 )
 """The largest of each family; smaller ones are their first entries."""
 _SMALL_SIZES = (50, 100, 250, 1000)
+Markers = tuple[NDArray[Any], NDArray[np.intp]]
+"""Corners (M, 4, 2) of markers and their numbers (M,)."""
 
 
 def guess_board(
@@ -34,7 +36,7 @@ def guess_board(
 
     Lengths cannot be seen: the square is ``square_m``, by default one unknown unit.
     """
-    charuco = _guess_charuco(images, square_m, unit_known)
+    charuco = board_of_markers(images, square_m=square_m, unit_known=unit_known)
     return charuco or _guess_chessboard(images, square_m, unit_known)
 
 
@@ -65,16 +67,29 @@ def _guess_chessboard(
     return None
 
 
-def _guess_charuco(
-    images: Sequence[NDArray[Any]], square_m: float, unit_known: bool
-) -> Board | None:
+def most_markers(images: Sequence[NDArray[Any]]) -> str | None:
+    """The dictionary that most markers in the images are of; None where hardly any are seen."""
+    seen = _seen_markers(images)
+    return None if seen is None else seen[0]
+
+
+def _seen_markers(images: Sequence[NDArray[Any]]) -> tuple[str, list[Markers]] | None:
     markers = {name: [_markers(image, name) for image in images] for name in _DICTIONARIES}
     name = max(markers, key=lambda n: sum(len(ids) for _, ids in markers[n]))
     seen = [(corners, ids) for corners, ids in markers[name] if len(ids) >= 4]
-    if len(seen) < max(1, len(images) // 4):
+    return None if len(seen) < max(1, len(images) // 4) else (name, seen)
+
+
+def board_of_markers(
+    images: Sequence[NDArray[Any]], *, square_m: float = 1.0, unit_known: bool = False
+) -> Charuco | None:
+    """The ChArUco board that most of the images (H, W) show; None when there is none."""
+    most = _seen_markers(images)
+    if most is None:
         return None
+    name, seen = most
     highest = max(int(ids.max()) for _, ids in seen)
-    best: tuple[float, Board] | None = None
+    best: tuple[float, Charuco] | None = None
     layouts = [
         (columns, rows, legacy)
         for columns in range(3, 30)
@@ -93,7 +108,7 @@ def _guess_charuco(
     return best[1] if best is not None and best[0] < 0.05 else None
 
 
-def _markers(image: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def _markers(image: NDArray[Any], name: str) -> Markers:
     gray = gray8(stretched(image))
     corners, ids, _ = cv2.aruco.ArucoDetector(dictionary(name)).detectMarkers(gray)
     if ids is None:
@@ -102,7 +117,7 @@ def _markers(image: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.i
 
 
 def _layout_error(
-    seen: Sequence[tuple[NDArray[Any], NDArray[np.intp]]], columns: int, rows: int, legacy: bool
+    seen: Sequence[Markers], columns: int, rows: int, legacy: bool
 ) -> tuple[float, float] | None:
     """(mean error in squares, marker / square) of markers under one layout; None: impossible."""
     first = 1 if legacy and rows % 2 == 0 else 0

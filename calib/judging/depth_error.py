@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from calib.solving.adjust import adjust
 from calib.solving.calibration import Calibration, HeldOut
-from calib.solving.epipolar import rectifying_rotations, triangulate
+from calib.solving.epipolar import rectifying_rotations
 from calib.solving.projection import unproject_points
-from calib.solving.state import State, stepped
+from calib.solving.state import State
+from calib.solving.triangulation import triangulate, triangulation_jacobian
 
 Float = NDArray[np.float64]
 
@@ -62,7 +63,7 @@ def image_points(c: Calibration, state: State, distance: float) -> tuple[Float, 
     x, y = np.meshgrid(np.linspace(0.05, 0.95, 13) * (w - 1), np.linspace(0.05, 0.95, 9) * (h - 1))
     left = np.column_stack([x.ravel(), y.ravel()])
     turn = rectifying_rotations(state.R, state.t)[0]
-    rays = unproject_points(state.model, state.intrinsics[0], left) @ turn.T
+    rays = unproject_points(state.models[0], state.intrinsics[0], left) @ turn.T
     with np.errstate(all="ignore"):
         points = rays * (distance / rays[:, 2:])
     ok = np.isfinite(points).all(axis=1) & (rays[:, 2] > 0.35)
@@ -78,19 +79,13 @@ def calibration_depth_sigma(
     c: Calibration, covariance: Float, left: Float, right: Float
 ) -> tuple[Float, Float]:
     """Depth (N,) of pixel pairs and the standard deviation (N,) that calibration gives it."""
-    state = c.fit.state
-    Z = triangulate(state, left, right)[:, 2]
-    sigma = np.sqrt(np.diag(covariance))
-    J = np.zeros((len(left), len(sigma)))
-    for i in np.flatnonzero(sigma > 0):
-        step = np.zeros(state.globals)
-        step[i] = 0.1 * sigma[i]
-        up, down = stepped(state, step), stepped(state, -step)
-        J[:, i] = (triangulate(up, left, right)[:, 2] - triangulate(down, left, right)[:, 2]) / (
-            2 * step[i]
-        )
-    variance = np.einsum("ni,ij,nj->n", J, covariance, J)
-    return Z, np.sqrt(np.maximum(variance, 0))
+    points, moves = triangulation_jacobian(c.fit.state, left, right)
+    return points[:, 2], _sigma(moves[:, 2], covariance)
+
+
+def _sigma(slopes: Float, covariance: Float) -> Float:
+    """(N,) standard deviations of values with derivatives (N, G) to the parameters."""
+    return np.asarray(np.sqrt(np.maximum(((slopes @ covariance) * slopes).sum(axis=1), 0)))
 
 
 def expected_depth_errors(
@@ -177,23 +172,21 @@ def distance_check(c: Calibration, left_out: HeldOut, covariance: Float) -> Dist
 def _length_sigma(c: Calibration, covariance: Float, left: Float, right: Float) -> Float:
     """(P,) standard deviation of distances between two triangulated points, pixels (P, 2, 2)."""
     state = c.fit.state
-
-    def length(s: State, a: Float, b: Float) -> Float:
-        points = triangulate(s, a.reshape(-1, 2), b.reshape(-1, 2)).reshape(-1, 2, 3)
-        return np.asarray(np.linalg.norm(points[:, 0] - points[:, 1], axis=1))
-
-    base = length(state, left, right)
-    variance = np.zeros(len(left))
+    length, moves = _lengths(state, left, right)
+    variance = _sigma(moves, covariance) ** 2
     for side in (0, 1):
         for point, axis in np.ndindex(2, 2):
             moved = [left, right]
             moved[side] = moved[side].copy()
             moved[side][:, point, axis] += 0.01
-            variance += ((length(state, *moved) - base) / 0.01 * c.noise_px) ** 2
-    sigma = np.sqrt(np.diag(covariance))
-    J = np.zeros((len(left), len(sigma)))
-    for i in np.flatnonzero(sigma > 0):
-        step = np.zeros(state.globals)
-        step[i] = 0.1 * sigma[i]
-        J[:, i] = (length(stepped(state, step), left, right) - base) / step[i]
-    return np.asarray(np.sqrt(variance + np.einsum("ni,ij,nj->n", J, covariance, J)))
+            variance += ((_lengths(state, *moved)[0] - length) / 0.01 * c.noise_px) ** 2
+    return np.asarray(np.sqrt(variance))
+
+
+def _lengths(state: State, left: Float, right: Float) -> tuple[Float, Float]:
+    """(P,) distances between two points each, and their derivatives (P, G) to the parameters."""
+    points, moves = triangulation_jacobian(state, left.reshape(-1, 2), right.reshape(-1, 2))
+    ends, moves = points.reshape(-1, 2, 3), moves.reshape(-1, 2, 3, moves.shape[2])
+    between = ends[:, 0] - ends[:, 1]
+    length = np.linalg.norm(between, axis=1)
+    return length, np.einsum("pc,pcg->pg", between / length[:, None], moves[:, 0] - moves[:, 1])

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.camera import Model
-from calib.solving.projection import project_points, unproject_points
+from calib.solving.projection import project_jacobian, unproject_points
 from calib.solving.state import cross, exp
 
 Float = NDArray[np.float64]
@@ -75,5 +75,6 @@ def _rays(lens: Lens, pixels: Float) -> Float:
 
 def _looked(lens: Lens, rays: Float) -> tuple[Float, Float, Float]:
     """Pixels (N, 2) of far points, their slopes by the lens's values and by a rotation."""
-    found, to_point, to_values = project_points(lens.model, lens.values, rays)
-    return found, to_values, -to_point @ cross(rays)
+    found, by_point, by_values = project_jacobian(lens.model, lens.values, rays.T)
+    to_point = np.moveaxis(by_point, 2, 0).swapaxes(1, 2)
+    return found.T, np.moveaxis(by_values, 2, 0).swapaxes(1, 2), -to_point @ cross(rays)

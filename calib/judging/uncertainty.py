@@ -11,14 +11,13 @@ with three maps A, B, C, smooth over the image and computed once for a rig.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.rig import StereoRig
-from calib.solving.epipolar import rectifying_rotations, triangulate
-from calib.solving.state import State, parameter_names, stepped
+from calib.solving.epipolar import rectifying_rotations
+from calib.solving.state import State, parameter_names
+from calib.solving.triangulation import triangulation_jacobian
 
 Float = NDArray[np.float64]
 
@@ -51,7 +50,7 @@ def state_of(rig: StereoRig, names: tuple[str, ...]) -> State:
     none = np.zeros((0, 3, 3))
     lenses = (values("left"), values("right"))
     R, t = np.array(rig.R_right_left), np.array(rig.t_right_left)
-    return State(rig.left.model, lenses, R, t, none, none[:, 0], np.zeros(0))
+    return State((rig.left.model, rig.right.model), lenses, R, t, none, none[:, 0], np.zeros(0))
 
 
 def disparity_variance(
@@ -68,8 +67,7 @@ def disparity_variance(
         return None
     state = state_of(rig, tuple(rig.notes["calibration"]["parameters"]))
     slopes = [
-        _depth_slopes(rig, state, covariance, rays, pixels_per_inverse_metre, share)
-        for share in _BASELINES
+        _depth_slopes(rig, state, rays, pixels_per_inverse_metre, share) for share in _BASELINES
     ]
     far, near = (pixels_per_inverse_metre / (rig.baseline_m * share) for share in _BASELINES)
     scale = (slopes[1] - slopes[0]) / (near - far)
@@ -82,7 +80,7 @@ def disparity_variance(
 
 
 def _depth_slopes(
-    rig: StereoRig, state: State, covariance: Float, rays: Float, per_inverse: float, share: float
+    rig: StereoRig, state: State, rays: Float, per_inverse: float, share: float
 ) -> Float:
     """(N, G) change of disparity (px) per unit of each parameter, at so many baselines' depth."""
     depth = share * rig.baseline_m
@@ -92,20 +90,5 @@ def _depth_slopes(
     left = rig.left.project(points)
     right = rig.right.project(points @ rig.R_right_left.T + rig.t_right_left)
 
-    def inverse_depth(s: State) -> Float:
-        return np.asarray(1 / triangulate(s, left, right)[:, 2])
-
-    return per_inverse * _derivatives(inverse_depth, state, np.sqrt(np.diag(covariance)))
-
-
-def _derivatives(value: Callable[[State], Float], state: State, sigma: Float) -> Float:
-    columns = []
-    for i, width in enumerate(sigma):
-        step = np.zeros(state.globals)
-        step[i] = 0.1 * width
-        if width > 0:
-            up, down = value(stepped(state, step)), value(stepped(state, -step))
-            columns.append((up - down) / (2 * step[i]))
-        else:
-            columns.append(np.zeros_like(value(state)))
-    return np.column_stack(columns)
+    points, moves = triangulation_jacobian(state, left, right)
+    return np.asarray(-per_inverse * moves[:, 2] / points[:, 2:] ** 2)

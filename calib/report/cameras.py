@@ -48,7 +48,7 @@ def seen_by(outcome: Outcome) -> list[Seen]:
 
 def lens_of(state: State, side: int) -> Lens:
     """One camera's lens."""
-    return Lens(state.model, state.intrinsics[side])
+    return Lens(state.models[side], state.intrinsics[side])
 
 
 def hull(points: Float) -> Float:

@@ -17,6 +17,10 @@ from calib.solving.calibration import Calibration
 from calib.words import fixed, number, plain
 
 _MANY = 8
+_UNKNOWN_UNIT = (
+    "Lengths: the size of a square was not given, so everything is in units of the board. Give it "
+    "with --board, or the distance of the cameras with --baseline-mm."
+)
 
 
 def verdict(outcome: Outcome) -> str:
@@ -96,7 +100,8 @@ def unseen(outcome: Outcome) -> str:
         return ""
     away, unit = distances(c), "m" if c.board.unit_known else "board units"
     lines = [
-        _scale(outcome, c),
+        *(f"{line[0].upper()}{line[1:]}." for line in outcome.not_seen),
+        "" if c.board.unit_known else _UNKNOWN_UNIT,
         f"Distances at which no board was: {number(float(away.min()), 2)} to "
         f"{number(float(away.max()), 2)} {unit} were seen, what is said of others follows from "
         "the model.",
@@ -105,22 +110,6 @@ def unseen(outcome: Outcome) -> str:
         "expose at the same moment, as boards held still do not show it.",
     ]
     return section("What this page cannot see", bullets([line for line in lines if line]))
-
-
-def _scale(outcome: Outcome, c: Calibration) -> str:
-    if outcome.known_baseline_m is not None:
-        return ""
-    if not c.board.unit_known:
-        return (
-            "Lengths: the size of a square was not given, so everything is in units of the board. "
-            "Give it with --board, or the distance of the cameras with --baseline-mm."
-        )
-    square = c.board.square_m * 1e3
-    return (
-        f"A wrong square: one that is 2 % larger than {plain(square, 3)} mm makes every distance "
-        "and the baseline 2 % too small and changes nothing else here. Measure across many "
-        "squares, or give the distance of the cameras with --baseline-mm."
-    )
 
 
 def _corners(outcome: Outcome) -> str:

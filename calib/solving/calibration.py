@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board
+from calib.camera import Camera
 from calib.detection.detection import Detection
 from calib.rig import StereoRig
 from calib.solving.adjust import Fit
@@ -29,6 +30,12 @@ class View:
     right: Detection
 
 
+def alone(name: str, seen: Detection) -> View:
+    """A view of one camera without a partner: for ``calibrate_camera``."""
+    nothing = Detection(np.zeros((0, 2)), np.zeros(0, np.intp), seen.size)
+    return View(name, seen, nothing)
+
+
 class Rejected(NamedTuple):
     """A view that was not used, and why."""
 
@@ -43,13 +50,13 @@ class HeldOut(NamedTuple):
 
     reprojection_rms_px: float
     row_error_px: float
-    """Mean |y_left - y_right| after rectification."""
+    """Mean |y_left - y_right| after rectification; NaN of one camera alone."""
     view_row_error_px: Float
     """(V,) mean of each view."""
     view_rms_px: Float
     """(V,)."""
     states: tuple[State, ...]
-    """Per fold the solution without it; without poses of the left-out views."""
+    """Per view the rig solved without it; the poses in it mean nothing."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,8 +68,8 @@ class Calibration:
     views: tuple[View, ...]
     """Those that were used; view i of ``seen`` and ``fit.state`` is views[i]."""
     rejected: tuple[Rejected, ...]
-    sizes: tuple[tuple[int, int], tuple[int, int]]
-    """(width, height) of the left and the right images."""
+    sizes: tuple[tuple[int, int], ...]
+    """(width, height) of the left and the right images; of one camera alone only its own."""
     shape: BoardModel
     """The board and its modes of deformation (none: taken as flat)."""
     seen: Observations
@@ -85,10 +92,15 @@ class Calibration:
         )
 
     @property
+    def cameras(self) -> tuple[Camera, ...]:
+        """The left and the right camera, or the one there is."""
+        return tuple(self.fit.state.camera(side, size) for side, size in enumerate(self.sizes))
+
+    @property
     def rig(self) -> StereoRig:
         """The cameras, without notes."""
         s = self.fit.state
-        left, right = (s.camera(side, self.sizes[side]) for side in (0, 1))
+        left, right = self.cameras
         return StereoRig(left, right, s.R, s.t, reprojection_rms_px=self.rms_px())
 
     @property

@@ -16,6 +16,7 @@ from calib.solving.state import Observations
 Float = NDArray[np.float64]
 
 _CORNER_SIGMAS = 5.0  # of 1e5 good corners four are beyond it
+_ROUGHLY = 1e-5  # of the cost: enough to tell bad from good
 _CERTAIN_VIEWS = 5  # a rig from more is certain enough to contradict a view
 
 
@@ -45,7 +46,7 @@ def cleaned(draft: Calibration, good: NDArray[np.bool_]) -> Calibration:
         seen=draft.seen.of_views(used),
         fit=draft.fit._replace(state=draft.fit.state.of_views(used)),
     )
-    return _without_bad_corners(draft)
+    return without_bad_corners(draft)
 
 
 def _agreeing(
@@ -56,7 +57,9 @@ def _agreeing(
         used = np.flatnonzero(good)
         state = draft.fit.state.of_views(used)
         part = draft.seen.of_views(used)
-        fit = adjust(draft.shape, state, part, free=draft.free(state), robust_px=1.0)
+        fit = adjust(
+            draft.shape, state, part, free=draft.free(state), robust_px=1.0, tolerance=_ROUGHLY
+        )
         whole = replace(
             fit.state, view_R=draft.fit.state.view_R.copy(), view_t=draft.fit.state.view_t.copy()
         )
@@ -71,10 +74,13 @@ def _agreeing(
     return draft, good, error
 
 
-def _without_bad_corners(draft: Calibration) -> Calibration:
+def without_bad_corners(draft: Calibration) -> Calibration:
+    """The draft adjusted to its views without single corners that contradict the others."""
     seen, state, out = draft.seen, draft.fit.state, observe([])
     for _ in range(4):
-        fit = adjust(draft.shape, state, seen, free=draft.free(state), robust_px=1.0)
+        fit = adjust(
+            draft.shape, state, seen, free=draft.free(state), robust_px=1.0, tolerance=_ROUGHLY
+        )
         keep = _enough_left(seen, _inliers(fit.residuals))
         if keep.all():
             break

@@ -49,15 +49,12 @@ def _baseline(half: Rotation, t: Float) -> Float:
 
 def rectified_rays(state: State, left: Float, right: Float) -> tuple[Float, Float]:
     """(N, 3) and (M, 3) rays of the left camera's and the right one's pixels, rectified axes."""
-    return _turned_rays(state, rectifying_rotations(state.R, state.t), left, right)
-
-
-def _turned_rays(
-    state: State, turns: tuple[Float, Float], left: Float, right: Float
-) -> tuple[Float, Float]:
+    turns = rectifying_rotations(state.R, state.t)
     rays = [
-        unproject_points(state.model, values, pixels) @ turn.T
-        for values, pixels, turn in zip(state.intrinsics, (left, right), turns, strict=True)
+        unproject_points(model, values, pixels) @ turn.T
+        for model, values, pixels, turn in zip(
+            state.models, state.intrinsics, (left, right), turns, strict=True
+        )
     ]
     return rays[0], rays[1]
 
@@ -65,9 +62,9 @@ def _turned_rays(
 def row_errors(state: State, seen: Observations) -> Float:
     """(K,) |y_left - y_right| after rectification of the corners both cameras saw, pixels.
 
-    Pinhole: on the rectified image plane at the mean focal length. Fisheye: distance between the
-    two epipolar planes times focal length, which is the same near the axis and stays finite far
-    off it.
+    Pinholes: on the rectified image plane at the mean focal length. With a fisheye: distance
+    between the two epipolar planes times focal length, which is the same near the axis and stays
+    finite far off it.
     """
     key = seen.view * 10**6 + seen.point
     _, a, b = np.intersect1d(
@@ -77,20 +74,9 @@ def row_errors(state: State, seen: Observations) -> Float:
     )
     f = float(np.mean([values[:2] for values in state.intrinsics]))
     left, right = rectified_rays(state, seen.pixels[a], seen.pixels[b])
-    if state.model == "fisheye":
+    if "fisheye" in state.models:
         angle = np.arctan2(left[:, 1], left[:, 2]) - np.arctan2(right[:, 1], right[:, 2])
         gap = np.abs(angle) * np.hypot(left[:, 1], left[:, 2]) * f
     else:
         gap = np.abs(left[:, 1] / left[:, 2] - right[:, 1] / right[:, 2]) * f
     return np.asarray(gap[np.isfinite(gap)])
-
-
-def triangulate(state: State, left: Float, right: Float) -> Float:
-    """(N, 3) points in the rectified left frame from pixels (N, 2) of both cameras, board units."""
-    turns = rectifying_rotations(state.R, state.t)  # once: a covariance is sampled through here
-    a, b = _turned_rays(state, turns, left, right)
-    baseline = -(turns[1] @ state.t)[0]  # swapped cameras: < 0
-    with np.errstate(all="ignore"):
-        xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
-        Z = baseline / (xa - xb)
-    return np.column_stack([xa * Z, (ya + yb) / 2 * Z, Z])

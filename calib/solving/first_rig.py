@@ -15,13 +15,15 @@ from calib.detection.detection import Detection
 from calib.errors import CalibrationError
 from calib.solving.adjust import Fit, adjust
 from calib.solving.calibration import View, observe_one
-from calib.solving.projection import project_points
+from calib.solving.projection import project_points, unproject_points
 from calib.solving.state import BoardModel, State, exp
 
 Float = NDArray[np.float64]
 Index = NDArray[np.intp]
 
 _STARTS = {"pinhole": (0.5, 0.8, 1.3, 2.5), "fisheye": (0.25, 0.35, 0.5)}  # focal length / width
+_START_VIEWS = 12  # more tell a right start from a wrong one no better
+_NO_LENS = "no lens of this model explains the corners; are they of the board that was named?"
 
 
 def solve_camera(
@@ -36,18 +38,33 @@ def solve_camera(
     Raises CalibrationError when no start leads anywhere.
     """
     if known is not None:
-        fits = [_with_lens(known, detections, shape)]
-    else:
-        width = detections[0].size[0]
-        fits = [_from_focal(s * width, detections, shape, model, count) for s in _STARTS[model]]
+        fit = _with_lens(known, detections, shape)
+        if not np.isfinite(fit.cost):
+            raise CalibrationError(_NO_LENS)
+        return fit, 1.0
+    width = detections[0].size[0]
+    few = detections[:: -(-len(detections) // _START_VIEWS)]
+    fits = [_from_focal(s * width, few, shape, model, count) for s in _STARTS[model]]
     finite = [fit for fit in fits if np.isfinite(fit.cost)]
     if not finite:
-        raise CalibrationError(
-            "no lens of this model explains the corners; are they of the board that was named?"
-        )
+        raise CalibrationError(_NO_LENS)
     best = min(finite, key=lambda fit: fit.cost)
     same = [fit for fit in finite if fit.cost <= best.cost * 1.001 + 1e-9]
+    if len(few) < len(detections):
+        best = _on_all(best.state, detections, shape)
     return best, len(same) / len(fits)
+
+
+def _on_all(start: State, detections: Sequence[Detection], shape: BoardModel) -> Fit:
+    """A lens found from some views, adjusted to all."""
+    model, values = start.models[0], start.intrinsics[0]
+    rays = [unproject_points(model, values, one.points) for one in detections]
+    R, t = board_poses(rays, detections, shape)
+    state = replace(start, view_R=R, view_t=t)
+    loose = max(1.0, detections[0].size[0] / 1000)
+    seen, fixed = observe_one(detections), np.zeros(state.globals, bool)
+    posed = adjust(shape, state, seen, free=fixed, robust_px=loose, max_steps=10, tolerance=1e-4)
+    return adjust(shape, posed.state, seen, robust_px=loose, tolerance=1e-7)
 
 
 def _with_lens(known: Camera, detections: Sequence[Detection], shape: BoardModel) -> Fit:
@@ -55,7 +72,7 @@ def _with_lens(known: Camera, detections: Sequence[Detection], shape: BoardModel
     K, d = known.K, known.distortion
     R, t = board_poses([known.unproject(one.points) for one in detections], detections, shape)
     values = np.r_[K[0, 0], K[1, 1], K[0, 2], K[1, 2], d]
-    state = State(known.model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
+    state = State((known.model,), (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
     fixed = np.zeros(state.globals, bool)
     return adjust(shape, state, observe_one(detections), free=fixed, robust_px=2.0)
 
@@ -70,12 +87,13 @@ def _from_focal(
     start = Camera(model, (width, height), np.array([[f, 0, cx], [0, f, cy], [0, 0, 1]]))
     R, t = board_poses([_rays(start, one.points) for one in detections], detections, shape)
     values = np.r_[f, f, cx, cy, np.zeros(count)]
-    state = State(model, (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
+    state = State((model,), (values,), np.eye(3), np.zeros(3), R, t, np.zeros(0))
     each, loose = np.arange(state.globals), max(2.0, width / 100)
     radial = np.isin(each, (0, 1, 4, 5))
-    fit = adjust(shape, state, seen, free=each < 2, robust_px=loose, max_steps=8)
-    fit = adjust(shape, fit.state, seen, free=radial, robust_px=loose, max_steps=15)
-    return adjust(shape, fit.state, seen, robust_px=max(1.0, width / 1000), tolerance=1e-7)
+    fit = adjust(shape, state, seen, free=each < 2, robust_px=loose, max_steps=8, tolerance=1e-3)
+    fit = adjust(shape, fit.state, seen, free=radial, robust_px=loose, max_steps=15, tolerance=1e-4)
+    tight = max(1.0, width / 1000)
+    return adjust(shape, fit.state, seen, robust_px=tight, max_steps=60, tolerance=1e-7)
 
 
 def _rays(camera: Camera, pixels: Float) -> Float:
@@ -115,12 +133,12 @@ def board_poses(
 
 
 def agree_on_motion(
-    views: Sequence[View], board: Board, solos: Sequence[Fit]
+    views: Sequence[View], board: Board, solos: Sequence[Fit], *, share: float = 0.6
 ) -> tuple[State, NDArray[np.bool_], list[int]]:
     """The motion most views agree on, which views do, and the order of the right corners of each.
 
-    Every view in every order proposes a motion; the one with the lowest 60 % quantile of errors
-    wins (least median of squares), so up to 40 % of the views may be wrong.
+    Every view in every order proposes a motion; the one with the lowest quantile of errors wins
+    (least median of squares), by default that of 60 %, so up to 40 % of the views may be wrong.
     """
     left, right = (solo.state for solo in solos)
     orders = _orders(views, board)
@@ -134,7 +152,7 @@ def agree_on_motion(
             R = R_v @ left.view_R[v].T
             proposals.append((R, t_v - R @ left.view_t[v]))
     best: tuple[float, float, Float, list[int], tuple[Float, Float]] | None = None
-    rank = max(0, int(np.ceil(0.6 * len(views))) - 1)
+    rank = max(0, int(np.ceil(share * len(views))) - 1)
     for R, t in proposals:
         errors, chosen = _motion_errors(views, board, left, right, R, t, orders)
         score = float(np.sort(errors)[rank])
@@ -152,7 +170,8 @@ def agree_on_motion(
             "check that left and right images are paired by number"
         )
     good = errors < max(2.0, 4 * usual)
-    state = replace(left, intrinsics=(left.intrinsics[0], right.intrinsics[0]), R=R, t=t)
+    intrinsics = (left.intrinsics[0], right.intrinsics[0])
+    state = replace(left, models=left.models + right.models, intrinsics=intrinsics, R=R, t=t)
     return state, good, order_of
 
 
@@ -188,7 +207,7 @@ def _motion_errors(
     errors, chosen = [], []
     for v, view in enumerate(views):
         X = board.points @ left.view_R[v].T + left.view_t[v]
-        pixels = project_points(right.model, right.intrinsics[0], X @ R.T + t, jacobian=False)[0]
+        pixels = project_points(right.models[0], right.intrinsics[0], (X @ R.T + t).T).T
         options = []
         for p in orders[v]:
             points = view.right.points[board.symmetries[p]] if p else view.right.points

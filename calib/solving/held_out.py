@@ -7,40 +7,73 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.solving.adjust import Fit, adjust
+from calib.solving.adjust import adjust, scaled_solve
 from calib.solving.calibration import Calibration, HeldOut
 from calib.solving.epipolar import row_errors
-from calib.solving.projection import project
-from calib.solving.state import BoardModel, Observations, State
+from calib.solving.normal import normal, tables, without_poses
+from calib.solving.state import BoardModel, Observations, State, moved
 
 Float = NDArray[np.float64]
 
+_ONE_STEP = 10  # views
 
-def held_out(c: Calibration, folds: int) -> HeldOut:
-    """Refit without each fold of views, then judge those views with the rig fixed.
+
+def held_out(c: Calibration) -> HeldOut:
+    """Solve without each view in turn, then judge that view with the rig fixed.
 
     The pose of the board in a left-out view is found from its own corners; nothing else is.
     """
-    n = len(c.views)
-    judged: dict[int, tuple[Float, Float]] = {}
-    states = []
-    for fold in range(folds):
-        out = np.arange(n) % folds == fold
-        rest = np.flatnonzero(~out)
-        state = c.fit.state.of_views(rest)
-        seen = c.seen.of_views(rest)
-        fit = adjust(c.shape, state, seen, free=c.free(state), max_steps=10, tolerance=1e-6)
-        states.append(fit.state)
-        judged |= {v: _judged(c, fit.state, v) for v in np.flatnonzero(out).tolist()}
-    square = [judged[v][0] for v in range(n)]
-    rows = [judged[v][1] for v in range(n)]
+    states = _without_each(c)
+    judged = [_judged(c, state, v) for v, state in enumerate(states)]
+    square, rows = zip(*judged, strict=True)
+    every = np.concatenate(rows)
     return HeldOut(
         float(np.sqrt(np.concatenate(square).mean())),
-        float(np.concatenate(rows).sum() / max(sum(map(len, rows)), 1)),
+        float(every.mean()) if len(every) else np.nan,
         np.array([row.mean() if len(row) else np.nan for row in rows]),
         np.array([np.sqrt(e2.mean()) for e2 in square]),
-        tuple(states),
+        states,
     )
+
+
+def _without_each(c: Calibration) -> tuple[State, ...]:
+    """The solution without each view. What a view contributed to the normal equations is taken
+    away and one Gauss-Newton step made, within 0.2 % of solving anew from ten views on
+    (``tests/calib/solving/test_held_out.py``); fewer views are solved anew.
+    """
+    free, state = c.fit.free, c.fit.state
+    n = len(c.views)
+    if n >= _ONE_STEP:
+        H, g = information(c)
+        total, slope, still = H.sum(axis=0), g.sum(axis=0), np.zeros((n, 6))
+        steps = [scaled_solve(total - H[v], slope - g[v]) for v in range(n)]
+        if np.isfinite(steps).all():
+            return tuple(moved(state, free, step, still) for step in steps)
+    rest = [np.delete(np.arange(n), v) for v in range(n)]
+    return tuple(_refit(c, views) for views in rest)
+
+
+def _refit(c: Calibration, views: NDArray[np.intp]) -> State:
+    state, seen = c.fit.state.of_views(views), c.seen.of_views(views)
+    return adjust(c.shape, state, seen, free=c.fit.free, max_steps=10, tolerance=1e-6).state
+
+
+def information(c: Calibration) -> tuple[Float, Float]:
+    """(V, F, F) and (V, F): what each view says of the free globals, its own pose left free.
+
+    At the solution the (V, F) sum to zero. ``scaled_solve(H[set].sum(0), g[set].sum(0))`` is the
+    step that a set of views alone would take from there; ``gain`` is what it would gain by it.
+    """
+    parts = tables(c.seen, len(c.fit.state.intrinsics))
+    return without_poses(normal(c.shape, c.fit.state, parts, free=c.fit.free))
+
+
+def gain(H: Float, g: Float) -> float:
+    """By how much the cost (half the squared errors) of some views falls when they are solved
+    alone, to second order; ``H``, ``g`` are their rows of ``information``.
+    """
+    slope = g.sum(axis=0)
+    return float(slope @ scaled_solve(H.sum(axis=0), slope)) / 2
 
 
 def _judged(c: Calibration, state: State, v: int) -> tuple[Float, Float]:
@@ -50,10 +83,11 @@ def _judged(c: Calibration, state: State, v: int) -> tuple[Float, Float]:
     view = c.seen.of_views([v])
     pose = replace(state, view_R=c.fit.state.view_R[[v]], view_t=c.fit.state.view_t[[v]])
     fixed = np.zeros(pose.globals, bool)
-    alone = adjust(c.shape, pose, view, free=fixed, max_steps=8, tolerance=1e-6)
+    alone = adjust(c.shape, pose, view, free=fixed, max_steps=4, tolerance=1e-4)
+    rows = row_errors(state, view) if len(state.intrinsics) == 2 else np.zeros(0)
     if np.isfinite(alone.cost):
-        return (alone.residuals**2).sum(axis=1), row_errors(state, view)
-    return np.full(len(view.view), np.inf), row_errors(state, view)
+        return (alone.residuals**2).sum(axis=1), rows
+    return np.full(len(view.view), np.inf), rows
 
 
 def view_errors(shape: BoardModel, state: State, seen: Observations) -> Float:
@@ -61,13 +95,5 @@ def view_errors(shape: BoardModel, state: State, seen: Observations) -> Float:
     fit = adjust(
         shape, state, seen, free=np.zeros(state.globals, bool), robust_px=2.0, max_steps=20
     )
-    if not np.isfinite(fit.cost):
-        fit = Fit(
-            state,
-            seen.pixels - project(shape, state, seen, jacobian=False)[0],
-            0,
-            fit.normal,
-            fit.free,
-        )
     e2 = np.nan_to_num((fit.residuals**2).sum(axis=1), nan=1e8)
     return np.array([np.sqrt(np.median(e2[seen.view == v]) / 0.69) for v in range(seen.views)])

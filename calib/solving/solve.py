@@ -2,62 +2,75 @@
 
 One camera at a time first, from several focal lengths that must agree; then the motion between the
 cameras that most views agree on; then everything together. Views and corners that contradict the
-rest are rejected with a reason. Which lens model and whether the board is bent are decided by the
-error on views that were left out, never by the error on the views that were fitted.
+rest are rejected with a reason. Which lens model and whether the board is bent are decided on
+views that were left out (``choose.py``), never by the error on the views that were fitted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from calib.board import Board
-from calib.camera import Camera, Model
+from calib.camera import Camera
 from calib.errors import CalibrationError
-from calib.solving.adjust import Fit, adjust
-from calib.solving.calibration import FEWEST_VIEWS, Calibration, View, observe, rms
-from calib.solving.clean import cleaned, corner_noise
-from calib.solving.deformation import Deformation, board_modes
+from calib.solving.adjust import Fit
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, View, observe
+from calib.solving.choose import MODELS, Candidate, Lenses, chosen, lens_name
+from calib.solving.clean import cleaned
+from calib.solving.deformation import Deformation
 from calib.solving.first_rig import agree_on_motion, solve_camera
-from calib.solving.held_out import held_out
 from calib.solving.state import BoardModel
 
 Float = NDArray[np.float64]
+Tell = Callable[[int, int], None]
+"""Called with how many steps of solving are done, and how many there are."""
 
-MODELS: dict[str, tuple[Model, int]] = {
-    "pinhole5": ("pinhole", 5),
-    "pinhole8": ("pinhole", 8),
-    "pinhole12": ("pinhole", 12),
-    "pinhole14": ("pinhole", 14),
-    "fisheye": ("fisheye", 4),
-}
-"""Lens models by the name ``--model`` takes: (model, distortion coefficients)."""
-_BETTER = 0.97  # a larger model must lower the held-out error to this share
-_FOLDS = 5
+_BASES = ("pinhole5", "fisheye")
+_PLAUSIBLE = 2.0  # a lens that fits the corners of its camera so much worse is not tried further
 
 
 def calibrate_stereo(
     views: Sequence[View],
     board: Board,
     *,
-    model: str = "auto",
+    model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
+    progress: Tell | None = None,
 ) -> Calibration:
     """Solve a stereo rig from the views of a board.
 
-    ``model`` is a key of MODELS or "auto"; ``intrinsics`` are kept as given when they are.
-    Raises CalibrationError when nothing can be solved: fewer than three usable views, or no
-    motion between the cameras that a majority of views agrees on.
+    ``model`` is a key of MODELS, one for each camera, or "auto"; ``intrinsics`` are kept as given
+    when they are. Raises CalibrationError when nothing can be solved: fewer than three usable
+    views, or no motion between the cameras that a majority of views agrees on.
     """
-    _check_views(views)
+    _check_views(views, ("left", "right"))
     with one_thread():
-        return _solve(views, board, model, deformation, intrinsics)
+        return _solve(views, board, model, deformation, intrinsics, progress)
+
+
+def calibrate_camera(
+    views: Sequence[View],
+    board: Board,
+    *,
+    model: str = "auto",
+    deformation: Deformation = "auto",
+    progress: Tell | None = None,
+) -> Calibration:
+    """Solve one camera from the left images of views (``calibration.alone`` makes them).
+
+    As ``calibrate_stereo``, in the same form: ``cameras`` holds one, and there are no row errors.
+    """
+    _check_views(views, ("left",))
+    with one_thread():
+        return _solve(views, board, model, deformation, None, progress, cameras=1)
 
 
 def one_thread() -> AbstractContextManager[object]:
@@ -71,136 +84,127 @@ def one_thread() -> AbstractContextManager[object]:
 def _solve(
     views: Sequence[View],
     board: Board,
-    model: str,
+    model: str | Lenses,
     deformation: Deformation,
     intrinsics: tuple[Camera, Camera] | None,
+    progress: Tell | None,
+    cameras: int = 2,
 ) -> Calibration:
-    names = [model] if model != "auto" else ["pinhole5", "fisheye"]
-    if intrinsics is not None:
-        names = [f"{intrinsics[0].model}{len(intrinsics[0].distortion)}"]
-    first = [_first_solution(views, board, name, intrinsics) for name in names]
-    best = first[0]
-    for other in first[1:]:
-        best = _better(best, other)
-    if intrinsics is None and model == "auto" and best.model_name != "fisheye":
-        for name in ("pinhole8", "pinhole12", "pinhole14"):
-            best = _better(best, _extended(best, name))
-    if deformation != "flat":
-        deformed = _deformed(best)
-        if deformed is not None:
-            best = deformed if deformation == "bent" else _better(best, deformed)
-    kept = dict(best.held_out)
-    for other in first:
-        kept.update(other.held_out)
-    return replace(best, held_out=kept)
-
-
-# -- one candidate -------------------------------------------------------------------------------
-
-
-def _first_solution(
-    views: Sequence[View], board: Board, name: str, intrinsics: tuple[Camera, Camera] | None
-) -> Calibration:
-    if intrinsics is not None:
-        model, count = intrinsics[0].model, -1
-    else:
-        model, count = MODELS[name]
-    shape = BoardModel(board.points)
-    sizes = (views[0].left.size, views[0].right.size)
-    solos, agree = [], []
-    for side in (0, 1):
-        detections = [(view.left, view.right)[side] for view in views]
-        known = None if intrinsics is None else intrinsics[side]
-        solo, share = solve_camera(detections, shape, model, count, known)
-        solos.append(solo)
-        agree.append(share)
-    state, good, order = agree_on_motion(views, board, solos)
-    ordered = [
-        replace(view, right=view.right.permuted(board.symmetries[p]) if p else view.right)
-        for view, p in zip(views, order, strict=True)
+    tell = progress or (lambda *_: None)
+    steps = 4
+    tell(0, steps)
+    alone = [_alone(views, board, side, model, intrinsics) for side in range(cameras)]
+    tell(1, steps)
+    bases = _bases(alone)
+    draft, good = _draft(views, board, [alone[s][name] for s, name in enumerate(bases[0])])
+    draft = cleaned(replace(draft, fixed_intrinsics=intrinsics is not None), good)
+    tell(2, steps)
+    others = [
+        Candidate(lenses, tuple(alone[s][n].fit.state.intrinsics[0] for s, n in enumerate(lenses)))
+        for lenses in bases[1:]
     ]
-    frozen = intrinsics is not None
+    found = chosen(draft, others, deformation, larger=model == "auto" and intrinsics is None)
+    tell(steps, steps)
+    return found
+
+
+# -- one camera at a time ------------------------------------------------------------------------
+
+
+class _Solo(NamedTuple):
+    name: str
+    """Of the lens."""
+    fit: Fit
+    agree: float
+    """Share of the starts that ended here."""
+
+
+def _alone(
+    views: Sequence[View],
+    board: Board,
+    side: int,
+    model: str | Lenses,
+    intrinsics: tuple[Camera, Camera] | None,
+) -> dict[str, _Solo]:
+    """One camera solved with every lens that may be its own, by name, the best first."""
+    detections = [(view.left, view.right)[side] for view in views]
+    shape = BoardModel(board.points)
+    if intrinsics is not None:
+        known = intrinsics[side]
+        fit, agree = solve_camera(detections, shape, known.model, -1, known)
+        name = lens_name(known.model, len(known.distortion))
+        return {name: _Solo(name, fit, agree)}
+    asked = model if isinstance(model, str) else model[side]
+    solos = []
+    for name in _BASES if asked == "auto" else (asked,):
+        try:
+            solos.append(_Solo(name, *solve_camera(detections, shape, *MODELS[name])))
+        except CalibrationError as error:
+            failure = error
+    if not solos:
+        raise failure
+    solos.sort(key=lambda solo: solo.fit.cost)
+    worst = solos[0].fit.cost * _PLAUSIBLE**2
+    return {solo.name: solo for solo in solos if solo.fit.cost <= worst}
+
+
+def _bases(alone: Sequence[dict[str, _Solo]]) -> list[tuple[str, ...]]:
+    """The lenses to begin with, the best first: the same for both cameras where possible."""
+    common = [name for name in alone[0] if all(name in each for each in alone)]
+    if not common:
+        return [tuple(next(iter(each)) for each in alone)]
+    common.sort(key=lambda name: sum(each[name].fit.cost for each in alone))
+    return [(name,) * len(alone) for name in common]
+
+
+# -- all cameras together ------------------------------------------------------------------------
+
+
+def _draft(
+    views: Sequence[View], board: Board, solos: Sequence[_Solo]
+) -> tuple[Calibration, NDArray[np.bool_]]:
+    """All views with a first rig, and which of them agree on it."""
+    if len(solos) == 2:
+        state, good, order = agree_on_motion(views, board, [solo.fit for solo in solos])
+        views = [
+            replace(view, right=view.right.permuted(board.symmetries[p]) if p else view.right)
+            for view, p in zip(views, order, strict=True)
+        ]
+    else:
+        state, good = solos[0].fit.state, _agreeing(views, solos[0].fit)
+    names = [solo.name for solo in solos]
+    sizes = tuple((views[0].left.size, views[0].right.size)[: len(solos)])
     draft = Calibration(
         board,
-        name,
-        tuple(ordered),
+        names[0] if len(set(names)) == 1 else "/".join(names),
+        tuple(views),
         (),
         sizes,
-        shape,
-        observe(ordered),
+        BoardModel(board.points),
+        observe(views),
         observe([]),
-        Fit(state, np.zeros((0, 2)), np.inf, np.zeros((0, 0)), np.zeros(0, bool)),
+        Fit(state, np.zeros((0, 2)), np.inf, np.zeros(0, bool)),
         {},
-        float(np.mean(agree)),
-        frozen,
+        float(np.mean([solo.agree for solo in solos])),
     )
-    return _with_held_out(cleaned(draft, good))
+    return draft, good
 
 
-def _with_held_out(c: Calibration) -> Calibration:
-    folds = min(_FOLDS, len(c.views))
-    return replace(c, held_out={c.name: held_out(c, folds)})
+def _agreeing(views: Sequence[View], fit: Fit) -> NDArray[np.bool_]:
+    """(V,) which views one lens explains."""
+    view = np.repeat(np.arange(len(views)), [len(one.left.ids) for one in views])
+    e = np.linalg.norm(fit.residuals, axis=1)
+    error = np.array([np.median(e[view == v]) for v in range(len(views))])
+    return np.asarray(error < max(2.0, 4 * float(np.median(error))))
 
 
-# -- larger models -------------------------------------------------------------------------------
-
-
-def _extended(c: Calibration, name: str) -> Calibration:
-    """The same with more distortion coefficients, started from what is known.
-
-    Without held-out errors where it cannot be better.
-    """
-    _, count = MODELS[name]
-    state = c.fit.state
-    longer = tuple(np.pad(v, (0, 4 + count - len(v))) for v in state.intrinsics)
-    state = replace(state, intrinsics=longer)
-    fit = adjust(c.shape, state, c.seen, max_steps=40, tolerance=1e-7)
-    found = replace(c, model_name=name, fit=fit, noise_px=corner_noise(fit, c.seen), held_out={})
-    # more coefficients help views that were left out less than those they were fitted to
-    hopeless = rms(fit.residuals) > _BETTER * rms(c.fit.residuals)
-    return found if hopeless or not _usable(found) else _with_held_out(found)
-
-
-def _usable(c: Calibration) -> bool:
-    """A lens that folds inside its own corners is no lens."""
-    try:
-        cameras = [c.fit.state.camera(side, c.sizes[side]) for side in (0, 1)]
-    except CalibrationError:
-        return False
-    return all(
-        np.isfinite(camera.unproject(c.seen.pixels[c.seen.camera == side])).all()
-        for side, camera in enumerate(cameras)
-    )
-
-
-def _deformed(c: Calibration) -> Calibration | None:
-    """The same with the board's shape refined; None when too few corners would carry it."""
-    modes = board_modes(c.board, c.seen)
-    if modes is None:
-        return None
-    shape = BoardModel(c.board.points, modes)
-    state = replace(c.fit.state, shape=np.zeros(len(modes)))
-    fit = adjust(shape, state, c.seen, free=c.free(state), max_steps=40)
-    found = replace(c, shape=shape, fit=fit, noise_px=corner_noise(fit, c.seen), held_out={})
-    return _with_held_out(found) if _usable(found) else None
-
-
-def _better(old: Calibration, new: Calibration) -> Calibration:
-    """The new candidate if it predicts views it has not seen clearly better, else the old one."""
-    mine, other = old.held_out[old.name], new.held_out.get(new.name)
-    together = {**old.held_out, **new.held_out}
-    if other is None or other.reprojection_rms_px > _BETTER * mine.reprojection_rms_px:
-        return replace(old, held_out=together)
-    return replace(new, held_out=together)
-
-
-def _check_views(views: Sequence[View]) -> None:
+def _check_views(views: Sequence[View], sides: Sequence[str]) -> None:
     if len(views) < FEWEST_VIEWS:
+        what = "pair(s) show the board in both images" if len(sides) == 2 else "image(s) show it"
         raise CalibrationError(
-            f"only {len(views)} pair(s) show the board in both images; at least {FEWEST_VIEWS} are "
-            "needed and 15 to 30 are good"
+            f"only {len(views)} {what}; at least {FEWEST_VIEWS} are needed and 15 to 30 are good"
         )
-    for side in ("left", "right"):
+    for side in sides:
         sizes = {getattr(view, side).size for view in views}
         if len(sizes) > 1:
             text = ", ".join(f"{w}x{h}" for w, h in sorted(sizes))

@@ -25,7 +25,7 @@ _COEFFICIENTS = {
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Observations:
-    """Corners seen, sorted by view."""
+    """Corners seen, sorted by view; no camera sees a point twice in a view."""
 
     camera: Index
     """(M,) 0 left, 1 right."""
@@ -61,7 +61,8 @@ class Observations:
 class State:
     """Everything that is solved for."""
 
-    model: Model
+    models: tuple[Model, ...]
+    """Per camera its lens model; the two of a rig may differ."""
     intrinsics: tuple[Float, ...]
     """Per camera (4 + n,): fx, fy, cx, cy, then the distortion in OpenCV's order."""
     R: Float
@@ -79,7 +80,7 @@ class State:
         """One of the cameras as others use it."""
         fx, fy, cx, cy = self.intrinsics[side][:4]
         K = np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1.0]])
-        return Camera(self.model, size, K, self.intrinsics[side][4:])
+        return Camera(self.models[side], size, K, self.intrinsics[side][4:])
 
     def of_views(self, views: Sequence[int] | Index) -> State:
         """The same with only those board poses."""
@@ -151,10 +152,13 @@ def difference(a: State, b: State) -> Float:
 def parameter_names(state: State) -> tuple[str, ...]:
     """Names of the global parameters in the order of a step, without the board's shape."""
     names = []
-    for side, values in zip(("left", "right"), state.intrinsics, strict=False):
-        each = ["fx", "fy", "cx", "cy", *_COEFFICIENTS[state.model].split()[: len(values) - 4]]
+    sides = zip(("left", "right"), state.models, state.intrinsics, strict=False)
+    for side, model, values in sides:
+        each = ["fx", "fy", "cx", "cy", *_COEFFICIENTS[model].split()[: len(values) - 4]]
         names += [f"{side}.{name}" for name in each]
-    return (*names, *(f"rotation.{axis}" for axis in "xyz"), *(f"t.{axis}" for axis in "xyz"))
+    if len(state.models) == 2:
+        names += [f"{part}.{axis}" for part in ("rotation", "t") for axis in "xyz"]
+    return tuple(names)
 
 
 def exp(w: Float) -> Float:

@@ -49,6 +49,8 @@ def show_outcome(outcome: Outcome, written: dict[str, str]) -> None:
         )
     for r in outcome.rejected:
         click.echo(f"  not used  {r.name}: {r.reason}")
+    for text in s["not_seen"]:
+        click.echo(f"  unseen    {text}")
     click.echo(f"  next      {s['advice']}")
     for what, path in written.items():
         click.echo(f"  {what:8}  {path}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
@@ -34,7 +35,16 @@ def read_rig(path: str, file: RigFileOptions, size: Size) -> StereoRig | Rectifi
     for assumed in ("unit_assumed", "model_assumed"):
         if isinstance(loaded, StereoRig) and assumed in loaded.notes:
             click.echo(f"note: {loaded.notes[assumed]}", err=True)
+    if isinstance(loaded, StereoRig) and not loaded.usable:
+        click.echo(f"warning: {path}: {_why_unusable(loaded)}", err=True)
     return loaded
+
+
+def _why_unusable(rig: StereoRig) -> str:
+    """What the calibration said of itself; notes may hold anything."""
+    summary = rig.notes.get("summary")
+    verdict = summary.get("verdict") if isinstance(summary, Mapping) else None
+    return f"its calibration says not to use it (usable: false). {verdict or ''}".rstrip()
 
 
 def rectification(

@@ -152,8 +152,11 @@ def test_lengths_of_an_unknown_board_are_not_called_metres() -> None:
 
 
 def test_what_cannot_be_seen_is_said(outcome: Outcome) -> None:
-    assert "A wrong square: one that is 2 % larger than 25 mm" in checked(outcome)
-    assert "A wrong square" not in checked(replace(outcome, known_baseline_m=0.1))
+    for known in (None, 0.1):
+        page = unescape(checked(replace(outcome, known_baseline_m=known)))
+        said = page[page.index("What this page cannot see") :].partition("</section>")[0]
+        assert ("whether the squares of" in said.lower()) == (known is None)
+        assert "at which no board was" in said
 
 
 def test_halves_that_contradict_the_error_bars_are_commented(outcome: Outcome) -> None:

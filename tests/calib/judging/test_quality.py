@@ -6,9 +6,9 @@ from boards import BOARD, random_rig, synthetic_views, truth_state
 from calib.calibrate import calibrate_views
 from calib.judging.depth_error import calibration_depth_sigma, image_points
 from calib.judging.quality import assess
-from calib.solving.epipolar import triangulate
 from calib.solving.solve import calibrate_stereo
 from calib.solving.state import difference
+from calib.solving.triangulation import triangulate
 
 
 def test_error_bars_cover_the_truth_and_predict_the_depth_error() -> None:

@@ -6,8 +6,9 @@ from boards import random_rig, synthetic_views, truth_state
 
 from calib.rig import StereoRig
 from calib.solving.calibration import observe
-from calib.solving.epipolar import rectifying_rotations, row_errors, triangulate
+from calib.solving.epipolar import rectifying_rotations, row_errors
 from calib.solving.state import exp
+from calib.solving.triangulation import triangulate
 from stereo.rectify import Rectification
 
 

@@ -65,7 +65,7 @@ def projection_difference(one: Lens, other: Lens, pixels: Float, seen: Float) ->
         gap = seen - found
         ok = np.isfinite(gap).all(axis=1) & np.isfinite(to_turn).all(axis=(1, 2))
         step = np.linalg.lstsq(to_turn[ok].reshape(-1, 3), gap[ok].ravel())[0]
-        turn = exp(np.asarray(step[None], np.float64))[0] @ turn
+        turn = exp(np.asarray(step, np.float64)[None])[0] @ turn
     return _looked(other, _rays(one, pixels) @ turn.T)[0] - pixels
 
 
@@ -76,5 +76,7 @@ def _rays(lens: Lens, pixels: Float) -> Float:
 def _looked(lens: Lens, rays: Float) -> tuple[Float, Float, Float]:
     """Pixels (N, 2) of far points, their slopes by the lens's values and by a rotation."""
     found, by_point, by_values = project_jacobian(lens.model, lens.values, rays.T)
-    to_point = np.moveaxis(by_point, 2, 0).swapaxes(1, 2)
-    return found.T, np.moveaxis(by_values, 2, 0).swapaxes(1, 2), -to_point @ cross(rays)
+    to_point, to_values = (
+        np.moveaxis(slopes, 2, 0).swapaxes(1, 2) for slopes in (by_point, by_values)
+    )
+    return found.T, to_values, -to_point @ cross(rays)

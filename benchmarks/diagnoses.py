@@ -5,7 +5,7 @@ halves and other subsets of them, and spoilt in every way there is, by corners w
 and else by images. For each way it prints how many sessions were named rightly, and what was said
 where it was wrong. Spoilt images are kept in the folder for temporary files and detections in the
 cache, so that a second run is quick. ``--only TEXT``: sets whose name contains it; ``--way TEXT``:
-ways of spoiling; ``--draws N``: random subsets of each real set.
+ways of spoiling; ``--corners``: only by corners; ``--draws N``: random subsets of each real set.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=11)
     parser.add_argument("--only", default="")
     parser.add_argument("--way", default="")
+    parser.add_argument("--corners", action="store_true", help="nothing that needs images")
     args = parser.parse_args()
     found = [*real(args.sets, args.only), *synthetic(args.only), *rendered(args.only)]
     if not args.way:
@@ -76,7 +77,7 @@ def main() -> None:
         usual = said(calibrate_views(session.views, session.board))
         for way, judged, seconds in (
             *by_corners(session, args.way, usual),
-            *by_images(session, args.way, usual),
+            *(() if args.corners else by_images(session, args.way, usual)),
         ):
             table[way].append((judged, seconds))
             if not judged.right:
@@ -317,7 +318,7 @@ def judge(case: Any, outcome: Outcome, usual: dict[str, set[str]]) -> Judged:
     found = said(outcome)
     views = case.views if hasattr(case, "views") else case.pairs
     everyone = {v[0] if isinstance(v, tuple) else v.name for v in views}
-    also = {"inconsistent", case.cause} | set(getattr(case, "also", ()))
+    also = {"inconsistent", case.cause, *case.also}
     others = {
         cause: names - usual.get(cause, set())
         for cause, names in found.items()

@@ -33,6 +33,8 @@ class Spoilt(NamedTuple):
     """True: the others may be blamed instead; nobody can tell which half is the rig."""
     refuse: bool = False
     """True: the result must not be trusted."""
+    also: frozenset[str] = frozenset()
+    """Causes that may be named besides."""
 
 
 Spoil = Callable[[list[View], Board], Spoilt]
@@ -204,7 +206,7 @@ def late_and_turned(views: list[View], board: Board) -> Spoilt:
     ]
     out[k] = upside_down_view([views[k]], board).views[0]
     late = {v.name for i, v in enumerate(views) if i % 5 in (1, 3) and i < k}
-    return Spoilt(out, "unsynchronised", late)
+    return Spoilt(out, "unsynchronised", late, also=frozenset({"upside_down"}))
 
 
 def three_views(views: list[View], board: Board) -> Spoilt:

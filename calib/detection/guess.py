@@ -24,6 +24,8 @@ _DICTIONARIES = (
     "DICT_ARUCO_ORIGINAL",
 )
 """The largest of each family; smaller ones are their first entries."""
+_ENOUGH_VIEWS = 4  # those with most markers decide on the layout
+_MARKERS = 4
 _SMALL_SIZES = (50, 100, 250, 1000)
 Markers = tuple[NDArray[Any], NDArray[np.intp]]
 """Corners (M, 4, 2) of markers and their numbers (M,)."""
@@ -36,7 +38,7 @@ def guess_board(
 
     Lengths cannot be seen: the square is ``square_m``, by default one unknown unit.
     """
-    charuco = board_of_markers(images, square_m=square_m, unit_known=unit_known)
+    charuco = board_of_markers(most_markers(images), square_m=square_m, unit_known=unit_known)
     return charuco or _guess_chessboard(images, square_m, unit_known)
 
 
@@ -67,25 +69,23 @@ def _guess_chessboard(
     return None
 
 
-def most_markers(images: Sequence[NDArray[Any]]) -> str | None:
-    """The dictionary that most markers in the images are of; None where hardly any are seen."""
-    seen = _seen_markers(images)
-    return None if seen is None else seen[0]
-
-
-def _seen_markers(images: Sequence[NDArray[Any]]) -> tuple[str, list[Markers]] | None:
-    markers = {name: [_markers(image, name) for image in images] for name in _DICTIONARIES}
-    name = max(markers, key=lambda n: sum(len(ids) for _, ids in markers[n]))
-    seen = [(corners, ids) for corners, ids in markers[name] if len(ids) >= 4]
-    return None if len(seen) < max(1, len(images) // 4) else (name, seen)
+def most_markers(images: Sequence[NDArray[Any]]) -> tuple[str, list[Markers]] | None:
+    """The dictionary that most markers are of, and these, image by image; None: hardly any."""
+    for image in images[:_ENOUGH_VIEWS]:  # one image tells the dictionary: to look for all is slow
+        found = {name: _markers(image, name) for name in _DICTIONARIES}
+        name = max(found, key=lambda n: len(found[n][1]))
+        if len(found[name][1]) >= _MARKERS:
+            all_of_it = (_markers(image, name) for image in images)
+            seen = [one for one in all_of_it if len(one[1]) >= _MARKERS]
+            return name, seen if len(seen) >= len(images) / 4 else []
+    return None
 
 
 def board_of_markers(
-    images: Sequence[NDArray[Any]], *, square_m: float = 1.0, unit_known: bool = False
+    most: tuple[str, Sequence[Markers]] | None, *, square_m: float = 1.0, unit_known: bool = False
 ) -> Charuco | None:
-    """The ChArUco board that most of the images (H, W) show; None when there is none."""
-    most = _seen_markers(images)
-    if most is None:
+    """The ChArUco board with these markers (of ``most_markers``); None when there is none."""
+    if most is None or not most[1]:
         return None
     name, seen = most
     highest = max(int(ids.max()) for _, ids in seen)
@@ -97,6 +97,7 @@ def board_of_markers(
         if highest < columns * rows // 2 <= highest + 12
         for legacy in ((False, True) if rows % 2 == 0 else (False,))
     ]
+    seen = sorted(seen, key=lambda one: -len(one[1]))[:_ENOUGH_VIEWS]
     for columns, rows, legacy in sorted(layouts, key=lambda layout: layout[0] * layout[1]):
         fit = _layout_error(seen, columns, rows, legacy)
         if fit is not None and (best is None or fit[0] < best[0] - 2e-3):
@@ -127,7 +128,7 @@ def _layout_error(
         if ids.max() >= len(cells):
             return None
         centres = cells[ids] + 0.5
-        H, _ = cv2.findHomography(corners.mean(axis=1), centres.astype(float), cv2.RANSAC, 0.2)
+        H, _ = cv2.findHomography(corners.mean(axis=1), centres.astype(float))
         if H is None:
             return None
         on_board = cv2.perspectiveTransform(corners.reshape(-1, 1, 2).astype(float), H)
@@ -135,5 +136,7 @@ def _layout_error(
         gap = np.linalg.norm(on_board.mean(axis=1) - centres, axis=1)
         # the mean: a neighbouring layout differs only where rows wrap, in a few markers
         errors.append(float(np.minimum(gap, 1).mean()))
+        if errors[-1] > 0.3:
+            return None
         sides.append(float(np.median(np.linalg.norm(on_board[:, 1] - on_board[:, 0], axis=1))))
     return float(np.mean(errors)), float(np.median(sides))

@@ -30,6 +30,7 @@ _BY_CHANCE = 2  # so many of the shuffled sessions may seem to have changed as m
 _MATTERS = 0.12
 """Share of the whole cost that a change must explain: below it lens models explain as much, which
 are not perfect and see more of the board's corners in one half of a session than in the other."""
+_DISAGREES = 3.0  # times the usual error of a view
 _SIMPLE = 0.85
 """A simpler change is the cause when it explains this share of what the full one explains."""
 
@@ -136,7 +137,9 @@ def find_change(c: Calibration, offered: Sequence[View]) -> Change | None:
     found = [(d, *_robust(info, after, d.steps, scale)) for d in every]
     best = before - min(cost for _, cost, _, _ in found)
     d, cost, x, each = next(f for f in found if before - f[1] >= _SIMPLE * best)
-    agree = each < 9 * np.median(each)
+    agree = each < _DISAGREES**2 * np.median(each)
+    if min(agree[:k].mean(), agree[k:].mean()) < 0.5:
+        return None  # then something else is wrong with most of them
     good = tuple(name for name, ok in zip(info.names, agree, strict=True) if ok)
     return Change(d.cause, d.words(x), info.names[k:], good, 1 - cost / before)
 

@@ -155,13 +155,13 @@ def _of_views(fit: Fit, views: Sequence[int]) -> Fit:
 
 def explain_unseen(images: Sequence[NDArray[Any]], board: Board) -> Finding:
     """Why a board was found in hardly any of some images: what is there instead."""
-    other = other_board(images, board)
-    if other is not None:
-        return Finding("wrong_board", other, stops=True)
     if images and sum(mirrored(image, board) for image in images) >= len(images) / 4:
         return Finding(
             "mirrored", "the images are mirrored: flip them left to right and try again", stops=True
         )
+    other = other_board(images, board)
+    if other is not None:
+        return Finding("wrong_board", other, stops=True)
     return Finding(
         "not_found",
         f"no board was found in the images; expected {board.spec}: is it wholly visible, "

@@ -24,6 +24,7 @@ Images = Sequence[NDArray[Any]]
 _MOST = 0.5
 """Share of the images that must show another board: parts of a board look like smaller boards, but
 hands and the edge of the image leave another part in each."""
+_MARKER_AS_SAID = 0.1  # their outline is found to some hundredths only
 _GLANCE = 3  # images that are looked at first
 _ALIKE = 0.85
 """Correlation of two patches that both show a corner (or disc). At the edge of a board only one
@@ -44,15 +45,15 @@ def other_board(images: Images, board: Board) -> str | None:
 def _other_chessboard(images: Images, board: Chessboard) -> str | None:
     named = max((board.columns, board.rows), (board.rows, board.columns))
     first = [chessboard_size(image) for image in images[:_GLANCE]]
-    if named in first:
+    if first.count(named) > len(first) / 2:
         return None
     seen = [*first, *(chessboard_size(image) for image in images[_GLANCE:])]
     sizes = Counter(size for size in seen if size is not None)
-    if not sizes:
-        return _instead_of_corners(images, board)
-    size, count = sizes.most_common(1)[0]
-    if size == named or count < max(2, _MOST * len(images)) or sizes[named] > 0.2 * len(images):
+    size, count = sizes.most_common(1)[0] if sizes else (named, 0)
+    if sizes[named] > 0.2 * len(images):
         return None
+    if size == named or count < max(2, _MOST * len(images)):
+        return _instead_of_corners(images, board)
     found = replace(board, columns=size[0], rows=size[1])
     return None if _wholly_seen(images[:2], board) else _not_this(board, found)
 
@@ -95,27 +96,28 @@ def _not_this(board: Board, found: Board) -> str:
 
 def _instead_of_corners(images: Images, board: Chessboard) -> str | None:
     """A board with markers, where a plain chessboard was named."""
-    found = board_of_markers(images, square_m=board.square_m, unit_known=board.unit_known)
+    most = most_markers(images)
+    found = board_of_markers(most, square_m=board.square_m, unit_known=board.unit_known)
     return None if found is None else f"the images do not show {board.spec}, but {found.spec}"
 
 
 def _other_charuco(images: Images, board: Charuco) -> str | None:
-    if any(detect(image, board) is not None for image in images):
+    if any(detect(image, board) is not None or mirrored(image, board) for image in images):
         return None
     turned = replace(board, legacy=not board.legacy)
     if any(detect(image, turned) is not None for image in images):
         return (
             f"the board is not {board.spec} but {turned.spec} (OpenCV changed its pattern in 4.6)"
         )
-    family = most_markers(images)
-    if family is None:
+    most = most_markers(images)
+    if most is None:
         return None
-    found = board_of_markers(images, square_m=board.square_m, unit_known=board.unit_known)
-    other_book = _family(board.dictionary) != _family(family)
+    found = board_of_markers(most, square_m=board.square_m, unit_known=board.unit_known)
+    other_book = _family(board.dictionary) != _family(most[0])
     if found is None:
-        if other_book:
-            return f"the markers are not of {board.dictionary}, but of the family of {family}"
-        return None
+        return f"the markers are of {most[0]}, not of {board.dictionary}" if other_book else None
+    if abs(found.marker_m / board.marker_m - 1) < _MARKER_AS_SAID:
+        found = replace(found, marker_m=board.marker_m)
     if other_book:
         return (
             f"the markers are of another dictionary: the images do not show {board.spec}, "

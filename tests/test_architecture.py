@@ -32,11 +32,10 @@ ROOMS: dict[str, set[str]] = {
     "calib.words": set(),
     "calib.nearby": set(),
     "calib.lens": set(),
-    "calib.drawing": set(),
     "calib.notes": {"calib.errors"},
     "calib.units": set(),
     "calib.checks": {"calib.errors", "calib.words"},
-    "calib.camera": {"calib.checks", "calib.errors", "calib.lens"},
+    "calib.camera": {"calib.checks", "calib.errors", "calib.lens", "calib.notes"},
     "calib.rig": {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },
@@ -56,13 +55,13 @@ ROOMS: dict[str, set[str]] = {
     "calib.judging": {*SOLVED, "calib.words"},
     "calib.outcome": {*JUDGED, "calib.plain"},
     "calib.calibrate": {*JUDGED, "calib.outcome"},
+    "calib.single": {*JUDGED, "calib.calibrate", "calib.outcome", "calib.plain"},
     "calib.collect": {
         *("calib.board", "calib.calibrate", "calib.detection", "calib.outcome", "calib.solving"),
     },
     "calib.report": {
-        "calib.words",
-        *("calib.atomic", "calib.detection", "calib.drawing", "calib.judging", "calib.outcome"),
-        "calib.solving",
+        *JUDGED,
+        *("calib.atomic", "calib.outcome", "calib.words"),
     },
     "calib": set(),
     "stereo._version": set(),
@@ -88,13 +87,14 @@ ROOMS: dict[str, set[str]] = {
         *("calib.nearby", "calib.words", "stereo.gray", "stereo.native"),
     },
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
+    "stereo.turning": {"stereo.frame"},
     "stereo.rectify": {
         *CALIB,
         *DATA,
         "calib.common_view",
         "calib.judging",
         "calib.solving",
-        "stereo.depth",
+        *("stereo.depth", "stereo.turning"),
     },
     "stereo.sources": {
         *CALIB,
@@ -156,7 +156,7 @@ MOST_LINES = 400
 LONG = 300
 WHY_LONG: dict[str, str] = {
     "calib.board": "five boards and the text form they share; each is short",
-    "calib.report": "one HTML page, from top to bottom",
+    "calib.calibrate": "the whole of a calibration on one page",
     "stereo.live.calibration": "one state machine; its parts make no sense apart",
     "stereo.rectify": "Rectification, what it is built from, and what it answers",
     "stereo.sources.sync": "the clocks of two streams and the pairing that rests on them",

@@ -24,7 +24,11 @@ _DICTIONARIES = (
     "DICT_ARUCO_ORIGINAL",
 )
 """The largest of each family; smaller ones are their first entries."""
+_ENOUGH_VIEWS = 4  # those with most markers decide on the layout
+_MARKERS = 4
 _SMALL_SIZES = (50, 100, 250, 1000)
+Markers = tuple[NDArray[Any], NDArray[np.intp]]
+"""Corners (M, 4, 2) of markers and their numbers (M,)."""
 
 
 def guess_board(
@@ -34,7 +38,7 @@ def guess_board(
 
     Lengths cannot be seen: the square is ``square_m``, by default one unknown unit.
     """
-    charuco = _guess_charuco(images, square_m, unit_known)
+    charuco = board_of_markers(most_markers(images), square_m=square_m, unit_known=unit_known)
     return charuco or _guess_chessboard(images, square_m, unit_known)
 
 
@@ -65,16 +69,27 @@ def _guess_chessboard(
     return None
 
 
-def _guess_charuco(
-    images: Sequence[NDArray[Any]], square_m: float, unit_known: bool
-) -> Board | None:
-    markers = {name: [_markers(image, name) for image in images] for name in _DICTIONARIES}
-    name = max(markers, key=lambda n: sum(len(ids) for _, ids in markers[n]))
-    seen = [(corners, ids) for corners, ids in markers[name] if len(ids) >= 4]
-    if len(seen) < max(1, len(images) // 4):
+def most_markers(images: Sequence[NDArray[Any]]) -> tuple[str, list[Markers]] | None:
+    """The dictionary that most markers are of, and these, image by image; None: hardly any."""
+    for image in images[:_ENOUGH_VIEWS]:  # one image tells the dictionary: to look for all is slow
+        found = {name: _markers(image, name) for name in _DICTIONARIES}
+        name = max(found, key=lambda n: len(found[n][1]))
+        if len(found[name][1]) >= _MARKERS:
+            all_of_it = (_markers(image, name) for image in images)
+            seen = [one for one in all_of_it if len(one[1]) >= _MARKERS]
+            return name, seen if len(seen) >= len(images) / 4 else []
+    return None
+
+
+def board_of_markers(
+    most: tuple[str, Sequence[Markers]] | None, *, square_m: float = 1.0, unit_known: bool = False
+) -> Charuco | None:
+    """The ChArUco board with these markers (of ``most_markers``); None when there is none."""
+    if most is None or not most[1]:
         return None
+    name, seen = most
     highest = max(int(ids.max()) for _, ids in seen)
-    best: tuple[float, Board] | None = None
+    best: tuple[float, Charuco] | None = None
     layouts = [
         (columns, rows, legacy)
         for columns in range(3, 30)
@@ -82,6 +97,7 @@ def _guess_charuco(
         if highest < columns * rows // 2 <= highest + 12
         for legacy in ((False, True) if rows % 2 == 0 else (False,))
     ]
+    seen = sorted(seen, key=lambda one: -len(one[1]))[:_ENOUGH_VIEWS]
     for columns, rows, legacy in sorted(layouts, key=lambda layout: layout[0] * layout[1]):
         fit = _layout_error(seen, columns, rows, legacy)
         if fit is not None and (best is None or fit[0] < best[0] - 2e-3):
@@ -93,7 +109,7 @@ def _guess_charuco(
     return best[1] if best is not None and best[0] < 0.05 else None
 
 
-def _markers(image: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def _markers(image: NDArray[Any], name: str) -> Markers:
     gray = gray8(stretched(image))
     corners, ids, _ = cv2.aruco.ArucoDetector(dictionary(name)).detectMarkers(gray)
     if ids is None:
@@ -102,7 +118,7 @@ def _markers(image: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.i
 
 
 def _layout_error(
-    seen: Sequence[tuple[NDArray[Any], NDArray[np.intp]]], columns: int, rows: int, legacy: bool
+    seen: Sequence[Markers], columns: int, rows: int, legacy: bool
 ) -> tuple[float, float] | None:
     """(mean error in squares, marker / square) of markers under one layout; None: impossible."""
     first = 1 if legacy and rows % 2 == 0 else 0
@@ -112,7 +128,7 @@ def _layout_error(
         if ids.max() >= len(cells):
             return None
         centres = cells[ids] + 0.5
-        H, _ = cv2.findHomography(corners.mean(axis=1), centres.astype(float), cv2.RANSAC, 0.2)
+        H, _ = cv2.findHomography(corners.mean(axis=1), centres.astype(float))
         if H is None:
             return None
         on_board = cv2.perspectiveTransform(corners.reshape(-1, 1, 2).astype(float), H)
@@ -120,5 +136,7 @@ def _layout_error(
         gap = np.linalg.norm(on_board.mean(axis=1) - centres, axis=1)
         # the mean: a neighbouring layout differs only where rows wrap, in a few markers
         errors.append(float(np.minimum(gap, 1).mean()))
+        if errors[-1] > 0.3:
+            return None
         sides.append(float(np.median(np.linalg.norm(on_board[:, 1] - on_board[:, 0], axis=1))))
     return float(np.mean(errors)), float(np.median(sides))

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from calib.camera import Model
+from calib.camera import CalibratedCamera, Model
 from calib.checks import Size
 from calib.errors import CameraError, RigFileError, RigWriteError
-from calib.formats import beside, placed
+from calib.formats import beside, camera, placed
 from calib.formats.reading import Stated
 from calib.formats.registry import FORMATS as FORMATS
 from calib.formats.registry import Files, Rig
@@ -85,7 +85,23 @@ def _find(path: str | Path, format: str | None, stated: Stated) -> Found:
     return Found(names[0], FORMATS[names[0]].complete(files[0]) if len(files) == 1 else files)
 
 
-def load_camera(
+def load_camera(path: str | Path) -> CalibratedCamera:
+    """Read a file of one camera, as ``stereo calibrate --single`` writes it.
+
+    Raises RigFileError naming the file and the key.
+    """
+    path = Path(path)
+    if not camera.matches(beside.head(path)):
+        raise RigFileError(f"{path}: not a camera file of stereo-depth (stereo calibrate --single)")
+    return camera.read(path)
+
+
+def save_camera(known: CalibratedCamera, path: str | Path) -> None:
+    """Write a camera in one step. Raises RigWriteError when it cannot be written whole."""
+    camera.write(known, Path(path))
+
+
+def load_placed_camera(
     path: str | Path, *, unit: str | float | None = None, cameras: tuple[str, str] | None = None
 ) -> PlacedCamera:
     """Read a camera beside a rig: its own file, or a rig whose right camera it is.
@@ -96,7 +112,7 @@ def load_camera(
     what is needed.
     """
     files = beside.given(path)
-    if len(files) == 1 and placed.matches(beside.head(files[0])):
+    if len(files) == 1 and camera.matches(beside.head(files[0])):
         return placed.read(files[0])
     if cameras is None and find_rig(path).name == "depthai":
         cameras = ("1", "0")
@@ -109,9 +125,9 @@ def load_camera(
     return PlacedCamera.right_of(found)
 
 
-def save_camera(camera: PlacedCamera, path: str | Path) -> None:
-    """Write a camera file in one step. Raises RigWriteError when it cannot be written whole."""
-    placed.write(camera, Path(path))
+def save_placed_camera(known: PlacedCamera, path: str | Path) -> None:
+    """Write a camera and its place in one step. Raises RigWriteError as ``save_camera``."""
+    placed.write(known, Path(path))
 
 
 def _load(found: Found, stated: Stated) -> Rig:
@@ -140,9 +156,14 @@ def _load(found: Found, stated: Stated) -> Rig:
 def _recognised(path: Path, head: bytes) -> str:
     name = next((name for name, each in FORMATS.items() if each.matches(path, head)), None)
     if name is None:
-        what = "a binary file, no calibration" if b"\0" in head else "no calibration format I know"
-        raise RigFileError(f"{path}: {what}; known formats: {_known()}")
+        raise RigFileError(f"{path}: {_strange(head)}; known formats: {_known()}")
     return name
+
+
+def _strange(head: bytes) -> str:
+    if camera.matches(head):
+        return "holds one camera, and a rig has two (stereo calibrate --intrinsics LEFT,RIGHT)"
+    return "a binary file, no calibration" if b"\0" in head else "no calibration format I know"
 
 
 def _in_folder(folder: Path, format: str | None, stated: Stated) -> Found:

@@ -68,11 +68,11 @@ def read(files: tuple[Path, ...], stated: Stated) -> StereoRig | RectifiedRig:
     R, T = _rotation(_single(values, "R", source), source), _translation(values, source)
     K, distortion = _both(values, "K", source), _both(values, "distortion", source)
     sizes = _sizes(values, stated, source)
-    model, model_note = _model(values, distortion, stated, source, marked=marked)
+    models, model_note = _models(values, distortion, stated, source, marked=marked)
     metres, unit_note = _unit(values, float(np.linalg.norm(T)), "|T|", stated, source)
     left, right = (
         Camera(model, size, matrix.reshape(3, 3), coefficients.ravel())
-        for size, matrix, coefficients in zip(sizes, K, distortion, strict=True)
+        for model, size, matrix, coefficients in zip(models, sizes, K, distortion, strict=True)
     )
     stereo = StereoRig(
         left,
@@ -255,18 +255,21 @@ def _size(value: object, source: str) -> Size:
     return int(numbers[0]), int(numbers[1])
 
 
-def _model(
+def _models(
     values: Values, distortion: tuple[Float, Float], stated: Stated, source: str, *, marked: bool
-) -> tuple[Model, dict[str, str]]:
-    """Lens model, and a note when it was assumed; ``marked``: by names that mean fisheye."""
-    written = "fisheye" if marked else value_of(values, "model")
-    in_file = None if written is None else _MODELS.get(normal(str(written)))
-    if written is not None and in_file is None:
-        raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {written!r}")
-    if in_file and stated.model and in_file != stated.model:
-        raise RigFileError(f"{source}: the lens model is {in_file}, not {stated.model}")
-    known = in_file or stated.model
-    if known:
+) -> tuple[list[Model], dict[str, str]]:
+    """Lens models of left and right, and a note when they were assumed; ``marked``: by names that
+    mean fisheye.
+    """
+    each = [values[name] for name in find_pair(values, "model") or ()]
+    written = ["fisheye"] * 2 if marked else each or [value_of(values, "model")] * 2
+    in_file = [None if text is None else _MODELS.get(normal(str(text))) for text in written]
+    for text, model in zip(written, in_file, strict=True):
+        if text is not None and model is None:
+            raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {text!r}")
+        if model and stated.model and model != stated.model:
+            raise RigFileError(f"{source}: the lens model is {model}, not {stated.model}")
+    if len(known := [m for model in in_file if (m := model or stated.model)]) == 2:
         return known, {}
     if 4 in (distortion[0].size, distortion[1].size):
         raise RigFileError(
@@ -274,7 +277,8 @@ def _model(
             "(k1 k2 k3 k4), and the file does not say which; add a line model: pinhole or "
             "model: fisheye to it, or state it (model=, --model)"
         )
-    return "pinhole", {"model_assumed": f"pinhole: {distortion[0].size} distortion coefficients"}
+    count = distortion[0].size
+    return ["pinhole"] * 2, {"model_assumed": f"pinhole: {count} distortion coefficients"}
 
 
 def _unit(

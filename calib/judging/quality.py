@@ -24,6 +24,7 @@ from calib.judging.depth_error import (
     expected_depth_errors,
     image_points,
 )
+from calib.judging.known_lenses import with_lens_errors
 from calib.solving.calibration import Calibration, HeldOut
 from calib.solving.held_out import held_out, information
 from calib.solving.solve import one_thread
@@ -82,11 +83,16 @@ def assess(
     *,
     distances: Sequence[float] | None = None,
     matching_noise_px: float = MATCHING_NOISE_PX,
+    lenses: Float | None = None,
 ) -> Quality:
-    """Judge a calibration: refits without each view, propagates errors to depth, grades."""
+    """Judge a calibration: refits without each view, propagates errors to depth, grades.
+
+    ``lenses`` (L, L) is the covariance of lenses that were kept as they are.
+    """
     with one_thread():
         left_out = held_out(c)
         names, covariance, inflation = _covariance(c, left_out)
+        covariance = with_lens_errors(c, covariance, lenses)
         if distances is None:
             baseline = float(np.linalg.norm(c.fit.state.t))
             unknown = tuple(round(baseline * k, 3) for k in (5, 10, 20, 50))
@@ -177,21 +183,40 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     if len(left) >= 4:
         share = float(np.nanmedian(calibration_depth_sigma(c, covariance, left, right)[1]) / near)
     row = left_out.row_error_px * min(1.0, 1000 / max(c.sizes[0]))
-    aspect = max(abs(v[0] / v[1] - 1) for v in state.intrinsics)
     focal = max(
         np.sqrt(covariance[i, i]) / values[0]
         for i, values in zip((0, len(state.intrinsics[0])), state.intrinsics, strict=True)
     )
     unit = "m" if c.board.unit_known else "board units"
-    facts = (
-        f"rows agree to {left_out.row_error_px:.2f} px on views left out, and calibration "
-        f"changes depth by {number(100 * share, 2)} % at {number(near, 2)} {unit}"
+    agree = f"rows agree to {left_out.row_error_px:.2f} px on views left out"
+    changes = f"calibration changes depth by {number(100 * share, 2)} % at {number(near, 2)} {unit}"
+    lens = f"the focal length is known to {number(100 * focal, 2)} % only"
+    reasons = _those(
+        {
+            f"the board's planes differ by {tilt:.0f} degrees at most": tilt < 8,
+            lens: focal > 0.03,
+            changes.replace("calibration", "calibration alone"): not share < 0.05,
+            agree.replace("agree to", "agree only to"): not row < 1.0,
+        }
     )
-    if tilt < 8 or focal > 0.03 or aspect > 0.15 or not share < 0.05 or not row < 1.0:
-        return "recalibrate", f"Do not trust it: {facts}."
-    if row < 0.4 and share < 0.01 and focal < 0.01 and len(c.views) >= 8:
-        return "good", f"Good: {facts}."
-    return "usable", f"Usable: {facts}."
+    if reasons:
+        return "recalibrate", f"Do not trust it: {' and '.join(reasons)}."
+    reasons = _those(
+        {
+            f"there are only {len(c.views)} views": len(c.views) < 8,
+            lens: focal >= 0.01,
+            "that is more than 1 % of the depth": share >= 0.01,
+            "rows should agree better": row >= 0.4,
+        }
+    )
+    facts = f"{agree}, and {changes}"
+    if reasons:
+        return "usable", f"Usable: {facts}; {' and '.join(reasons)}."
+    return "good", f"Good: {facts}."
+
+
+def _those(reasons: dict[str, bool]) -> list[str]:
+    return [reason for reason, holds in reasons.items() if holds]
 
 
 def _advice(c: Calibration, coverage: Sequence[Float], tilt: float, left_out: HeldOut) -> str:

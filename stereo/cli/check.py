@@ -146,9 +146,7 @@ def _mended(health: Health, repair: RepairOptions) -> tuple[dict[str, str], int]
     return {"rig": str(repair.out)}, 0
 
 
-def _show(
-    health: Health, pairs: list[GrayPair], written: dict[str, str], *, as_json: bool
-) -> None:
+def _show(health: Health, pairs: list[GrayPair], written: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         names = [one.name for one in pairs]
         click.echo(json.dumps({**summary(health), "names": names, **written}, allow_nan=False))

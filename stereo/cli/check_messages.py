@@ -49,7 +49,9 @@ def _show_change(why: Explanation) -> None:
         factor, unit = (100.0, "%") if name == "zoom" else (180 / np.pi, "degrees")
         value = fixed(factor * why.motion.change[k], 3) if free else "as it was"
         moves = fixed(why.contribution_px[k], 2) + " px" if free else "-"
-        lines.append([f"  {name}", _MEANS[name], value, f"± {fixed(factor * sigma, 3)} {unit}", moves])
+        lines.append(
+            [f"  {name}", _MEANS[name], value, f"± {fixed(factor * sigma, 3)} {unit}", moves]
+        )
     header = ["", "", "change", "known to", "moves rows by"]
     for line in table(header, lines, names=2):
         click.echo(line)
@@ -85,9 +87,7 @@ def _show_effect(health: Health) -> None:
     yaw = why.motion.free[1]
     if yaw:
         header.append("yaw that was found")
-        lines = [
-            [*line, length(d.yaw_m)] for line, d in zip(lines, effect.depth, strict=True)
-        ]
+        lines = [[*line, length(d.yaw_m)] for line, d in zip(lines, effect.depth, strict=True)]
     for text in table(header, lines, names=0):
         click.echo(text)
 
@@ -105,4 +105,6 @@ def _show_written(health: Health, written: dict[str, str]) -> None:
     elif health.grade in ("moved", "unusable") and "not_mended" not in written:
         mendable = health.explanation is not None and health.explanation.plausible
         if mendable and not any(finding.stops for finding in health.findings):
-            click.echo("\nMend it with --repair -o NEW_RIG, from ten pairs or so, or calibrate anew.")
+            click.echo(
+                "\nMend it with --repair -o NEW_RIG, from ten pairs or so, or calibrate anew."
+            )

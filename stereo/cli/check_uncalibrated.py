@@ -178,8 +178,10 @@ def _show(found: SelfRectification, facts: dict[str, Any], out: Path | None) -> 
         return
     if rough:
         scale = found.focal_px
-        click.echo(f"guessed focal length {fixed(scale, 0)} px; next: stereo run {out / 'left.png'} "
-                   f"{out / 'right.png'} --calib {out / 'calib.txt'} -o RESULT")
+        click.echo(
+            f"guessed focal length {fixed(scale, 0)} px; next: stereo run {out / 'left.png'} "
+            f"{out / 'right.png'} --calib {out / 'calib.txt'} -o RESULT"
+        )
     else:
         click.echo(f"next: stereo run {out / 'left.png'} {out / 'right.png'} --rectified -o RESULT")
     click.echo(f"look at {out / 'lines.png'}: every point must lie on its line in both halves")

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from streams import MjpegCamera, encode
 from support import Cli
 
-from calib import Camera, PlacedCamera, StereoRig, save_camera, save_rig
+from calib import Camera, PlacedCamera, StereoRig, save_placed_camera, save_rig
 from calib.formats import zed
 from calib.formats.reading import Stated
 from stereo.cloud import PointCloud
@@ -202,7 +202,7 @@ def test_run_registers_depth_to_a_third_camera(cli: Cli, tmp_path: Path, small: 
         (tmp_path / name).mkdir()
         write_image_png(tmp_path / name / "7.png", picture)
     save_rig(small.rig, tmp_path / "rig.yaml")
-    save_camera(BESIDE, tmp_path / "colour.yaml")
+    save_placed_camera(BESIDE, tmp_path / "colour.yaml")
     done = cli(
         *("run", tmp_path / "left", tmp_path / "right", "--calib", tmp_path / "rig.yaml", *QUICK),
         *("--register", tmp_path / "colour.yaml", "--third", tmp_path / "rgb"),
@@ -223,7 +223,7 @@ def test_run_registers_depth_to_a_third_camera(cli: Cli, tmp_path: Path, small: 
 def test_live_registers_to_a_third_camera_that_runs(cli: Cli, tmp_path: Path, small: Taken) -> None:
     image, truth = third_view(BESIDE)
     save_rig(small.rig, tmp_path / "rig.yaml")
-    save_camera(BESIDE, tmp_path / "colour.yaml")
+    save_placed_camera(BESIDE, tmp_path / "colour.yaml")
     wide = np.hstack([small.pair.left, small.pair.right])
     with MjpegCamera([encode(wide)] * 2) as pair, MjpegCamera([encode(image)] * 2) as third:
         done = cli(
@@ -249,7 +249,7 @@ def test_live_registers_to_a_third_camera_that_runs(cli: Cli, tmp_path: Path, sm
 def test_what_cannot_be_registered_is_told(
     cli: Cli, tmp_path: Path, small: Taken, given: tuple[str, ...], words: str
 ) -> None:
-    save_camera(BESIDE, tmp_path / "colour.yaml")
+    save_placed_camera(BESIDE, tmp_path / "colour.yaml")
     for name, picture in (("left.png", small.pair.left), ("right.png", small.pair.right)):
         write_image_png(tmp_path / name, picture)
     paths = [str(tmp_path / text) if "." in text else text for text in given]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
 from calib.judging.change import Change
+from calib.judging.finding import Finding
 from calib.judging.offered import blurred
 from calib.judging.quality import Quality, plane_spread_deg
 from calib.solving.calibration import Calibration, View
@@ -20,20 +20,6 @@ TOO_PARALLEL = (
 _SIGMAS = 3.0
 _SCALE_FLOOR = 0.003  # nobody measures the distance of two lenses better
 _SQUARE_PIXELS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong, by name."""
-
-    cause: str
-    """Short name, such as "swapped" or "parallel_views"."""
-    message: str
-    """What is wrong and what to do."""
-    images: tuple[str, ...] = ()
-    """Views to blame."""
-    stops: bool = False
-    """True: the result must not be used."""
 
 
 def diagnose(

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from calib.board import Board
 from calib.errors import CalibrationError
-from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, Finding, fit_limit
-from calib.judging.other_board import mirrored, other_board
+from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, fit_limit
+from calib.judging.finding import Finding
+from calib.judging.other_board import other_board
 from calib.judging.rejected import turned
 from calib.solving.adjust import Fit
 from calib.solving.calibration import FEWEST_VIEWS, View
@@ -155,14 +156,7 @@ def _of_views(fit: Fit, views: Sequence[int]) -> Fit:
 
 def explain_unseen(images: Sequence[NDArray[Any]], board: Board) -> Finding:
     """Why a board was found in hardly any of some images: what is there instead."""
-    if images and sum(mirrored(image, board) for image in images) >= len(images) / 4:
-        return Finding(
-            "mirrored", "the images are mirrored: flip them left to right and try again", stops=True
-        )
-    other = other_board(images, board)
-    if other is not None:
-        return Finding("wrong_board", other, stops=True)
-    return Finding(
+    return other_board(images, board) or Finding(
         "not_found",
         f"no board was found in the images; expected {board.spec}: is it wholly visible, "
         "sharp, with a white border, and are columns and rows inner corners?",

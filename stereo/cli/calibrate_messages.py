@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # they take a while to load
     from stereo.sources import Event
 
 
+_STAGES = {"detect": "looking for the board", "solve": "solving"}
+
+
 @contextmanager
 def progress_bar() -> Iterator[Callable[[str, int, int], None] | None]:
     """Show a bar on stderr where somebody looks at it; give what moves it, else None."""
@@ -28,10 +31,10 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None] | None]:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking for the board", total=None)
+        task = bar.add_task(_STAGES["detect"], total=None)
 
-        def update(_stage: str, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+        def update(stage: str, done: int, total: int) -> None:
+            bar.update(task, description=_STAGES[stage], completed=done, total=total)
 
         yield update
 

@@ -16,7 +16,7 @@ from .formats import load_rig as load_rig
 from .formats import save_rig as save_rig
 from .notes import Notes as Notes
 from .outcome import Outcome as Outcome
-from .report import write_report as write_report
+from .report.page import write_report as write_report
 from .rig import RectifiedRig as RectifiedRig
 from .rig import StereoRig as StereoRig
 from .solving.calibration import Calibration as Calibration

@@ -35,6 +35,8 @@ from calib.solving.solve import calibrate_stereo, one_thread
 
 Progress = Callable[[str, int, int], None]
 """Called with what is done ("detect", "solve"), how many are done and how many there are."""
+Found = dict[str, tuple[Detection | None, Detection | None]]
+"""Name of a pair -> what was found in its left and right image."""
 
 _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
@@ -86,13 +88,14 @@ def calibrate_files(
     other = _other_board(pairs, chosen, cache)
     if other is not None:  # before the long search for what is not there
         return Outcome.refused(chosen, [other], orphans, files, len(files))
-    now, unseen = _look(pairs, chosen, cache, progress)
+    seen = _look(pairs, chosen, cache, progress)
+    now, unseen = _paired(pairs, seen, chosen)
     views = _merged(before, now)
     rejected = (*orphans, *unseen)
     offered = len(pairs) + len(views) - len(now)  # what is in the rig's file counts once
     if len(views) < FEWEST_VIEWS <= len(pairs):
         finding = _nothing_seen(chosen, pairs, len(views), rejected)
-        return Outcome.refused(chosen, [finding], rejected, files, len(files))
+        return Outcome.refused(chosen, [finding], rejected, files, len(files), seen)
     outcome = calibrate_views(
         views,
         chosen,
@@ -102,7 +105,13 @@ def calibrate_files(
         baseline_m=baseline_m,
         progress=progress,
     )
-    return replace(outcome, rejected=(*rejected, *outcome.rejected), files=files, offered=offered)
+    return replace(
+        outcome,
+        rejected=(*rejected, *outcome.rejected),
+        files=files,
+        offered=offered,
+        seen={**_found(before), **seen},
+    )
 
 
 def calibrate_views(
@@ -120,10 +129,11 @@ def calibrate_views(
     A known baseline gives a board of unknown units its length; another board is checked by it.
     """
     kept, aside = set_aside(views)
+    seen = _found(views)
     same = [r.name for r in aside if r.cause == "same_images"]
     if len(same) > 0.5 * len(views):
         finding = Finding("same_images", _SAME, tuple(same), stops=True)
-        return Outcome.refused(board, [finding], aside, offered=len(views))
+        return Outcome.refused(board, [finding], aside, offered=len(views), seen=seen)
     tell = progress or (lambda *_: None)
     solve = partial(
         calibrate_stereo,
@@ -139,7 +149,7 @@ def calibrate_views(
         try:
             c = _solved(agreeing, board, solve)
         except CalibrationError:
-            return Outcome.refused(board, findings, aside, offered=len(views))
+            return Outcome.refused(board, findings, aside, offered=len(views), seen=seen)
         used = {view.name for view in agreeing}
         others = (Rejected(v.name, "inconsistent", "") for v in kept if v.name not in used)
         c = replace(c, rejected=(*c.rejected, *others))
@@ -154,7 +164,7 @@ def calibrate_views(
             progress=progress,
         )
         return replace(outcome, known_baseline_m=baseline_m)
-    return _judged(c, kept, aside, len(views), baseline_m)
+    return replace(_judged(c, kept, aside, len(views), baseline_m), seen=seen)
 
 
 def _solved(
@@ -243,19 +253,31 @@ def _with_square(board: Board, square_m: float) -> Board:
 
 def _look(
     pairs: Sequence[ImagePair], board: Board, cache: Path | None, progress: Progress | None
-) -> tuple[list[View], list[Rejected]]:
-    """The views of pairs in which both images show the board, and what is wrong with the others."""
+) -> Found:
     tell = progress or (lambda *_: None)
     found = detect_files(
         _both_sides(pairs), board, cache=cache, progress=lambda n, m: tell("detect", n, m)
     )
+    both = zip(found[: len(pairs)], found[len(pairs) :], strict=True)
+    return {pair.name: sides for pair, sides in zip(pairs, both, strict=True)}
+
+
+def _found(views: Sequence[View]) -> Found:
+    return {view.name: (view.left, view.right) for view in views}
+
+
+def _paired(
+    pairs: Sequence[ImagePair], seen: Found, board: Board
+) -> tuple[list[View], list[Rejected]]:
+    """The views of pairs in which both images show the board, and what is wrong with the others."""
     views, unseen = [], []
-    for pair, one, two in zip(pairs, found[: len(pairs)], found[len(pairs) :], strict=True):
+    for pair in pairs:
+        one, two = seen[pair.name]
         if one is not None and two is not None:
             views.append(View(pair.name, one, match_order(one, two, board)))
         else:
             sides: list[tuple[Path, Detection | None]] = [(pair.left, one), (pair.right, two)]
-            missing = [path for path, seen in sides if seen is None]
+            missing = [path for path, found in sides if found is None]
             unseen.append(_unseen(pair.name, missing, board))
     return views, unseen
 

@@ -41,6 +41,8 @@ class Outcome:
     """Name of a view -> its left and right file."""
     offered: int = 0
     """Number of pairs that were offered."""
+    seen: Mapping[str, tuple[Detection | None, Detection | None]] = field(default_factory=dict)
+    """Name of a pair -> what was found in its left and right image, used or not."""
     known_baseline_m: float | None = None
     """The baseline that the caller knows; None: nothing checks the board's units."""
 
@@ -52,12 +54,25 @@ class Outcome:
         rejected: Sequence[Rejected] = (),
         files: Mapping[str, tuple[str, str]] | None = None,
         offered: int = 0,
+        seen: Mapping[str, tuple[Detection | None, Detection | None]] | None = None,
     ) -> Outcome:
         """Return the outcome where nothing could be solved; the first finding says why."""
         why = findings[0].message
         verdict = f"No calibration: {why}."
         said, out = tuple(findings), tuple(rejected)
-        return cls(board, "recalibrate", verdict, why, None, None, said, out, files or {}, offered)
+        return cls(
+            board,
+            "recalibrate",
+            verdict,
+            why,
+            None,
+            None,
+            said,
+            out,
+            files or {},
+            offered,
+            seen or {},
+        )
 
     def __repr__(self) -> str:
         used = 0 if self.calibration is None else len(self.calibration.views)

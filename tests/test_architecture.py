@@ -32,7 +32,6 @@ ROOMS: dict[str, set[str]] = {
     "calib.words": set(),
     "calib.nearby": set(),
     "calib.lens": set(),
-    "calib.drawing": set(),
     "calib.notes": {"calib.errors"},
     "calib.units": set(),
     "calib.checks": {"calib.errors", "calib.words"},
@@ -55,9 +54,8 @@ ROOMS: dict[str, set[str]] = {
         *("calib.board", "calib.calibrate", "calib.detection", "calib.outcome", "calib.solving"),
     },
     "calib.report": {
-        "calib.words",
-        *("calib.atomic", "calib.detection", "calib.drawing", "calib.judging", "calib.outcome"),
-        "calib.solving",
+        *JUDGED,
+        *("calib.atomic", "calib.outcome", "calib.words"),
     },
     "calib": set(),
     "stereo._version": set(),
@@ -141,7 +139,7 @@ MOST_LINES = 400
 LONG = 300
 WHY_LONG: dict[str, str] = {
     "calib.board": "five boards and the text form they share; each is short",
-    "calib.report": "one HTML page, from top to bottom",
+    "calib.calibrate": "the whole of a calibration on one page",
     "stereo.live.calibration": "one state machine; its parts make no sense apart",
     "stereo.rectify": "Rectification, what it is built from, and what it answers",
     "stereo.sources.sync": "the clocks of two streams and the pairing that rests on them",

@@ -213,7 +213,7 @@ def _cameras(path: str | None) -> tuple[Camera, Camera] | None:
 
 def _write(outcome: Outcome, results: ResultOptions) -> dict[str, str]:
     from calib import save_rig
-    from calib.report import write_report
+    from calib.report.page import write_report
 
     out, report, written = results.out, results.report, {}
     if out is not None and outcome.rig is not None:

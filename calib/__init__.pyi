@@ -4,6 +4,7 @@
 from .board import parse_board as parse_board
 from .calibrate import ImagePair as ImagePair
 from .calibrate import calibrate_files as calibrate_files
+from .camera import CalibratedCamera as CalibratedCamera
 from .camera import Camera as Camera
 from .collect import CalibrationSession as CalibrationSession
 from .errors import CalibrationError as CalibrationError
@@ -12,7 +13,9 @@ from .errors import RigFileError as RigFileError
 from .errors import RigWriteError as RigWriteError
 from .formats import FORMATS as FORMATS
 from .formats import Format as Format
+from .formats import load_camera as load_camera
 from .formats import load_rig as load_rig
+from .formats import save_camera as save_camera
 from .formats import save_rig as save_rig
 from .notes import Notes as Notes
 from .outcome import Outcome as Outcome

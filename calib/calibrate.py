@@ -19,9 +19,11 @@ from calib.detection.files import detect_files, read_gray
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
 from calib.judging.change import find_change
+from calib.judging.changed_lenses import known_lens_findings
 from calib.judging.diagnose import PARALLEL_DEG, diagnose, fit_limit
 from calib.judging.failure import explain_failure, explain_unseen
 from calib.judging.finding import Finding
+from calib.judging.known_lenses import KnownLenses
 from calib.judging.offered import set_aside
 from calib.judging.other_board import mirrored, other_board
 from calib.judging.quality import assess, plane_spread_deg
@@ -64,7 +66,7 @@ def calibrate_files(
     unpaired: Sequence[Path] = (),
     model: str | Lenses = "auto",
     deformation: Deformation = "auto",
-    intrinsics: tuple[Camera, Camera] | None = None,
+    intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
     cache: Path | None = None,
     progress: Progress | None = None,
@@ -81,7 +83,7 @@ def calibrate_files(
         board, before = views_of_rig(earlier)
     orphans = [Rejected(path.name, "orphan", "has no partner") for path in unpaired]
     files = {pair.name: (str(pair.left), str(pair.right)) for pair in pairs}
-    chosen = _choose_board(board, [pair.left for pair in pairs] or unpaired)
+    chosen = choose_board(board, [pair.left for pair in pairs] or unpaired)
     if chosen is None:
         finding = Finding("not_found", "no board could be recognised in the images", stops=True)
         return Outcome.refused(None, [finding], orphans, files, len(files))
@@ -120,14 +122,19 @@ def calibrate_views(
     *,
     model: str | Lenses = "auto",
     deformation: Deformation = "auto",
-    intrinsics: tuple[Camera, Camera] | None = None,
+    intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
     """Calibrate from detected corners; failures are explained in the outcome, not raised.
 
     A known baseline gives a board of unknown units its length; another board is checked by it.
+    ``intrinsics`` are kept as they are. Raises CameraError when those are of images of another
+    size.
     """
+    lenses = KnownLenses(*intrinsics) if isinstance(intrinsics, tuple) else intrinsics
+    if lenses is not None:
+        lenses.check_sizes(views)
     kept, aside = set_aside(views)
     seen = _found(views)
     same = [r.name for r in aside if r.cause == "same_images"]
@@ -139,7 +146,7 @@ def calibrate_views(
         calibrate_stereo,
         model=model,
         deformation=deformation,
-        intrinsics=intrinsics,
+        intrinsics=None if lenses is None else (lenses.left, lenses.right),
         progress=lambda n, m: tell("solve", n, m),
     )
     try:
@@ -164,7 +171,7 @@ def calibrate_views(
             progress=progress,
         )
         return replace(outcome, known_baseline_m=baseline_m)
-    return replace(_judged(c, kept, aside, len(views), baseline_m), seen=seen)
+    return replace(_judged(c, kept, aside, len(views), baseline_m, lenses), seen=seen)
 
 
 def _solved(
@@ -182,6 +189,7 @@ def _judged(
     aside: Sequence[Rejected],
     offered: int,
     baseline_m: float | None,
+    lenses: KnownLenses | None,
 ) -> Outcome:
     """``views`` are those the solver was offered, ``aside`` those it was not."""
     change = None
@@ -189,12 +197,13 @@ def _judged(
         with one_thread():
             change = find_change(c, views)
     c = replace(c, rejected=tuple(explain_rejected(c, views, change)))
-    q = assess(c)
+    q = assess(c, lenses=None if lenses is None else lenses.covariance)
     findings = [
         *diagnose(c, views, q, change=change, baseline_m=baseline_m),
         *([] if change else _moved(c)),
         *_inconsistent(c, len(views)),
         *_duplicates(aside),
+        *(() if lenses is None else known_lens_findings(c, lenses)),
     ]
     grade, verdict, advice = q.grade, q.verdict, q.advice
     stopping = [finding.message for finding in findings if finding.stops]
@@ -308,13 +317,14 @@ def _merged(before: Sequence[View], new: Sequence[View]) -> list[View]:
     return kept
 
 
-def _choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
+def choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
+    """The board that was named, or the one that some of the images show; None: they show none."""
     if isinstance(board, Board):
         return board
     if not board.lower().startswith("auto"):
         return parse_board(board)
     known = parse_board("chessboard:3x3:" + (board.partition(":")[2] or "1u"))
-    images = _samples(paths)
+    images = sampled(paths)
     if not images:
         return None
     return guess_board(images, square_m=known.square_m, unit_known=known.unit_known)
@@ -327,13 +337,13 @@ def _other_board(pairs: Sequence[ImagePair], board: Board, cache: Path | None) -
     first = [pair.left for pair in pairs[len(pairs) // 2 :][:1]]
     if not board.coded and all(detect_files(first, board, cache=cache)):
         return None
-    return other_board(_samples(_both_sides(pairs)), board)
+    return other_board(sampled(_both_sides(pairs)), board)
 
 
 def _nothing_seen(
     board: Board, pairs: Sequence[ImagePair], views: int, rejected: Sequence[Rejected]
 ) -> Finding:
-    images = _samples(_both_sides(pairs))
+    images = sampled(_both_sides(pairs))
     if not images:
         return Finding("unreadable", "none of the files is a readable image", stops=True)
     finding = explain_unseen(images, board)
@@ -348,5 +358,6 @@ def _both_sides(pairs: Sequence[ImagePair]) -> list[Path]:
     return [pair.left for pair in pairs] + [pair.right for pair in pairs]
 
 
-def _samples(paths: Sequence[Path]) -> list[NDArray[Any]]:
+def sampled(paths: Sequence[Path]) -> list[NDArray[Any]]:
+    """Some of the images, those that can be read."""
     return [g for p in paths[:: max(1, len(paths) // 6)] if (g := read_gray(p)) is not None]

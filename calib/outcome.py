@@ -206,11 +206,7 @@ def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) 
     return {
         "calibration": {
             "tool": "stereo-depth",
-            "versions": {
-                "opencv": cv2.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": tool_versions(),
             "board": c.board.spec,
             "unit": "m" if c.board.unit_known else "unknown: lengths are in units of the board",
             "sizes": [list(size) for size in c.sizes],
@@ -225,6 +221,15 @@ def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) 
             "covariance": [[float(f"{x:.6g}") for x in row] for row in q.covariance],
             "board_shape": np.round(c.shape.deformed(c.fit.state.shape), 9).tolist(),
         }
+    }
+
+
+def tool_versions() -> dict[str, str]:
+    """What a result may depend on besides our own code."""
+    return {
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
     }
 
 

@@ -58,7 +58,7 @@ class StereoPipeline:
         return self.measure(pair, self.disparity(pair))
 
     def disparity(self, pair: RectifiedPair, *, timed: Timed = _untimed) -> DisparityMap:
-        """Return the refined disparity of a rectified pair."""
+        """Return the refined disparity of a rectified pair, to fit its left image."""
         found, seen = self.match(pair, timed=timed)
         with timed("refine"):
             return refine(found, seen, self._refine)
@@ -75,7 +75,7 @@ class StereoPipeline:
         depth = self.rectification.depth(
             disparity, pair, min_depth_m=self.min_depth_m, max_depth_m=self.max_depth_m
         )
-        return StereoResult(pair, disparity, depth)
+        return StereoResult(pair, self.rectification.turned_back(disparity), depth)
 
     def match(
         self, pair: RectifiedPair, *, timed: Timed = _untimed

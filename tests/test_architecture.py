@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "calib.notes": {"calib.errors"},
     "calib.units": set(),
     "calib.checks": {"calib.errors", "calib.words"},
-    "calib.camera": {"calib.checks", "calib.errors", "calib.lens"},
+    "calib.camera": {"calib.checks", "calib.errors", "calib.lens", "calib.notes"},
     "calib.rig": {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },
@@ -50,6 +50,7 @@ ROOMS: dict[str, set[str]] = {
     "calib.judging": {*SOLVED, "calib.words"},
     "calib.outcome": {*JUDGED, "calib.plain"},
     "calib.calibrate": {*JUDGED, "calib.outcome"},
+    "calib.single": {*JUDGED, "calib.calibrate", "calib.outcome", "calib.plain"},
     "calib.collect": {
         *("calib.board", "calib.calibrate", "calib.detection", "calib.outcome", "calib.solving"),
     },
@@ -82,13 +83,14 @@ ROOMS: dict[str, set[str]] = {
     },
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
     "stereo.common_view": {*CALIB, "stereo.errors"},
+    "stereo.turning": {"stereo.frame"},
     "stereo.rectify": {
         *CALIB,
         *DATA,
         "stereo.common_view",
         "calib.judging",
         "calib.solving",
-        "stereo.depth",
+        *("stereo.depth", "stereo.turning"),
     },
     "stereo.sources": {
         *CALIB,
@@ -139,7 +141,7 @@ MOST_LINES = 400
 LONG = 300
 WHY_LONG: dict[str, str] = {
     "calib.board": "five boards and the text form they share; each is short",
-    "calib.calibrate": "the whole of a calibration on one page",
+    "calib.calibrate": "from images to an answer: the whole of it on one page",
     "stereo.live.calibration": "one state machine; its parts make no sense apart",
     "stereo.rectify": "Rectification, what it is built from, and what it answers",
     "stereo.sources.sync": "the clocks of two streams and the pairing that rests on them",

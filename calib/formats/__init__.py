@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from calib.camera import Model
+from calib.camera import CalibratedCamera, Model
 from calib.checks import Size
 from calib.errors import RigFileError, RigWriteError
-from calib.formats import middlebury, opencv, rig
+from calib.formats import camera, middlebury, opencv, rig
 from calib.formats.reading import Stated
 from calib.nearby import near_path
 from calib.rig import RectifiedRig, StereoRig
@@ -88,6 +88,25 @@ def save_rig(rig: StereoRig, path: str | Path, *, format: str = "rig") -> None:
     write(rig, Path(path))
 
 
+def load_camera(path: str | Path) -> CalibratedCamera:
+    """Read a file of one camera, as ``stereo calibrate --single`` writes it.
+
+    Raises RigFileError naming the file and the key.
+    """
+    path = Path(path)
+    if not camera.matches(_head(path)):
+        raise RigFileError(f"{path}: not a camera file of stereo-depth (stereo calibrate --single)")
+    return camera.read(path)
+
+
+def save_camera(known: CalibratedCamera, path: str | Path) -> None:
+    """Write a camera in one step: the file is whole, or what was there stays.
+
+    Raises RigWriteError when it cannot be written whole.
+    """
+    camera.write(known, Path(path))
+
+
 def _head(path: Path) -> bytes:
     """Return the first bytes of a file, none of a folder; RigFileError when there is neither."""
     try:
@@ -113,6 +132,8 @@ def _head(path: Path) -> bytes:
 def _strange(path: Path, head: bytes) -> str:
     if path.is_dir():
         return "is a folder without a calibration I know; give the file itself"
+    if camera.matches(head):
+        return "holds one camera, and a rig has two (stereo calibrate --intrinsics LEFT,RIGHT)"
     return "a binary file, no calibration" if b"\0" in head else "no calibration format I know"
 
 

@@ -32,7 +32,6 @@ from calib.units import METRES_PER
 from calib.words import plain
 
 Values = dict[str, Any]
-
 _SIDES = (
     ("left", "right"), ("l", "r"), ("cam0", "cam1"), ("cam1", "cam2"), ("camera0", "camera1"),
     ("camera1", "camera2"), ("1", "2"), ("0", "1"),
@@ -74,13 +73,13 @@ def read(path: Path, stated: Stated) -> StereoRig:
     R, T = _rotation(_single(values, "R", source), source), _translation(values, source)
     K, distortion = _both(values, "K", source), _both(values, "distortion", source)
     sizes = _sizes(values, stated, source)
-    model, model_note = _model(values, distortion, stated, source)
+    models, model_note = _models(values, distortion, stated, source)
     metres, unit_note = _unit(values, T, stated, source)
     notes = {"format": "opencv", "read_from": [file.name for file in files]}
     try:
         left, right = (
-            Camera(model, size, matrix.reshape(3, 3), coefficients.ravel())
-            for size, matrix, coefficients in zip(sizes, K, distortion, strict=True)
+            Camera(model, size, matrix.reshape(3, 3), k.ravel())
+            for model, size, matrix, k in zip(models, sizes, K, distortion, strict=True)
         )
         return StereoRig(
             left,
@@ -259,26 +258,28 @@ def _size(value: Any, source: str) -> Size:
     return int(numbers[0]), int(numbers[1])
 
 
-def _model(
+def _models(
     values: Values, distortion: tuple[Float, Float], stated: Stated, source: str
-) -> tuple[Model, dict[str, str]]:
-    """Lens model, and a note when it was assumed."""
-    written = _value(values, "model")
-    in_file = None if written is None else _MODELS.get(_normal(str(written)))
-    if written is not None and in_file is None:
-        raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {written!r}")
-    if in_file and stated.model and in_file != stated.model:
-        raise RigFileError(f"{source}: the lens model is {in_file}, not {stated.model}")
-    known = in_file or stated.model
-    if known:
+) -> tuple[list[Model], dict[str, str]]:
+    """Lens models of left and right, and a note when they were assumed."""
+    each = [values[name] for name in _find_pair(values, "model") or ()]
+    written = each or [_value(values, "model")] * 2
+    in_file = [_MODELS.get(_normal(str(text))) for text in written]
+    for text, model in zip(written, in_file, strict=True):
+        if text is not None and model is None:
+            raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {text!r}")
+        if model and stated.model and model != stated.model:
+            raise RigFileError(f"{source}: the lens model is {model}, not {stated.model}")
+    if len(known := [m for model in in_file if (m := model or stated.model)]) == 2:
         return known, {}
     if 4 in (distortion[0].size, distortion[1].size):
         raise RigFileError(
             f"{source}: 4 distortion coefficients may be pinhole (k1 k2 p1 p2) or fisheye "
-            "(k1 k2 k3 k4), and the file does not say which; add a line model: pinhole or "
-            "model: fisheye to it, or state it (model=)"
+            "(k1 k2 k3 k4), and the file does not say which; add a line model: pinhole (or fisheye)"
+            " to it, or state it (model=)"
         )
-    return "pinhole", {"model_assumed": f"pinhole: {distortion[0].size} distortion coefficients"}
+    count = distortion[0].size
+    return ["pinhole"] * 2, {"model_assumed": f"pinhole: {count} distortion coefficients"}
 
 
 def _unit(values: Values, T: Float, stated: Stated, source: str) -> tuple[float, dict[str, str]]:

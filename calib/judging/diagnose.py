@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.judging.change import Change
 from calib.judging.finding import Finding
 from calib.judging.offered import blurred
 from calib.judging.quality import Quality, plane_spread_deg
 from calib.solving.calibration import Calibration, View
+from calib.solving.epipolar import quarter_turns
 
 PARALLEL_DEG = 8.0
 TOO_PARALLEL = (
@@ -77,11 +79,14 @@ def _not_square(c: Calibration) -> Finding | None:
 def _sides(c: Calibration) -> Finding | None:
     s = c.fit.state
     centre = -s.R.T @ s.t
-    if abs(centre[0]) < abs(centre[1]):
+    if _opposed(s.R):
+        return None  # half-way between the two nothing is above or beside
+    turns = quarter_turns(s.R, s.t)
+    if turns:
         return Finding(
             "vertical",
-            "the second camera is above or below the first; depth needs them side by side",
-            stops=True,
+            f"the right camera stands {'below' if turns > 0 else 'above'} the left one: images are "
+            "turned for matching, and depth is turned back",
         )
     if plane_spread_deg(s.view_R) < PARALLEL_DEG:
         return None  # then nothing is known of the sides
@@ -96,9 +101,14 @@ def _sides(c: Calibration) -> Finding | None:
     return None
 
 
+def _opposed(R: NDArray[np.float64]) -> bool:
+    """Whether one camera stands on its head before the other."""
+    return bool(R[0, 0] < 0 and R[1, 1] < 0)
+
+
 def _upside_down(c: Calibration) -> Finding | None:
     R = c.fit.state.R
-    if R[0, 0] > 0 or R[1, 1] > 0:
+    if not _opposed(R):
         return None
     return Finding(
         "upside_down",

@@ -24,6 +24,7 @@ from calib.judging.depth_error import (
     expected_depth_errors,
     image_points,
 )
+from calib.judging.known_lenses import with_lens_errors
 from calib.solving.calibration import Calibration, HeldOut
 from calib.solving.held_out import held_out, information
 from calib.solving.solve import one_thread
@@ -82,11 +83,16 @@ def assess(
     *,
     distances: Sequence[float] | None = None,
     matching_noise_px: float = MATCHING_NOISE_PX,
+    lenses: Float | None = None,
 ) -> Quality:
-    """Judge a calibration: refits without each view, propagates errors to depth, grades."""
+    """Judge a calibration: refits without each view, propagates errors to depth, grades.
+
+    ``lenses`` (L, L) is the covariance of lenses that were kept as they are.
+    """
     with one_thread():
         left_out = held_out(c)
         names, covariance, inflation = _covariance(c, left_out)
+        covariance = with_lens_errors(c, covariance, lenses)
         if distances is None:
             baseline = float(np.linalg.norm(c.fit.state.t))
             unknown = tuple(round(baseline * k, 3) for k in (5, 10, 20, 50))

@@ -56,7 +56,7 @@ def inspect_command(
     calibration = load_rig(Path(rig), size=size, unit=file.unit, model=file.model)
     rect = Rectification.from_calibration(calibration)
     assert rect.geometry is not None  # a calibration always has one
-    facts = _describe(calibration, rect.geometry) | {
+    facts = _describe(calibration, rect) | {
         "disparity_noise_px": disparity_noise_px,
         "depth_error": depth_errors(rect.geometry, disparity_noise_px),
         "calibration_error_mm": calibration_errors(rect),
@@ -97,10 +97,12 @@ def calibration_errors(rect: Rectification) -> list[float] | None:
     return errors
 
 
-def _describe(calibration: StereoRig | RectifiedRig, geometry: StereoGeometry) -> dict[str, Any]:
+def _describe(calibration: StereoRig | RectifiedRig, rect: Rectification) -> dict[str, Any]:
+    assert rect.geometry is not None
     common = {
-        "rectified_focal_px": round(geometry.focal_px, 3),
-        "baseline_m": round(geometry.baseline_m, 6),
+        "rectified_focal_px": round(rect.geometry.focal_px, 3),
+        "baseline_m": round(rect.geometry.baseline_m, 6),
+        "right_camera": {0: "right", 1: "below", -1: "above"}[rect.turns],
     }
     if isinstance(calibration, RectifiedRig):
         return common | {"kind": "rectified", "size": calibration.size, "cameras": {}}
@@ -134,13 +136,19 @@ def _describe(calibration: StereoRig | RectifiedRig, geometry: StereoGeometry) -
 def _show(rig: str, facts: dict[str, Any]) -> None:
     size = "unknown size" if facts["size"] is None else "{}x{}".format(*facts["size"])
     click.echo(f"{rig}: {facts['kind']} stereo rig, {size}")
+    if facts["right_camera"] != "right":
+        click.echo(
+            f"the right camera stands {facts['right_camera']} the left one: images are turned for "
+            "matching, and depth is turned back"
+        )
     click.echo(
         f"baseline {length(facts['baseline_m'], 4)}, "
         f"focal length after rectification {fixed(facts['rectified_focal_px'], 1)} px"
     )
     for side, camera in facts["cameras"].items():
         click.echo(
-            f"{side:>5}: {camera['model']} with {len(camera['distortion'])} coefficients, "
+            f"{side:>5}: {camera['size'][0]}x{camera['size'][1]}, "
+            f"{camera['model']} with {len(camera['distortion'])} coefficients, "
             f"focal {camera['focal_px'][0]:.1f} x {camera['focal_px'][1]:.1f} px, "
             f"field of view {camera['field_of_view_deg'][0]:.1f} x "
             f"{camera['field_of_view_deg'][1]:.1f} degrees"

@@ -221,7 +221,7 @@ class WebViewer(Closing):
 
     def _draw(self, frame: LiveFrame) -> None:
         result = frame.result
-        self._left.image = fitting(result.pair.left, _IMAGE_WIDTH)
+        self._left.image = fitting(result.left, _IMAGE_WIDTH)
         self._depth.label, self._depth.image = self._depth_picture(frame)
         for phone in list(self._phones.values()):
             phone.show(self._depth.image)

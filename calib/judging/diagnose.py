@@ -57,8 +57,9 @@ def _change(c: Calibration, change: Change | None) -> Finding | None:
     return Finding(
         change.cause,
         f"{change.what} before view {change.after[0]}: two rigs, before and after, fit clearly "
-        f"better than one (they leave {100 * (1 - change.explains):.0f} % of the misfit); fix "
-        "cameras and lenses and take all views again",
+        f"better than one (they leave {100 * (1 - change.explains):.0f} % of the misfit). Before: "
+        f"{change.rigs[0]}; after: {change.rigs[1]}. Fix cameras and lenses and take all views "
+        "again",
         tuple(name for name in change.after if name in change.agree),
         stops=True,
     )

@@ -21,7 +21,7 @@ from calib.errors import CalibrationError
 from calib.judging.change import find_change
 from calib.judging.changed_lenses import known_lens_findings
 from calib.judging.diagnose import PARALLEL_DEG, diagnose, fit_limit
-from calib.judging.failure import explain_failure, explain_unseen
+from calib.judging.failure import better_explained, explain_failure, explain_unseen
 from calib.judging.finding import Finding
 from calib.judging.known_lenses import KnownLenses
 from calib.judging.offered import set_aside
@@ -160,6 +160,9 @@ def calibrate_views(
         used = {view.name for view in agreeing}
         others = (Rejected(v.name, "inconsistent", "") for v in kept if v.name not in used)
         c = replace(c, rejected=(*c.rejected, *others))
+    other = better_explained(c, kept)
+    if other is not None:
+        return replace(Outcome.refused(board, [other], aside, offered=len(views)), seen=seen)
     if baseline_m is not None and not board.unit_known:
         found = float(np.linalg.norm(c.fit.state.t))
         outcome = calibrate_views(

@@ -80,7 +80,7 @@ def _not_square(c: Calibration) -> Finding | None:
 def _sides(c: Calibration) -> Finding | None:
     s = c.fit.state
     centre = -s.R.T @ s.t
-    if _opposed(s.R):
+    if opposed(s.R):
         return None  # half-way between the two nothing is above or beside
     turns = quarter_turns(s.R, s.t)
     if turns:
@@ -102,14 +102,14 @@ def _sides(c: Calibration) -> Finding | None:
     return None
 
 
-def _opposed(R: NDArray[np.float64]) -> bool:
+def opposed(R: NDArray[np.float64]) -> bool:
     """Whether one camera stands on its head before the other."""
     return bool(R[0, 0] < 0 and R[1, 1] < 0)
 
 
 def _upside_down(c: Calibration) -> Finding | None:
     R = c.fit.state.R
-    if not _opposed(R):
+    if not opposed(R):
         return None
     return Finding(
         "upside_down",

@@ -20,12 +20,13 @@ from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
 from calib.judging.change import find_change
 from calib.judging.changed_lenses import known_lens_findings
-from calib.judging.diagnose import Finding, diagnose, fit_limit
-from calib.judging.failure import explain_failure, explain_unseen
+from calib.judging.diagnose import PARALLEL_DEG, diagnose, fit_limit
+from calib.judging.failure import better_explained, explain_failure, explain_unseen
+from calib.judging.finding import Finding
 from calib.judging.known_lenses import KnownLenses
 from calib.judging.offered import set_aside
-from calib.judging.other_board import larger_board, mirrored, other_board
-from calib.judging.quality import assess
+from calib.judging.other_board import mirrored, other_board
+from calib.judging.quality import assess, plane_spread_deg
 from calib.judging.rejected import explain_rejected
 from calib.outcome import Outcome, views_of_rig
 from calib.rig import StereoRig
@@ -86,10 +87,9 @@ def calibrate_files(
     if chosen is None:
         finding = Finding("not_found", "no board could be recognised in the images", stops=True)
         return Outcome.refused(None, [finding], orphans, files, len(files))
-    other = other_board(sampled(_both_sides(pairs)), chosen)
+    other = _other_board(pairs, chosen, cache)
     if other is not None:  # before the long search for what is not there
-        finding = Finding("wrong_board", other, stops=True)
-        return Outcome.refused(chosen, [finding], orphans, files, len(files))
+        return Outcome.refused(chosen, [other], orphans, files, len(files))
     seen = _look(pairs, chosen, cache, progress)
     now, unseen = _paired(pairs, seen, chosen)
     views = _merged(before, now)
@@ -98,9 +98,6 @@ def calibrate_files(
     if len(views) < FEWEST_VIEWS <= len(pairs):
         finding = _nothing_seen(chosen, pairs, len(views), rejected)
         return Outcome.refused(chosen, [finding], rejected, files, len(files), seen)
-    larger = _larger(now, pairs, chosen)
-    if larger is not None:
-        return Outcome.refused(chosen, [larger], rejected, files, len(files), seen)
     outcome = calibrate_views(
         views,
         chosen,
@@ -163,6 +160,9 @@ def calibrate_views(
         used = {view.name for view in agreeing}
         others = (Rejected(v.name, "inconsistent", "") for v in kept if v.name not in used)
         c = replace(c, rejected=(*c.rejected, *others))
+    other = better_explained(c, kept)
+    if other is not None:
+        return replace(Outcome.refused(board, [other], aside, offered=len(views)), seen=seen)
     if baseline_m is not None and not board.unit_known:
         found = float(np.linalg.norm(c.fit.state.t))
         outcome = calibrate_views(
@@ -195,8 +195,10 @@ def _judged(
     lenses: KnownLenses | None,
 ) -> Outcome:
     """``views`` are those the solver was offered, ``aside`` those it was not."""
-    with one_thread():
-        change = find_change(c, views)
+    change = None
+    if plane_spread_deg(c.fit.state.view_R) >= PARALLEL_DEG:  # else no lens is known
+        with one_thread():
+            change = find_change(c, views)
     c = replace(c, rejected=tuple(explain_rejected(c, views, change)))
     q = assess(c, lenses=None if lenses is None else lenses.covariance)
     findings = [
@@ -331,17 +333,14 @@ def choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
     return guess_board(images, square_m=known.square_m, unit_known=known.unit_known)
 
 
-def _larger(views: Sequence[View], pairs: Sequence[ImagePair], board: Board) -> Finding | None:
-    """That the board which was named is only a part of the one in the images."""
-    paths = {pair.name: pair.left for pair in pairs}
-    some = views[:: max(1, len(views) // 8)]
-    images = [read_gray(paths[view.name]) for view in some]
-    seen = [(g, view.left) for g, view in zip(images, some, strict=True) if g is not None]
-    found = larger_board([g for g, _ in seen], [one for _, one in seen], board)
-    if found is None:
+def _other_board(pairs: Sequence[ImagePair], board: Board, cache: Path | None) -> Finding | None:
+    """That another board was named. A plain board that is found in a first image is the right one;
+    a board with markers may be found in part when a larger one is there.
+    """
+    first = [pair.left for pair in pairs[len(pairs) // 2 :][:1]]
+    if not board.coded and all(detect_files(first, board, cache=cache)):
         return None
-    message = f"the board goes on beyond {board.spec}: the images show {found.spec}"
-    return Finding("wrong_board", message, tuple(paths), stops=True)
+    return other_board(sampled(_both_sides(pairs)), board)
 
 
 def _nothing_seen(

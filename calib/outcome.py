@@ -15,7 +15,7 @@ from calib.board import Board, parse_board
 from calib.detection.detection import Detection
 from calib.detection.files import image_hash
 from calib.errors import CalibrationError
-from calib.judging.diagnose import Finding
+from calib.judging.finding import Finding
 from calib.judging.quality import Quality
 from calib.plain import jsonable
 from calib.rig import StereoRig

@@ -16,8 +16,8 @@ from calib.detection.detection import Detection
 from calib.detection.files import detect_files, read_gray
 from calib.errors import CalibrationError
 from calib.judging.camera_quality import CameraQuality, assess_camera, camera_findings
-from calib.judging.diagnose import Finding
 from calib.judging.failure import explain_unseen
+from calib.judging.finding import Finding
 from calib.outcome import tool_versions
 from calib.plain import jsonable
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, alone

@@ -210,12 +210,13 @@ def late_and_turned(views: list[View], board: Board) -> Spoilt:
 
 
 def three_views(views: list[View], board: Board) -> Spoilt:
-    return Spoilt(views[:3], "too_few", set(), refuse=True)
+    return Spoilt(views[:3], "too_few", set(), refuse=True, also=frozenset({"parallel_views"}))
 
 
 def three_views_four_times(views: list[View], board: Board) -> Spoilt:
     out = [replace(v, name=f"{v.name} copy {i}") for i in range(4) for v in views[:3]]
-    return Spoilt(out, "duplicate", {v.name for v in out[3:]}, refuse=True)
+    again, also = {v.name for v in out[3:]}, frozenset({"parallel_views"})
+    return Spoilt(out, "duplicate", again, refuse=True, also=also)
 
 
 def mixed_sizes(views: list[View], board: Board) -> Spoilt:

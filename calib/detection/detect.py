@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from calib.board import Board
 from calib.detection.detection import Detection
+from calib.detection.extent import full_size
 from calib.detection.finders import FEWEST, FINDERS
 from calib.detection.levels import Gray, stretched
 from calib.detection.subpixel import edge_width
@@ -25,6 +26,8 @@ def detect(gray: Gray, board: Board) -> Detection | None:
     inside = np.all((points >= 0) & (points <= np.array(size) - 1), axis=1)
     if not board.coded and not inside.all():
         return None
+    if not board.coded and full_size(image, points, board) != (board.columns, board.rows):
+        return None  # a part of a larger board: which part, left and right may not agree on
     points, ids = points[inside], ids[inside]
     if len(ids) < min(FEWEST, len(board.points)) or _collinear(points):
         return None

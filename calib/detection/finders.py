@@ -19,6 +19,7 @@ from calib.board import (
     dictionary,
 )
 from calib.detection.circles import disc_centres
+from calib.detection.lattice import blobs
 from calib.detection.levels import gray8
 from calib.detection.subpixel import refine, sampled, spacing
 
@@ -67,7 +68,7 @@ def _find_circles(image: NDArray[np.float32], board: Board) -> Found | None:
                     picture,
                     grid,
                     flags=layout | extra,
-                    blobDetector=_blobs(small),
+                    blobDetector=blobs(small),
                     parameters=_GRID,
                 )
                 yield _taken((found, points))
@@ -82,18 +83,6 @@ def _find_circles(image: NDArray[np.float32], board: Board) -> Found | None:
 
 
 _GRID = cv2.CirclesGridFinderParameters()
-
-
-def _blobs(image: NDArray[np.uint8]) -> cv2.SimpleBlobDetector:
-    """OpenCV's default stops at 5000 px and keeps blobs 10 px apart; boards come larger, denser."""
-    params = cv2.SimpleBlobDetector.Params()
-    params.minArea, params.maxArea = 12, image.size / 40
-    params.minDistBetweenBlobs = 4
-    params.minThreshold, params.maxThreshold, params.thresholdStep = 20, 235, 10
-    params.filterByConvexity, params.minConvexity = True, 0.85
-    params.filterByCircularity, params.filterByInertia = False, True
-    params.minInertiaRatio = 0.08
-    return cv2.SimpleBlobDetector.create(params)
 
 
 def _find_charuco(image: NDArray[np.float32], board: Board) -> Found | None:

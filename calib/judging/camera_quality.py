@@ -13,7 +13,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, Finding, fit_limit
+from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, fit_limit
+from calib.judging.finding import Finding
 from calib.judging.pixel_error import Lens, image_grid, projection_covariance, worst_sigma
 from calib.judging.quality import Grade, plane_spread_deg
 from calib.solving.calibration import Calibration, HeldOut

@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from calib.solving.adjust import adjust
 from calib.solving.calibration import Calibration, View, observe
 from calib.solving.first_rig import board_poses
 from calib.solving.normal import errors, normal, solved, tables
-from calib.solving.state import BoardModel, Observations, State
+from calib.solving.state import BoardModel, Observations, State, stepped
 
 Float = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -69,6 +70,8 @@ class Change(NamedTuple):
     """Those of all views that agree with the others when this is allowed for."""
     explains: float
     """Share of the whole cost."""
+    rigs: tuple[str, str]
+    """The rig before and after, in words."""
 
 
 def information(c: Calibration, others: Sequence[View]) -> Information:
@@ -134,14 +137,40 @@ def find_change(c: Calibration, offered: Sequence[View]) -> Change | None:
     if sum(other >= share for other in mixed) > _BY_CHANCE:
         return None
     after = np.arange(n) >= k
-    found = [(d, *_robust(info, after, d.steps, scale)) for d in every]
+    near = _nearer(c, offered, info, after, full, scale)
+    found = [(d, *_robust(near, after, d.steps, scale)) for d in every]
+    before = _robust(near, np.zeros(n, bool), full[:, :0], scale)[0]
     best = before - min(cost for _, cost, _, _ in found)
-    d, cost, x, each = next(f for f in found if before - f[1] >= _SIMPLE * best)
+    enough = [f for f in found if before - f[1] >= _SIMPLE * best]
+    d, cost, x, each = min(enough, key=lambda f: (f[0].steps.shape[1], f[1]))
     agree = each < _DISAGREES**2 * np.median(each)
     if min(agree[:k].mean(), agree[k:].mean()) < 0.5:
         return None  # then something else is wrong with most of them
     good = tuple(name for name, ok in zip(info.names, agree, strict=True) if ok)
-    return Change(d.cause, d.words(x), info.names[k:], good, 1 - cost / before)
+    what = d.words(x)
+    if sum(other.steps.shape[1] == 1 for other, *_ in enough) > 1:
+        what += " (or the other one by as much the other way: these views hardly tell)"
+    step = _fit(near, after, d.steps, scale / (scale + each))[2]
+    rigs = tuple(_rig_words(c, stepped(c.fit.state, s)) for s in (step, step + d.steps @ x))
+    return Change(d.cause, what, info.names[k:], good, 1 - cost / before, (rigs[0], rigs[1]))
+
+
+def _nearer(
+    c: Calibration, offered: Sequence[View], info: Information, after: Mask, C: Float, scale: float
+) -> Information:
+    """The same around the two rigs, before and after, and not around one between them: a zoom of
+    5 % is not linear.
+    """
+    _, x, cost = _robust(info, after, C, scale)
+    step = _fit(info, after, C, scale / (scale + cost))[2]
+    S, b, cost = info.S.copy(), info.b.copy(), info.cost.copy()
+    for group, d in ((~after, step), (after, step + C @ x)):
+        there = replace(c, fit=c.fit._replace(state=stepped(c.fit.state, d)))
+        views = [view for view, ok in zip(offered, group, strict=True) if ok]
+        S1, b1, cost1 = _reduced(c.shape, *posed_views(there, views))
+        S[group], b[group] = S1, b1 + S1 @ d
+        cost[group] = cost1 + b1 @ d + (S1 @ d) @ d / 2
+    return replace(info, S=S, b=b, cost=cost)
 
 
 def _one_rig(info: Information) -> tuple[float, float]:
@@ -166,13 +195,13 @@ def _robust(info: Information, after: Mask, C: Float, scale: float) -> tuple[flo
     """
     weight = scale / (scale + info.cost)
     for _ in range(3):
-        x, cost = _fit(info, after, C, weight)
+        x, cost, _ = _fit(info, after, C, weight)
         weight = scale / (scale + cost)
     return float(scale * np.log1p(cost / scale).sum()), x, cost
 
 
-def _fit(info: Information, after: Mask, C: Float, weight: Float) -> tuple[Float, Float]:
-    """Return x (p,) and the cost of every view (V,) after the best common step and the best x."""
+def _fit(info: Information, after: Mask, C: Float, weight: Float) -> tuple[Float, Float, Float]:
+    """Return the best x (p,), the cost of every view (V,) then, and the best common step (G,)."""
     f = np.flatnonzero(info.free)
     S, b = np.tensordot(weight, info.S, 1), weight @ info.b
     S1 = np.tensordot(weight * after, info.S, 1) @ C
@@ -184,7 +213,7 @@ def _fit(info: Information, after: Mask, C: Float, weight: Float) -> tuple[Float
     x = solution[len(f) :]
     d = step + after[:, None] * (C @ x)
     cost = info.cost - (info.b * d).sum(1) + np.einsum("vi,vij,vj->v", d, info.S, d) / 2
-    return x, np.maximum(cost, 0)
+    return x, np.maximum(cost, 0), step
 
 
 def _solved(N: Float, r: Float) -> Float:
@@ -233,6 +262,15 @@ def directions(state: State, fixed_intrinsics: bool = False) -> list[Direction]:
     ]
     everything = Direction("rig_moved", lambda x: "cameras or lenses moved", anything)
     return [*zooms, moves[0], both_zooms, moves[1], everything]
+
+
+def _rig_words(c: Calibration, state: State) -> str:
+    left, right = (values[:2].mean() for values in state.intrinsics)
+    x, y, z = np.degrees(Rotation.from_matrix(state.R).as_rotvec())
+    apart = float(np.linalg.norm(state.t))
+    gap = f"{1e3 * apart:.2f} mm" if c.board.unit_known else f"{apart:.4f} board units"
+    turn = f"{x:.2f} {y:.2f} {z:.2f}"
+    return f"focal {left:.1f} and {right:.1f} px, cameras {gap} apart, turned by {turn} degrees"
 
 
 def _zoom_words(side: str, share: float) -> str:

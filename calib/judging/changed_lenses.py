@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.judging.diagnose import Finding
+from calib.judging.finding import Finding
 from calib.judging.known_lenses import KnownLenses, all_information
 from calib.solving.adjust import scaled_solve
 from calib.solving.calibration import Calibration

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.judging.change import Change
+from calib.judging.finding import Finding
 from calib.judging.offered import blurred
 from calib.judging.quality import Quality, plane_spread_deg
 from calib.solving.calibration import Calibration, View
@@ -21,20 +22,6 @@ TOO_PARALLEL = (
 _SIGMAS = 3.0
 _SCALE_FLOOR = 0.003  # nobody measures the distance of two lenses better
 _SQUARE_PIXELS = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is wrong, by name."""
-
-    cause: str
-    """Short name, such as "swapped" or "parallel_views"."""
-    message: str
-    """What is wrong and what to do."""
-    images: tuple[str, ...] = ()
-    """Views to blame."""
-    stops: bool = False
-    """True: the result must not be used."""
 
 
 def diagnose(
@@ -70,8 +57,9 @@ def _change(c: Calibration, change: Change | None) -> Finding | None:
     return Finding(
         change.cause,
         f"{change.what} before view {change.after[0]}: two rigs, before and after, fit clearly "
-        f"better than one (they leave {100 * (1 - change.explains):.0f} % of the misfit); fix "
-        "cameras and lenses and take all views again",
+        f"better than one (they leave {100 * (1 - change.explains):.0f} % of the misfit). Before: "
+        f"{change.rigs[0]}; after: {change.rigs[1]}. Fix cameras and lenses and take all views "
+        "again",
         tuple(name for name in change.after if name in change.agree),
         stops=True,
     )
@@ -92,6 +80,8 @@ def _not_square(c: Calibration) -> Finding | None:
 def _sides(c: Calibration) -> Finding | None:
     s = c.fit.state
     centre = -s.R.T @ s.t
+    if opposed(s.R):
+        return None  # half-way between the two nothing is above or beside
     turns = quarter_turns(s.R, s.t)
     if turns:
         return Finding(
@@ -112,9 +102,14 @@ def _sides(c: Calibration) -> Finding | None:
     return None
 
 
+def opposed(R: NDArray[np.float64]) -> bool:
+    """Whether one camera stands on its head before the other."""
+    return bool(R[0, 0] < 0 and R[1, 1] < 0)
+
+
 def _upside_down(c: Calibration) -> Finding | None:
     R = c.fit.state.R
-    if R[0, 0] > 0 or R[1, 1] > 0:
+    if not opposed(R):
         return None
     return Finding(
         "upside_down",

@@ -11,18 +11,21 @@ from numpy.typing import NDArray
 
 from calib.board import Board
 from calib.errors import CalibrationError
-from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, Finding, fit_limit
-from calib.judging.other_board import mirrored, other_board
+from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, fit_limit, opposed
+from calib.judging.finding import Finding
+from calib.judging.other_board import other_board
 from calib.judging.rejected import turned
 from calib.solving.adjust import Fit
-from calib.solving.calibration import FEWEST_VIEWS, View
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, View
 from calib.solving.choose import MODELS
 from calib.solving.first_rig import agree_on_motion, solve_camera
-from calib.solving.solve import one_thread
+from calib.solving.solve import calibrate_stereo, one_thread
 from calib.solving.state import BoardModel
 
 _TOO_FEW_TO_BLAME = 4  # each lens alone is then too uncertain for a verdict on the pairs
 _SHARES = (0.6, 0.45, 0.3)  # of the views that must agree: the most that do
+_MANY = 0.3  # rejected views that make a solution odd
+_FAR_BETTER = 0.7
 _WHOLE = 0.7  # share of the views that agree when the explanation is right for all
 
 
@@ -73,6 +76,36 @@ def explain_failure(views: Sequence[View], board: Board, error: CalibrationError
         sets = (_agreeing(views, board, lenses, share) for share in _SHARES)
         most = next((found for found in sets if len(found) > FEWEST_VIEWS), [])
     return Failure([Finding("unsynchronised", str(error), names, stops=True)], most)
+
+
+def better_explained(c: Calibration, views: Sequence[View]) -> Finding | None:
+    """One fault of all views under which they fit far better than as they are; only looked for
+    where the solution is odd. Mirrored images of a board that was hardly tilted seem turned by 180
+    degrees, and three times as noisy.
+    """
+    odd = opposed(c.fit.state.R) or len(c.rejected) > _MANY * len(views)
+    if not odd or len(views) <= _TOO_FEW_TO_BLAME:
+        return None
+    with one_thread():
+        try:
+            lenses = [_lens(views, c.board, side) for side in ("left", "right")]
+        except CalibrationError:
+            return None
+        tries = _whole_session_tries(views, c.board, lenses)
+        for cause, message, changed, solos in tries:
+            agreeing = _agreeing(changed, c.board, solos, _WHOLE)
+            if len(agreeing) >= FEWEST_VIEWS and _fits_better(c, changed):
+                return Finding(cause, message, tuple(v.name for v in views), stops=True)
+    return None
+
+
+def _fits_better(c: Calibration, changed: Sequence[View]) -> bool:
+    name = "fisheye" if "fisheye" in c.model_name else "pinhole5"
+    try:
+        other = calibrate_stereo(changed, c.board, model=name, deformation="flat")
+    except CalibrationError:
+        return False
+    return len(other.views) >= len(c.views) and other.rms_px() < _FAR_BETTER * c.rms_px()
 
 
 def _lens(views: Sequence[View], board: Board, side: str) -> Fit:
@@ -155,14 +188,7 @@ def _of_views(fit: Fit, views: Sequence[int]) -> Fit:
 
 def explain_unseen(images: Sequence[NDArray[Any]], board: Board) -> Finding:
     """Why a board was found in hardly any of some images: what is there instead."""
-    if images and sum(mirrored(image, board) for image in images) >= len(images) / 4:
-        return Finding(
-            "mirrored", "the images are mirrored: flip them left to right and try again", stops=True
-        )
-    other = other_board(images, board)
-    if other is not None:
-        return Finding("wrong_board", other, stops=True)
-    return Finding(
+    return other_board(images, board) or Finding(
         "not_found",
         f"no board was found in the images; expected {board.spec}: is it wholly visible, "
         "sharp, with a white border, and are columns and rows inner corners?",

@@ -14,7 +14,9 @@ _SAME_PX = 0.5
 """rms distance of corners below which two images were taken from one place: the noise of corners
 is a few tenths at most, and no hand holds a board that still."""
 _SHARP_PX, _BLURRED_PX = 2.5, 6.0  # width of edges (the second at 1280 px): never, always blurred
-_BLURRED_SHARE = 1.75  # of the width of a sharp view's edges; in good sessions at most 1.45
+_BLURRED_SHARE = (
+    1.5  # of the width of a sharp view's edges; where they are 2.5 px, good views reach 1.2
+)
 
 
 def set_aside(views: Sequence[View]) -> tuple[list[View], list[Rejected]]:

@@ -13,7 +13,7 @@ from boards import random_poses, random_rig, rendered
 from calib.board import parse_board
 from calib.detection.detect import detect
 from calib.judging.failure import explain_unseen
-from calib.judging.other_board import larger_board, mirrored, other_board
+from calib.judging.other_board import mirrored, other_board
 
 
 @cache
@@ -38,36 +38,6 @@ def pictures(spec: str) -> list[Any]:
 def test_a_chessboard_of_another_size_is_named(said: str, says: str | None) -> None:
     found = other_board(pictures("chessboard:9x6:25mm"), parse_board(said))
     assert found is None if says is None else says in str(found)
-
-
-@pytest.mark.parametrize("spec", ["chessboard:9x6:25mm", "circles:7x5:30mm", "acircles:4x11:20mm"])
-def test_a_whole_board_does_not_go_on(spec: str) -> None:
-    board = parse_board(spec)
-    found = [detect(image, board) for image in pictures(spec)]
-    assert all(one is not None for one in found)
-    assert larger_board(pictures(spec), found, board) is None
-
-
-@pytest.mark.parametrize(
-    ("said", "true"),
-    [
-        ("chessboard:8x6:25mm", "chessboard:9x6:25mm"),
-        ("chessboard:9x5:25mm", "chessboard:9x6:25mm"),
-    ],
-)
-def test_a_part_of_a_board_goes_on(said: str, true: str) -> None:
-    whole, part = parse_board(true), parse_board(said)
-    seen = [detect(image, whole) for image in pictures(true)]
-    grids = [one.points.reshape(whole.rows, whole.columns, 2) for one in seen if one is not None]
-    parts = [grid[: part.rows, : part.columns].reshape(-1, 2) for grid in grids]
-    found = [
-        type(one)(points, np.arange(len(points)), one.size)
-        for one, points in zip(seen, parts, strict=True)
-        if one is not None
-    ]
-    larger = larger_board(pictures(true), found, part)
-    assert larger is not None
-    assert larger.spec == true
 
 
 CHARUCO = "charuco:8x6:30mm:22mm:DICT_5X5_50"

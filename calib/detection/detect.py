@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board
+from calib.board import Board, CircleGrid
+from calib.detection.circles import disc_edge_width
 from calib.detection.detection import Detection
 from calib.detection.extent import full_size
 from calib.detection.finders import FEWEST, FINDERS
 from calib.detection.levels import Gray, stretched
-from calib.detection.subpixel import edge_width
+from calib.detection.subpixel import edge_width, spacing
 
 Float = NDArray[np.float64]
 
@@ -32,7 +33,16 @@ def detect(gray: Gray, board: Board) -> Detection | None:
     if len(ids) < min(FEWEST, len(board.points)) or _collinear(points):
         return None
     order = np.argsort(ids)
-    return Detection(points[order], ids[order], size, edge_width(image, points[order], board))
+    points, ids = points[order], ids[order]
+    return Detection(points, ids, size, _edge_width(image, points, ids, board))
+
+
+def _edge_width(
+    image: NDArray[np.float32], points: Float, ids: NDArray[np.intp], board: Board
+) -> float:
+    if isinstance(board, CircleGrid):
+        return disc_edge_width(image, points, spacing(points, ids, board))
+    return edge_width(image, points, ids, board)
 
 
 def _collinear(points: Float) -> bool:

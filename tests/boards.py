@@ -159,6 +159,7 @@ def rendered(
     return images[0], images[1]
 
 
+@lru_cache(maxsize=16)
 def seen(spec: str, seed: int = 3) -> tuple[Any, NDArray[np.float64]]:
     """A rendered left image and where the points truly are."""
     board = parse_board(spec)

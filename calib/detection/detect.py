@@ -16,11 +16,14 @@ from calib.detection.subpixel import edge_width, spacing
 Float = NDArray[np.float64]
 
 
-def detect(gray: Gray, board: Board) -> Detection | None:
-    """Find ``board`` in an image (H, W), uint8 or uint16; None where it is not (wholly) seen."""
+def detect(gray: Gray, board: Board, *, quick: bool = False) -> Detection | None:
+    """Find ``board`` in an image (H, W), uint8 or uint16; None where it is not (wholly) seen.
+
+    ``quick``: in one attempt, which finds most boards and takes least where there is none.
+    """
     image = stretched(gray)
     size = (image.shape[1], image.shape[0])
-    found = FINDERS[board.kind](image, board)
+    found = FINDERS[board.kind](image, board, quick)
     if found is None:
         return None
     points, ids = found

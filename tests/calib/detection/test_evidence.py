@@ -114,7 +114,8 @@ def test_what_lies_behind_a_narrow_border_moves_no_disc(
 )  # fmt: skip
 def test_blur_widens_the_edges_of_every_board(spec: str) -> None:
     image, _ = seen(spec)
-    widths = [_width(image, spec), _width(cv2.GaussianBlur(image, (0, 0), 2), spec)]
+    sigma = 1 if "aprilgrid" in spec else 2  # tags whose cells are 4 px are not read at 2
+    widths = [_width(image, spec), _width(cv2.GaussianBlur(image, (0, 0), sigma), spec)]
     assert 1 < widths[0] < 3.5
     assert widths[1] > 1.4 * widths[0]
 

@@ -16,13 +16,14 @@ from calib.detection.detection import Detection, match_order
 from calib.detection.files import detect_files, read_gray
 from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
+from calib.judging.covariance import SQUARE_ERROR
 from calib.judging.diagnose import Finding, diagnose, fit_limit
 from calib.judging.failure import explain_failure, explain_unseen
 from calib.judging.quality import assess
 from calib.judging.rejected import explain_rejected
 from calib.outcome import Outcome, views_of_rig
 from calib.rig import StereoRig
-from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View, in_other_unit
 from calib.solving.choose import Lenses
 from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo
@@ -54,7 +55,9 @@ def calibrate_files(
     model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
+    lens_covariance: NDArray[np.float64] | None = None,
     baseline_m: float | None = None,
+    square_error: float = SQUARE_ERROR,
     cache: Path | None = None,
     progress: Progress | None = None,
     earlier: StereoRig | None = None,
@@ -87,7 +90,9 @@ def calibrate_files(
         model=model,
         deformation=deformation,
         intrinsics=intrinsics,
+        lens_covariance=lens_covariance,
         baseline_m=baseline_m,
+        square_error=square_error,
         progress=progress,
     )
     if outcome.calibration is None and isinstance(chosen, Chessboard):
@@ -102,12 +107,16 @@ def calibrate_views(
     model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
+    lens_covariance: NDArray[np.float64] | None = None,
     baseline_m: float | None = None,
+    square_error: float = SQUARE_ERROR,
     progress: Progress | None = None,
 ) -> Outcome:
     """Calibrate from detected corners; failures are explained in the outcome, not raised.
 
     A known baseline gives a board of unknown units its length; another board is checked by it.
+    ``lens_covariance`` is that of ``intrinsics`` (``calibrate_stereo``); ``square_error`` one
+    standard deviation of the size of the board's squares, as a share of it.
     """
     tell = progress or (lambda *_: None)
     try:
@@ -117,31 +126,32 @@ def calibrate_views(
             model=model,
             deformation=deformation,
             intrinsics=intrinsics,
+            lens_covariance=lens_covariance,
             progress=lambda n, m: tell("solve", n, m),
         )
         if baseline_m is not None and not board.unit_known and _fits(c):
             found = float(np.linalg.norm(c.fit.state.t))
             board = _with_square(board, board.square_m * baseline_m / found)
-            c = calibrate_stereo(
-                views, board, model=model, deformation=deformation, intrinsics=intrinsics
-            )
+            c, square_error = in_other_unit(c, board), 0.0  # its unit is the baseline's
         if not _fits(c):
             raise CalibrationError(_UNFIT.format(c.rms_px(), board.spec))
     except CalibrationError as error:
         findings = explain_failure(views, board, error)
         return Outcome.refused(board, findings, offered=len(views))
     c = replace(c, rejected=tuple(explain_rejected(c, views)))
-    return _judged(c, views, baseline_m)
+    return _judged(c, views, baseline_m, square_error)
 
 
 def _fits(c: Calibration) -> bool:
     return c.rms_px() <= fit_limit(c.sizes)
 
 
-def _judged(c: Calibration, views: Sequence[View], baseline_m: float | None) -> Outcome:
+def _judged(
+    c: Calibration, views: Sequence[View], baseline_m: float | None, square_error: float
+) -> Outcome:
     moved = _moved(c)
     findings = [*diagnose(c, views, baseline_m=baseline_m), *moved, *_inconsistent(c, len(views))]
-    q = assess(c)
+    q = assess(c, square_error=square_error)
     if moved and q.grade == "good":
         q = replace(q, grade="usable", verdict=q.verdict.replace("Good", "Usable"))
     grade, verdict, advice = q.grade, q.verdict, q.advice
@@ -164,9 +174,9 @@ def _moved(c: Calibration) -> list[Finding]:
 
 
 def _inconsistent(c: Calibration, offered: int) -> list[Finding]:
-    if len(c.rejected) <= 0.5 * offered:
+    names = tuple(r.name for r in c.rejected if r.cause != "copy")
+    if len(names) <= 0.5 * offered:
         return []
-    names = tuple(r.name for r in c.rejected)
     message = f"{len(names)} of {offered} pairs contradict the rest"
     return [Finding("inconsistent", message, names, stops=True)]
 

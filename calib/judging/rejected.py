@@ -34,8 +34,8 @@ ZOOM = 0.01
 def explain_rejected(c: Calibration, views: Sequence[View]) -> list[Rejected]:
     """Why each rejected view contradicts the rig; ``views`` are all that were offered."""
     by_name = {view.name: view for view in views}
-    out = [by_name[r.name] for r in c.rejected if r.name in by_name]
-    others = [r for r in c.rejected if r.name not in by_name]
+    out = [by_name[r.name] for r in c.rejected if r.cause == "inconsistent"]
+    others = [r for r in c.rejected if r.cause != "inconsistent"]
     with one_thread():
         limit = max(3.5 * float(np.median(_errors(c, c.views))), 0.4)
         moved = _moved_together(c, out, limit)

@@ -20,6 +20,7 @@ from calib.detection.guess import guess_board
 from calib.errors import CalibrationError
 from calib.judging.change import find_change
 from calib.judging.changed_lenses import known_lens_findings
+from calib.judging.covariance import SQUARE_ERROR
 from calib.judging.diagnose import PARALLEL_DEG, diagnose, fit_limit
 from calib.judging.failure import better_explained, explain_failure, explain_unseen
 from calib.judging.finding import Finding
@@ -30,7 +31,7 @@ from calib.judging.quality import assess, plane_spread_deg
 from calib.judging.rejected import explain_rejected
 from calib.outcome import Outcome, views_of_rig
 from calib.rig import StereoRig
-from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View, in_other_unit
 from calib.solving.choose import Lenses
 from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo, one_thread
@@ -43,6 +44,10 @@ Found = dict[str, tuple[Detection | None, Detection | None]]
 _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
     "the board is not {}"
+)
+_ALIKE = (
+    "the {} pairs show only {} different positions of the board; at least {} are needed and 15 to 30 "
+    "are good"
 )
 _SAME = (
     "left and right are the same images: two cameras side by side see the board from two places; "
@@ -68,6 +73,7 @@ def calibrate_files(
     deformation: Deformation = "auto",
     intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
+    square_error: float = SQUARE_ERROR,
     cache: Path | None = None,
     progress: Progress | None = None,
     earlier: StereoRig | None = None,
@@ -105,6 +111,7 @@ def calibrate_files(
         deformation=deformation,
         intrinsics=intrinsics,
         baseline_m=baseline_m,
+        square_error=square_error,
         progress=progress,
     )
     return replace(
@@ -124,19 +131,25 @@ def calibrate_views(
     deformation: Deformation = "auto",
     intrinsics: KnownLenses | tuple[Camera, Camera] | None = None,
     baseline_m: float | None = None,
+    square_error: float = SQUARE_ERROR,
     progress: Progress | None = None,
 ) -> Outcome:
     """Calibrate from detected corners; failures are explained in the outcome, not raised.
 
     A known baseline gives a board of unknown units its length; another board is checked by it.
-    ``intrinsics`` are kept as they are. Raises CameraError when those are of images of another
-    size.
+    ``intrinsics`` are kept as they are; ``square_error`` is one standard deviation of the size of
+    the board's squares, as a share of it. Raises CameraError when the intrinsics are of images of
+    another size.
     """
     lenses = KnownLenses(*intrinsics) if isinstance(intrinsics, tuple) else intrinsics
     if lenses is not None:
         lenses.check_sizes(views)
     kept, aside = set_aside(views)
     seen = _found(views)
+    if len(kept) < FEWEST_VIEWS and any(r.cause == "duplicate" for r in aside):
+        message = _ALIKE.format(len(views), len(kept), FEWEST_VIEWS)
+        finding = Finding("too_few", message, tuple(view.name for view in views), stops=True)
+        return Outcome.refused(board, [finding], aside, offered=len(views), seen=seen)
     same = [r.name for r in aside if r.cause == "same_images"]
     if len(same) > 0.5 * len(views):
         finding = Finding("same_images", _SAME, tuple(same), stops=True)
@@ -147,6 +160,7 @@ def calibrate_views(
         model=model,
         deformation=deformation,
         intrinsics=None if lenses is None else (lenses.left, lenses.right),
+        lens_covariance=None if lenses is None else lenses.covariance,
         progress=lambda n, m: tell("solve", n, m),
     )
     try:
@@ -164,17 +178,9 @@ def calibrate_views(
     if other is not None:
         return replace(Outcome.refused(board, [other], aside, offered=len(views)), seen=seen)
     if baseline_m is not None and not board.unit_known:
-        found = float(np.linalg.norm(c.fit.state.t))
-        outcome = calibrate_views(
-            views,
-            _with_square(board, board.square_m * baseline_m / found),
-            model=model,
-            deformation=deformation,
-            intrinsics=intrinsics,
-            progress=progress,
-        )
-        return replace(outcome, known_baseline_m=baseline_m)
-    return replace(_judged(c, kept, aside, len(views), baseline_m, lenses), seen=seen)
+        square_m = board.square_m * baseline_m / float(np.linalg.norm(c.fit.state.t))
+        c, square_error = in_other_unit(c, _with_square(board, square_m)), 0.0
+    return replace(_judged(c, kept, aside, len(views), baseline_m, square_error, lenses), seen=seen)
 
 
 def _solved(
@@ -192,6 +198,7 @@ def _judged(
     aside: Sequence[Rejected],
     offered: int,
     baseline_m: float | None,
+    square_error: float,
     lenses: KnownLenses | None,
 ) -> Outcome:
     """``views`` are those the solver was offered, ``aside`` those it was not."""
@@ -200,7 +207,7 @@ def _judged(
         with one_thread():
             change = find_change(c, views)
     c = replace(c, rejected=tuple(explain_rejected(c, views, change)))
-    q = assess(c, lenses=None if lenses is None else lenses.covariance)
+    q = assess(c, square_error=square_error)
     findings = [
         *diagnose(c, views, q, change=change, baseline_m=baseline_m),
         *([] if change else _moved(c)),
@@ -235,9 +242,9 @@ def _moved(c: Calibration) -> list[Finding]:
 
 
 def _inconsistent(c: Calibration, offered: int) -> list[Finding]:
-    if len(c.rejected) <= 0.5 * offered:
-        return []
     names = tuple(r.name for r in c.rejected)
+    if len(names) <= 0.5 * offered:
+        return []
     causes = Counter(r.cause for r in c.rejected)
     why = ", ".join(f"{count} {cause.replace('_', ' ')}" for cause, count in causes.most_common())
     message = f"{len(names)} of {offered} pairs contradict the rest ({why})"

@@ -218,7 +218,8 @@ def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) 
                 )
             ],
             "parameters": list(q.names),
-            "covariance": [[float(f"{x:.6g}") for x in row] for row in q.covariance],
+            "covariance": [[float(f"{x:.15g}") for x in row] for row in q.covariance],
+            "square_error": q.square_error,
             "board_shape": np.round(c.shape.deformed(c.fit.state.shape), 9).tolist(),
         }
     }

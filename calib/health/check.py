@@ -1,7 +1,7 @@
 """Does a rig file still describe the cameras? The whole of the check on one page.
 
-    health = check_rig(rig, [(left, right), ...])
-    print(health.verdict)
+health = check_rig(rig, [(left, right), ...])
+print(health.verdict)
 """
 
 from __future__ import annotations

@@ -97,7 +97,9 @@ def _sift(image: Gray, corners: int) -> tuple[Float, NDArray[np.float32]]:
     return np.array([key.pt for key in keys]).reshape(-1, 2), np.asarray(looks, np.float32)
 
 
-def _spread(places: Float, strength: Float, shape: tuple[int, ...], corners: int) -> NDArray[np.intp]:
+def _spread(
+    places: Float, strength: Float, shape: tuple[int, ...], corners: int
+) -> NDArray[np.intp]:
     """The strongest of each cell of the image, together at most ``corners``."""
     columns, rows = _CELLS
     cell = (places[:, 0] * columns / shape[1]).astype(int)

@@ -61,9 +61,7 @@ def why_not(health: Health) -> str | None:
         )
     covered = _covered(health)
     if covered < _SHARE_OF_CELLS:
-        return (
-            f"matches cover only {covered:.0%} of the image: take images with texture everywhere"
-        )
+        return f"matches cover only {covered:.0%} of the image: take images with texture everywhere"
     unsure = np.flatnonzero(why.motion.sigma > _SIGMA_RAD)
     if len(unsure):
         k = int(unsure[0])

@@ -68,7 +68,9 @@ class SelfRectification:
     def sources(self, side: int) -> NDArray[np.float32]:
         """Return (H, W, 2) where each rectified pixel of the left (0) or right (1) image lies."""
         H = (self.H_left, self.H_right)[side]
-        x, y = np.meshgrid(np.arange(self.size[0], dtype=float), np.arange(self.size[1], dtype=float))
+        x, y = np.meshgrid(
+            np.arange(self.size[0], dtype=float), np.arange(self.size[1], dtype=float)
+        )
         at = _through(np.linalg.inv(H), np.column_stack([x.ravel(), y.ravel()]))
         bent = _bent(at, self.bend, self.sizes[side])
         return bent.reshape(self.size[1], self.size[0], 2).astype(np.float32)
@@ -157,9 +159,7 @@ class _Guess:
         return np.asarray((b * Fa).sum(axis=1) / np.maximum(length, 1e-12))
 
 
-def _solved(
-    left: Float, right: Float, sizes: tuple[Size, Size], hfov_deg: float | None
-) -> _Guess:
+def _solved(left: Float, right: Float, sizes: tuple[Size, Size], hfov_deg: float | None) -> _Guess:
     """The cameras that fit best; with a bend of the lenses only where that fits clearly better."""
     every = max(1, -(-len(left) // _MOST_FITTED))
     start = _Guess(np.zeros(8), sizes, hfov_deg is not None, hfov_deg or _HFOV_DEG)

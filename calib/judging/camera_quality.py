@@ -13,14 +13,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.judging.covariance import certainty
 from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, fit_limit
 from calib.judging.finding import Finding
 from calib.judging.pixel_error import Lens, image_grid, projection_covariance, worst_sigma
 from calib.judging.quality import Grade, plane_spread_deg
 from calib.solving.calibration import Calibration, HeldOut
-from calib.solving.held_out import held_out, information
 from calib.solving.solve import one_thread
-from calib.solving.state import difference, parameter_names
 from calib.words import fixed, number
 
 Float = NDArray[np.float64]
@@ -72,12 +71,13 @@ class CameraQuality:
 def assess_camera(c: Calibration) -> CameraQuality:
     """Judge the calibration of one camera: leaves out views, propagates errors, grades."""
     with one_thread():
-        left_out = held_out(c)
-        names, covariance, inflation = _covariance(c, left_out)
+        left_out = c.held_out[c.name]
+        names, covariance, inflation = certainty(c)
         projection = _projection(c, covariance)
     share, tilt = _coverage(c), plane_spread_deg(c.fit.state.view_R)
     grade, verdict = _grade(c, left_out, covariance, projection, tilt)
     advice = _advice(c, share, tilt)
+    names = tuple(name.partition(".")[2] for name in names)  # there is no other camera
     return CameraQuality(
         grade, verdict, advice, left_out, names, covariance, inflation, projection, share, tilt
     )
@@ -106,22 +106,6 @@ def camera_findings(c: Calibration) -> list[Finding]:
         who = tuple(r.name for r in c.rejected)
         found.append(Finding("inconsistent", message, who, stops=True))
     return found
-
-
-def _covariance(c: Calibration, left_out: HeldOut) -> tuple[tuple[str, ...], Float, float]:
-    """Names, covariance of least squares made larger where leaving views out says so, and how
-    much larger (``quality.py`` does the same for a rig).
-    """
-    names = tuple(name.partition(".")[2] for name in parameter_names(c.fit.state))
-    N = information(c)[0].sum(axis=0)
-    scale = 1 / np.sqrt(np.maximum(np.diag(N), 1e-300))
-    inverse = np.linalg.pinv(N * np.outer(scale, scale), rcond=1e-13, hermitian=True)
-    covariance = (c.noise_px**2 * inverse * np.outer(scale, scale))[: len(names), : len(names)]
-    moves = np.array([difference(c.fit.state, state)[: len(names)] for state in left_out.states])
-    n = len(moves)
-    spread = np.sqrt((n - 1) / n * ((moves - moves.mean(axis=0)) ** 2).sum(axis=0))
-    inflation = float(max(1.0, np.median(spread / np.sqrt(np.diag(covariance)))))
-    return names, covariance * inflation**2, inflation
 
 
 def _projection(c: Calibration, covariance: Float) -> ProjectionError:

@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.judging.finding import Finding
-from calib.judging.known_lenses import KnownLenses, all_information
+from calib.judging.known_lenses import KnownLenses
 from calib.solving.adjust import scaled_solve
 from calib.solving.calibration import Calibration
+from calib.solving.held_out import information
 from calib.words import fixed
 
 Float = NDArray[np.float64]
@@ -41,7 +42,7 @@ def refocused(c: Calibration, lenses: Float | None) -> Finding | None:
         return None
     left, right = c.fit.state.intrinsics
     n = len(left)
-    H, g = all_information(c)
+    H, g = information(c, free=np.ones(c.fit.state.globals, bool))
     rest = H.shape[1] - n - len(right)
     ways = np.zeros((H.shape[1], 2 + rest))  # both zooms, then all that is not lens
     ways[:2, 0], ways[n : n + 2, 1] = left[:2], right[:2]

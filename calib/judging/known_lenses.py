@@ -1,13 +1,9 @@
-"""Lenses that a calibration keeps as they are, and what their own error does to the result.
-
-A motion solved with given lenses is as wrong as these are. Least squares gives it: where the
-lenses move by ``dl`` the motion follows by ``J dl``, ``J = -H_mm^-1 H_ml`` of the normal equations.
-"""
+"""Lenses that a calibration keeps as they are, and how well they are known."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +12,7 @@ from calib.camera import CalibratedCamera, Camera
 from calib.errors import CameraError
 from calib.judging.uncertainty import known_covariance
 from calib.rig import StereoRig
-from calib.solving.calibration import Calibration, View
-from calib.solving.held_out import information
+from calib.solving.calibration import View
 
 Float = NDArray[np.float64]
 
@@ -74,25 +69,3 @@ def _covariance(known: CalibratedCamera) -> Float | None:
     count = 4 + len(known.camera.distortion)
     usable = covariance.shape == (count, count) and bool(np.isfinite(covariance).all())
     return covariance if usable else None
-
-
-def with_lens_errors(c: Calibration, covariance: Float, lenses: Float | None) -> Float:
-    """``covariance`` (G, G) of a calibration with fixed lenses, and what the error of these
-    (L, L) adds; as it is where that is not known.
-    """
-    if lenses is None:
-        return covariance
-    H = all_information(c)[0].sum(axis=0)
-    lens, count = len(lenses), len(covariance)
-    motion = H[lens:, lens:]  # and the board's shape
-    scale = 1 / np.sqrt(np.maximum(np.diag(motion), 1e-300))
-    inverse = np.linalg.pinv(motion * np.outer(scale, scale), hermitian=True)
-    follows = -(inverse * np.outer(scale, scale)) @ H[lens:, :lens]
-    J = np.vstack([np.eye(lens), follows])[:count]
-    return np.asarray(covariance + J @ lenses @ J.T)
-
-
-def all_information(c: Calibration) -> tuple[Float, Float]:
-    """What each view says of all parameters, the lenses' too, although they were kept."""
-    everything = np.ones(c.fit.state.globals, bool)
-    return information(replace(c, fit=c.fit._replace(free=everything)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from calib.detection.detection import Detection
 from calib.solving.calibration import Rejected, View
+from calib.solving.copies import COPY, first_alike
 
 _SAME_PX = 0.5
 """rms distance of corners below which two images were taken from one place: the noise of corners
@@ -61,17 +62,13 @@ def _two_images(views: Sequence[View]) -> tuple[list[View], list[Rejected]]:
 
 
 def _once(views: Sequence[View]) -> tuple[list[View], list[Rejected]]:
-    kept: list[View] = []
-    out = []
-    for view in views:
-        twin = next(
-            (k for k in kept if _same(k.left, view.left) and _same(k.right, view.right)), None
-        )
-        if twin is not None:
-            reason = f"shows the board where {twin.name} shows it: it adds nothing"
-            out.append(Rejected(view.name, "duplicate", reason))
-        else:
-            kept.append(view)
+    first = first_alike(views)
+    kept = [view for i, view in enumerate(views) if first[i] == i]
+    out = [
+        Rejected(view.name, "duplicate", COPY.format(views[n].name))
+        for i, (view, n) in enumerate(zip(views, first, strict=True))
+        if n != i
+    ]
     return kept, out
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 import numpy as np
 
-from calib import FORMATS, RectifiedRig, RigWriteError, StereoRig
+from calib import FORMATS, CameraError, RectifiedRig, RigWriteError, StereoRig
 from calib.formats.rectifying import rectify
 from calib.solving.epipolar import quarter_turns
 from calib.words import fixed, length, plain, table
@@ -105,7 +105,7 @@ def _geometry(rig: StereoRig | RectifiedRig) -> tuple[StereoGeometry | None, str
             return None, "the cameras are not side by side"
         try:
             return Rectification.from_calibration(rig).geometry, None
-        except RectificationError as error:
+        except (RectificationError, CameraError) as error:
             return None, str(error)
     return StereoGeometry(
         shown.focal_px, shown.baseline_m, shown.cx_left_px, shown.cy_px, shown.doffs_px

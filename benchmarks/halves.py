@@ -14,17 +14,19 @@ from collections.abc import Iterator
 from itertools import chain
 
 import numpy as np
-from diagnoses import synthetic
-from held_out import real_views
+from common import calibration_views, from_tests
 from numpy.typing import NDArray
 
-from calib.board import Board
+from calib.board import Board, parse_board
 from calib.errors import CalibrationError
 from calib.judging.covariance import baseline_sigma, certainty
 from calib.judging.depth_error import calibration_depth_sigma, image_points
 from calib.solving.calibration import Calibration, View
 from calib.solving.solve import calibrate_stereo
 
+boards = from_tests("boards")
+
+SYNTHETIC = ("chessboard:9x6:25mm", "chessboard:8x5:25mm", "circles:7x5:30mm", "acircles:4x11:20mm")
 Float = NDArray[np.float64]
 Scores = tuple[list[float], list[float], list[float]]
 
@@ -36,8 +38,8 @@ def main() -> None:
     args = parser.parse_args()
     print(f"{'difference / sigma, rms':34}{'baseline':>10}{'focal':>10}{'depth':>10}")
     for title, sessions in (
-        ("real sets", [(n, v, b) for n, v, b in real_views()]),
-        ("synthetic sets", list(synthetic())),
+        ("real sets", calibration_views()),
+        ("synthetic sets", synthetic()),
     ):
         found = []
         for name, views, board in sessions:
@@ -47,6 +49,12 @@ def main() -> None:
             show(name, found[-1])
         if found:
             show(f"all {title}", tuple([*chain(*parts)] for parts in zip(*found, strict=True)))
+
+
+def synthetic() -> Iterator[tuple[str, list[View], Board]]:
+    for seed, spec in enumerate(SYNTHETIC):
+        rng, board = np.random.default_rng(seed), parse_board(spec)
+        yield spec, boards.synthetic_views(rng, boards.random_rig(rng), 14, board=board), board
 
 
 def show(name: str, each: tuple[list[float], ...]) -> None:

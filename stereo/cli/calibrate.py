@@ -40,6 +40,7 @@ class _Known(TypedDict):
     deformation: Deformation
     intrinsics: KnownLenses | None
     baseline_m: float | None
+    square_error: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +75,12 @@ class SolveOptions:
     baseline_mm: float | None = option(
         type=float, help="Known distance of the cameras, to check against."
     )
+    square_error_percent: float = option(
+        type=click.FloatRange(0, 10),
+        default=0.2,
+        show_default=True,
+        help="How wrong the size of the squares may be (one sigma): smaller where it was measured.",
+    )
     old: str | None = option(
         "--continue", type=click.Path(), help="Rig file whose views are used too."
     )
@@ -88,6 +95,7 @@ class SolveOptions:
             "deformation": self.warp,
             "intrinsics": lenses,
             "baseline_m": None if self.baseline_mm is None else self.baseline_mm / 1e3,
+            "square_error": self.square_error_percent / 100,
         }
 
 

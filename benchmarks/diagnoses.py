@@ -188,12 +188,16 @@ def by_corners(
             continue
         if way == "flipped view" and len(s.board.symmetries) < 2:
             continue
+        if way in FOR_MANY and len(s.views) < 8:
+            continue
         case = spoilt_by(s.views, s.board)
         yield way, *judged_in_time(case, usual, lambda c=case: calibrate_views(c.views, s.board))
     yield from squares(s, only, usual)
     yield from parallel(s, only, usual)
 
 
+FOR_MANY = {"swapped but three", "three wrong partners", "late and turned"}
+"""What leaves of a few views no majority."""
 NOT_CODED = {"flipped view", "mirrored", "mirrored view"}
 """What corners of a board with markers cannot show."""
 

@@ -145,13 +145,13 @@ def _chessboard_size(gray: NDArray[np.uint8]) -> tuple[int, int] | None:
 
 
 def _like(found: Board, named: Board) -> Board:
-    """With the named board's proportions, known better than they are seen, where they may be so."""
+    """With the named board's proportions, which are known better than seen, where they may be."""
     if isinstance(found, Charuco) and isinstance(named, Charuco):
-        if abs(found.marker_m / named.marker_m - 1) < _SEEN_WITHIN:
-            return replace(found, marker_m=named.marker_m)
+        like = abs(found.marker_m / named.marker_m - 1) < _SEEN_WITHIN
+        return replace(found, marker_m=named.marker_m) if like else found
     if isinstance(found, AprilGrid) and isinstance(named, AprilGrid):
-        if abs((1 + found.gap) / (1 + named.gap) - 1) < _SEEN_WITHIN:
-            return replace(found, gap=named.gap)
+        like = abs((1 + found.gap) / (1 + named.gap) - 1) < _SEEN_WITHIN
+        return replace(found, gap=named.gap) if like else found
     return found
 
 

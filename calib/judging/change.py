@@ -33,6 +33,7 @@ _MATTERS = 0.12
 """Share of the whole cost that a change must explain: below it lens models explain as much, which
 are not perfect and see more of the board's corners in one half of a session than in the other."""
 _FEW = 12  # views, of which fewer are explained by anything
+_MENDED = 0.1  # share of a view's cost left, when the change is what was wrong with it
 _DISAGREES = 3.0  # times the usual error of a view
 _SIMPLE = 0.85
 """A simpler change is the cause when it explains this share of what the full one explains."""
@@ -148,7 +149,7 @@ def find_change(c: Calibration, offered: Sequence[View]) -> Change | None:
     best = before - min(cost for _, cost, _, _ in found)
     enough = [f for f in found if before - f[1] >= _SIMPLE * best]
     d, cost, x, each = min(enough, key=lambda f: (f[0].steps.shape[1], f[1]))
-    agree = each < _DISAGREES**2 * np.median(each)
+    agree = (each < _DISAGREES**2 * np.median(each)) | (each < _MENDED * info.cost)
     if min(agree[:k].mean(), agree[k:].mean()) < 0.5:
         return None  # then something else is wrong with most of them
     good = tuple(name for name, ok in zip(info.names, agree, strict=True) if ok)

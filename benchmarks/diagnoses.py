@@ -340,7 +340,8 @@ def judge(case: Any, outcome: Outcome, usual: dict[str, set[str]]) -> Judged:
         blamed = everyone - blamed
     if not blamed:  # the whole session, whatever its views are called
         blamed = named
-    missed, extra = blamed - named, named - blamed
+    excused = set().union(*(found.get(cause, set()) for cause in case.also))
+    missed, extra = blamed - named - excused, named - blamed
     few = max(1, len(everyone) // 10)
     says = getattr(case, "says", "") in outcome.verdict
     most = len(missed) <= 0.2 * len(blamed) and len(extra) <= few

@@ -128,7 +128,9 @@ def _offered(outcome: Outcome, alone: tuple[Alone | None, Alone | None]) -> Iter
 
 
 def _found(outcome: Outcome, name: str) -> str:
-    both = outcome.seen.get(name, (None, None))
+    if name not in outcome.seen:
+        return "corners were not searched for"
+    both = outcome.seen[name]
     sides = [side for side, one in zip(("left", "right"), both, strict=True) if one is not None]
     return {2: "board found in both", 0: "no board found"}.get(
         len(sides), f"board found in {''.join(sides)} only"

@@ -17,10 +17,12 @@ from chromium import open_page
 
 from calib.board import parse_board
 from calib.calibrate import ImagePair, calibrate_files, calibrate_views
+from calib.judging.finding import Finding
 from calib.outcome import Outcome
 from calib.report.cameras import seen_by
 from calib.report.coverage import corner_counts
 from calib.report.page import render_report, write_report
+from calib.solving.calibration import Rejected
 
 UNITS = ("px", "mm", "m", "%", "degrees", "units", "unit")
 WITHOUT = {"view", "name", "what", "images", "camera", "boards found", "lens", "model"}
@@ -197,10 +199,13 @@ def test_a_refused_session_shows_its_pictures(session: list[ImagePair]) -> None:
 
 
 def test_a_board_nobody_found_is_shown_as_the_images_are(session: list[ImagePair]) -> None:
-    refused = calibrate_files(session[:3], parse_board("charuco:8x11:20mm:15mm:DICT_5X5_50"))
+    files = {pair.name: (str(pair.left), str(pair.right)) for pair in session[:3]}
+    finding = Finding("not_found", "no board was found in the images", stops=True)
+    out = [Rejected(name, "not_found", "no whole board in either") for name in files]
+    refused = Outcome.refused(BOARD, [finding], out, files, 3)
     page = checked(refused)
     assert page.count("data:image/jpeg") == 3
-    assert "the images do not show charuco:8x11" in page
+    assert page.count("no whole board in either") == 3 * 3  # table, caption, description
 
 
 def test_rejected_views_come_first_with_their_cause(session: list[ImagePair]) -> None:

@@ -141,7 +141,7 @@ MOST_LINES = 400
 LONG = 300
 WHY_LONG: dict[str, str] = {
     "calib.board": "five boards and the text form they share; each is short",
-    "calib.calibrate": "from images to an answer: the whole of it on one page",
+    "calib.calibrate": "the whole of a calibration on one page",
     "stereo.live.calibration": "one state machine; its parts make no sense apart",
     "stereo.rectify": "Rectification, what it is built from, and what it answers",
     "stereo.sources.sync": "the clocks of two streams and the pairing that rests on them",

@@ -188,12 +188,16 @@ def by_corners(
             continue
         if way == "flipped view" and len(s.board.symmetries) < 2:
             continue
+        if way in FOR_MANY and len(s.views) < 8:
+            continue
         case = spoilt_by(s.views, s.board)
         yield way, *judged_in_time(case, usual, lambda c=case: calibrate_views(c.views, s.board))
     yield from squares(s, only, usual)
     yield from parallel(s, only, usual)
 
 
+FOR_MANY = {"swapped but three", "three wrong partners", "late and turned"}
+"""What leaves of a few views no majority."""
 NOT_CODED = {"flipped view", "mirrored", "mirrored view"}
 """What corners of a board with markers cannot show."""
 
@@ -336,7 +340,8 @@ def judge(case: Any, outcome: Outcome, usual: dict[str, set[str]]) -> Judged:
         blamed = everyone - blamed
     if not blamed:  # the whole session, whatever its views are called
         blamed = named
-    missed, extra = blamed - named, named - blamed
+    excused = set().union(*(found.get(cause, set()) for cause in case.also))
+    missed, extra = blamed - named - excused, named - blamed
     few = max(1, len(everyone) // 10)
     says = getattr(case, "says", "") in outcome.verdict
     most = len(missed) <= 0.2 * len(blamed) and len(extra) <= few

@@ -93,8 +93,8 @@ def calibrate_files(
     if chosen is None:
         finding = Finding("not_found", "no board could be recognised in the images", stops=True)
         return Outcome.refused(None, [finding], orphans, files, len(files))
-    other = _other_board(pairs, chosen, cache)
-    if other is not None:  # before the long search for what is not there
+    other = other_board(sampled(_both_sides(pairs)), chosen) if chosen.coded else None
+    if other is not None:  # of a plain board nothing is found then; of this one a part might be
         return Outcome.refused(chosen, [other], orphans, files, len(files))
     seen = _look(pairs, chosen, cache, progress)
     now, unseen = _paired(pairs, seen, chosen)
@@ -338,16 +338,6 @@ def choose_board(board: Board | str, paths: Sequence[Path]) -> Board | None:
     if not images:
         return None
     return guess_board(images, square_m=known.square_m, unit_known=known.unit_known)
-
-
-def _other_board(pairs: Sequence[ImagePair], board: Board, cache: Path | None) -> Finding | None:
-    """That another board was named. A plain board that is found in a first image is the right one;
-    a board with markers may be found in part when a larger one is there.
-    """
-    first = [pair.left for pair in pairs[len(pairs) // 2 :][:1]]
-    if not board.coded and all(detect_files(first, board, cache=cache)):
-        return None
-    return other_board(sampled(_both_sides(pairs)), board)
 
 
 def _nothing_seen(

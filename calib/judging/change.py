@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from calib.errors import CalibrationError
 from calib.solving.adjust import adjust
 from calib.solving.calibration import Calibration, View, observe
 from calib.solving.first_rig import board_poses
@@ -31,6 +32,8 @@ _BY_CHANCE = 2  # so many of the shuffled sessions may seem to have changed as m
 _MATTERS = 0.12
 """Share of the whole cost that a change must explain: below it lens models explain as much, which
 are not perfect and see more of the board's corners in one half of a session than in the other."""
+_FEW = 12  # views, of which fewer are explained by anything
+_MENDED = 0.1  # share of a view's cost left, when the change is what was wrong with it
 _DISAGREES = 3.0  # times the usual error of a view
 _SIMPLE = 0.85
 """A simpler change is the cause when it explains this share of what the full one explains."""
@@ -127,14 +130,17 @@ def find_change(c: Calibration, offered: Sequence[View]) -> Change | None:
     full = every[-1].steps
     scale, before = _one_rig(info)
     share, k = _best_moment(info, full, scale, before)
-    if share < _MATTERS:
+    if share < _MATTERS * max(1.0, _FEW / n):
         return None
     rng = np.random.default_rng(0)
-    mixed = [
-        _best_moment(info.in_order(rng.permutation(info.names).tolist()), full, scale, before)[0]
-        for _ in range(_SHUFFLES)
-    ]
-    if sum(other >= share for other in mixed) > _BY_CHANCE:
+    same = {frozenset(info.names[:k]), frozenset(info.names[k:])}
+    as_good = 0
+    for _ in range(_SHUFFLES):
+        mixed = info.in_order(rng.permutation(info.names).tolist())
+        other, at = _best_moment(mixed, full, scale, before)
+        # of few views a shuffle may leave the two groups as they are
+        as_good += other >= share and frozenset(mixed.names[at:]) not in same
+    if as_good > _BY_CHANCE:
         return None
     after = np.arange(n) >= k
     near = _nearer(c, offered, info, after, full, scale)
@@ -143,7 +149,7 @@ def find_change(c: Calibration, offered: Sequence[View]) -> Change | None:
     best = before - min(cost for _, cost, _, _ in found)
     enough = [f for f in found if before - f[1] >= _SIMPLE * best]
     d, cost, x, each = min(enough, key=lambda f: (f[0].steps.shape[1], f[1]))
-    agree = each < _DISAGREES**2 * np.median(each)
+    agree = (each < _DISAGREES**2 * np.median(each)) | (each < _MENDED * info.cost)
     if min(agree[:k].mean(), agree[k:].mean()) < 0.5:
         return None  # then something else is wrong with most of them
     good = tuple(name for name, ok in zip(info.names, agree, strict=True) if ok)
@@ -167,7 +173,10 @@ def _nearer(
     for group, d in ((~after, step), (after, step + C @ x)):
         there = replace(c, fit=c.fit._replace(state=stepped(c.fit.state, d)))
         views = [view for view, ok in zip(offered, group, strict=True) if ok]
-        S1, b1, cost1 = _reduced(c.shape, *posed_views(there, views))
+        try:
+            S1, b1, cost1 = _reduced(c.shape, *posed_views(there, views))
+        except CalibrationError:
+            return info  # too far for a step: no camera has these numbers
         S[group], b[group] = S1, b1 + S1 @ d
         cost[group] = cost1 + b1 @ d + (S1 @ d) @ d / 2
     return replace(info, S=S, b=b, cost=cost)

@@ -44,7 +44,7 @@ def diagnose(
         _change(c, change),
         _blurred(views),
         _wrong_board(c),
-        _not_square(c),
+        None if change else _not_square(c),
     ]
     if baseline_m is not None:
         checks.append(_scale(c, q, baseline_m))

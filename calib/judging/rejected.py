@@ -74,17 +74,22 @@ def _explain(
         ("mirrored", "the right image is mirrored top to bottom", turned("right", (1, -1))),
         ("mirrored", "the left image is mirrored top to bottom", turned("left", (1, -1))),
     )
-    for cause, reason, change in tries:
-        changed = change(view)
-        if changed is not None and any(fits(v) for v in _all_orders(c.board, changed)):
-            return Rejected(view.name, cause, reason)
-    for other in views:
-        if other.name != view.name and fits(replace(view, right=other.right)):
-            return Rejected(
-                view.name,
-                "unsynchronised",
-                f"its left image belongs to the right image of {other.name}",
-            )
+    found = [
+        (error, cause, reason)
+        for cause, reason, change in tries
+        if (changed := change(view)) is not None
+        for error in _errors(c, _all_orders(c.board, changed))
+    ]
+    partners = [other for other in views if other.name != view.name]
+    errors = _errors(c, [replace(view, right=other.right) for other in partners])
+    found += [
+        (error, "unsynchronised", f"its left image belongs to the right image of {other.name}")
+        for error, other in zip(errors, partners, strict=True)
+    ]
+    # of all that fit the best, not the first: a board held in the middle fits upside down as well
+    error, cause, reason = min(found, key=lambda one: one[0])
+    if error < limit:
+        return Rejected(view.name, cause, reason)
     if view.name in wide:
         return Rejected(
             view.name, "blurred", f"is blurred: its edges are {wide[view.name]:.1f} px wide"

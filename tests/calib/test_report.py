@@ -17,7 +17,7 @@ from chromium import open_page
 
 from calib.board import parse_board
 from calib.calibrate import ImagePair, calibrate_files, calibrate_views
-from calib.judging.diagnose import Finding
+from calib.judging.finding import Finding
 from calib.outcome import Outcome
 from calib.report.cameras import seen_by
 from calib.report.coverage import corner_counts

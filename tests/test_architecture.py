@@ -49,6 +49,10 @@ ROOMS: dict[str, set[str]] = {
     "calib.detection": {"calib.atomic", "calib.board"},
     "calib.solving": {*CORNERS, "calib.camera", "calib.lens", "calib.rig"},
     "calib.judging": {*SOLVED, "calib.words"},
+    "calib.health": {
+        *("calib.camera", "calib.errors", "calib.plain", "calib.rig", "calib.solving"),
+        "calib.words",
+    },
     "calib.outcome": {*JUDGED, "calib.plain"},
     "calib.calibrate": {*JUDGED, "calib.outcome"},
     "calib.collect": {
@@ -113,7 +117,8 @@ ROOMS: dict[str, set[str]] = {
         *CALIB,
         *JUDGED,
         *DATA,
-        *("calib.calibrate", "calib.collect", "calib.outcome", "stereo.closing", "stereo.depth"),
+        *("calib.calibrate", "calib.collect", "calib.health", "calib.outcome"),
+        *("stereo.closing", "stereo.depth"),
         "stereo.gray",
         *("stereo.matching", "stereo.pipeline", "stereo.rectify", "stereo.refining"),
         *("stereo.result", "stereo.sources", "stereo.threads"),
@@ -121,8 +126,8 @@ ROOMS: dict[str, set[str]] = {
     "stereo.run": {
         *CALIB,
         *DATA,
-        *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
-        "stereo.result",
+        *("calib.health", "stereo._version", "stereo.cloud", "stereo.files", "stereo.gray"),
+        *("stereo.pipeline", "stereo.result"),
     },
     "stereo.viewers": {
         *DATA,

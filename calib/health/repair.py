@@ -35,7 +35,7 @@ UNOBSERVABLE = (
 
 
 def nothing_to_mend(health: Health) -> bool:
-    """Whether pairs left out agree no better with any change: the rig is as images would have it."""
+    """Whether the rig is good and pairs left out agree no better with any change."""
     why = health.explanation
     return health.trusted and why is not None and not _improves(why)
 
@@ -61,9 +61,7 @@ def why_not(health: Health) -> str | None:
         )
     covered = _covered(health)
     if covered < _SHARE_OF_CELLS:
-        return (
-            f"matches cover only {covered:.0%} of the image: take images with texture everywhere"
-        )
+        return f"matches cover only {covered:.0%} of the image: take images with texture everywhere"
     unsure = np.flatnonzero(why.motion.sigma > _SIGMA_RAD)
     if len(unsure):
         k = int(unsure[0])

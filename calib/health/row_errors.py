@@ -144,7 +144,7 @@ def clean_rows(left: Float, right: Float, pair: NDArray[np.intp], focal_px: floa
     ``left`` and ``right`` (N, 2) rectified pixels. A plane over the image that most matches agree
     on comes first (so that rows may be tens of pixels apart), then reweighted least squares.
     """
-    kept = np.isfinite(left).all(axis=1) & np.isfinite(right).all(axis=1)
+    kept: Bool = np.asarray(np.isfinite(np.hstack([left, right])).all(axis=1), np.bool_)
     if kept.any():
         kept[kept] = _near_a_plane(left[kept], (left - right)[kept, 1])
     pattern = np.zeros(0)
@@ -209,10 +209,10 @@ def robust_fit(design: Float, values: Float, *, rounds: int = 8) -> Float:
     """
     weight = np.ones(len(values))
     ridge = np.diag(np.full(design.shape[1], _RIDGE))
-    found = np.zeros(design.shape[1])
+    found: Float = np.zeros(design.shape[1])
     for _ in range(rounds):
         weighted = (design * weight[:, None]).T
-        found = np.linalg.solve(weighted @ design + ridge, weighted @ values)
+        found = np.asarray(np.linalg.solve(weighted @ design + ridge, weighted @ values))
         off = np.abs(values - design @ found)
         weight = 1 / (1 + (off / max(2.5 * _median(off), 0.05)) ** 2)
     return found

@@ -89,7 +89,7 @@ def check_command(
     drawing: Path | None,
     as_json: bool,
 ) -> int:
-    """Check RIG against natural images: do the rows of LEFT and RIGHT still match?
+    """Tell from natural images whether RIG still fits: do the rows of LEFT and RIGHT match.
 
     LEFT RIGHT are images, folders, globs or videos, as for stereo run; several pairs are better
     than one, and none needs a board. Exit code 3: the rig should not be used as it is.
@@ -146,9 +146,7 @@ def _mended(health: Health, repair: RepairOptions) -> tuple[dict[str, str], int]
     return {"rig": str(repair.out)}, 0
 
 
-def _show(
-    health: Health, pairs: list[GrayPair], written: dict[str, str], *, as_json: bool
-) -> None:
+def _show(health: Health, pairs: list[GrayPair], written: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         names = [one.name for one in pairs]
         click.echo(json.dumps({**summary(health), "names": names, **written}, allow_nan=False))

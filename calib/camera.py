@@ -41,7 +41,7 @@ class Camera:
     size: Size
     """(width, height) of its images, pixels."""
     K: Float
-    """(3, 3) float64 camera matrix, pixels, without skew."""
+    """(3, 3) float64 camera matrix, pixels: [[fx, skew, cx], [0, fy, cy], [0, 0, 1]]."""
     distortion: Float = field(default_factory=lambda: np.zeros(0))
     """(n,) in OpenCV's order k1 k2 p1 p2 k3 k4 k5 k6 s1 s2 s3 s4 tau_x tau_y with n in
     0, 4, 5, 8, 12, 14 (pinhole), or k1 k2 k3 k4 with n in 0, 4 (fisheye)."""
@@ -99,6 +99,8 @@ class Camera:
             else:
                 uv = self._project_pinhole(X, Y, Z)
             pixels = uv * np.diag(self.K)[:2] + self.K[:2, 2]
+            if skew := self.K[0, 1]:
+                pixels[:, 0] += skew * uv[:, 1]
         return np.where(np.isfinite(pixels).all(axis=1, keepdims=True), pixels, np.nan)
 
     def unproject(self, pixels: ArrayLike) -> Float:
@@ -109,6 +111,8 @@ class Camera:
         reaches (outside the image circle, beyond the fold of the distortion).
         """
         uv = (checked_points("pixels", pixels, 2) - self.K[:2, 2]) / np.diag(self.K)[:2]
+        if skew := self.K[0, 1]:
+            uv[:, 0] -= skew / self.K[0, 0] * uv[:, 1]
         # a million focal lengths aside lies no image, only overflow
         uv = np.where((np.abs(uv) < 1e6).all(axis=1, keepdims=True), uv, np.nan)
         return (

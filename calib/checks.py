@@ -13,6 +13,8 @@ from calib.words import number, plain
 Float = NDArray[np.float64]
 Size = tuple[int, int]
 
+MOST_PIXELS = 32_767  # cv2.remap counts pixels in 16 bits
+_LONGEST_FOCAL_PX = 1e6
 _BASELINE_RANGE_M = (1e-3, 100.0)
 
 
@@ -47,23 +49,26 @@ def checked_size(size: Any) -> Size:
         given = whole = ()
     if len(whole) != 2 or whole != given or min(whole) < 1:
         raise CameraError(f"size: expected (width, height) in whole pixels > 0, got {size!r}")
+    if max(whole) > MOST_PIXELS:
+        raise CameraError(
+            f"size: {whole[0]}x{whole[1]} is more than {MOST_PIXELS} pixels on a side, which no "
+            "image here can have"
+        )
     return whole[0], whole[1]
 
 
 def check_matrix(K: Float, size: Size) -> None:
-    """Raise CameraError unless K is a camera matrix without skew that fits images of ``size``."""
+    """Raise CameraError unless K is a camera matrix that fits images of ``size``."""
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
     if not np.array_equal(K[2], [0, 0, 1]) or K[1, 0] != 0:
-        raise CameraError(f"K: expected [[fx, 0, cx], [0, fy, cy], [0, 0, 1]], got {K.tolist()}")
-    if fx < 1 or fy < 1:
+        raise CameraError(f"K: expected [[fx, skew, cx], [0, fy, cy], [0, 0, 1]], got {K.tolist()}")
+    if not (1 <= fx <= _LONGEST_FOCAL_PX and 1 <= fy <= _LONGEST_FOCAL_PX):
+        limit = "at least 1" if min(fx, fy) < 1 else f"at most {_LONGEST_FOCAL_PX:g}"
         raise CameraError(
-            "K: focal lengths must be in pixels and at least 1, "
-            f"got fx {number(fx)}, fy {number(fy)}"
+            f"K: focal lengths must be in pixels and {limit}, got fx {number(fx)}, fy {number(fy)}"
         )
-    if K[0, 1] != 0:
-        raise CameraError(
-            f"K: skew {number(K[0, 1])} is not supported; calibrate again with the skew fixed at 0"
-        )
+    if abs(K[0, 1]) > 0.1 * fx:  # real sensors: below 0.01
+        raise CameraError(f"K: skew {number(K[0, 1])} is more than a tenth of fx {number(fx)}")
     for name, c, extent in (("cx", cx, size[0]), ("cy", cy, size[1])):
         if not -extent <= c <= 2 * extent:  # a cropped image may lose its principal point
             raise CameraError(

@@ -190,14 +190,19 @@ class RectifiedRig:
     """Row of both principal points, pixels."""
     num_disparities: int | None = None
     """How many disparities, from 0, the file says are enough; None: it does not say."""
+    notes: Mapping[str, Any] = field(default_factory=Notes, compare=False)
+    """As in ``StereoRig``: what readers assumed."""
 
     def __post_init__(self) -> None:
+        if not isinstance(self.notes, Notes):
+            object.__setattr__(self, "notes", Notes(self.notes))
         if not 1 <= self.focal_px < np.inf:
             raise CameraError(f"focal_px: expected pixels >= 1, got {self.focal_px!r}")
         check_baseline(self.baseline_m)
-        for name in ("cx_left_px", "cx_right_px", "cy_px"):
+        for name in ("focal_px", "baseline_m", "cx_left_px", "cx_right_px", "cy_px"):
             if not np.isfinite(getattr(self, name)):
                 raise CameraError(f"{name}: expected pixels, got {getattr(self, name)!r}")
+            object.__setattr__(self, name, float(getattr(self, name)))
         if self.size is not None:
             object.__setattr__(self, "size", checked_size(self.size))
         if self.num_disparities is not None and self.num_disparities < 1:

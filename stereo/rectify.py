@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import Camera, RectifiedRig, StereoRig
+from calib.common_view import common_intrinsics
 from calib.judging.uncertainty import disparity_variance
 from calib.solving.epipolar import half_way_baseline, rectifying_rotations
 from calib.words import fixed, length
-from stereo.common_view import common_intrinsics
 from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError, RectificationError
 from stereo.frame import (

@@ -40,14 +40,16 @@ ROOMS: dict[str, set[str]] = {
     "calib.rig": {
         *("calib.camera", "calib.checks", "calib.errors", "calib.notes", "calib.units"),
     },
-    "calib.formats": {
-        *("calib.atomic", "calib.camera", "calib.checks", "calib.errors", "calib.nearby"),
-        *("calib.notes", "calib.rig", "calib.units", "calib.words"),
-    },
     "calib.board": {"calib.errors", "calib.words"},
     "calib.page": {"calib.atomic", "calib.board"},
     "calib.detection": {"calib.atomic", "calib.board"},
     "calib.solving": {*CORNERS, "calib.camera", "calib.lens", "calib.rig"},
+    "calib.common_view": {"calib.camera", "calib.errors"},
+    "calib.formats": {
+        *("calib.atomic", "calib.camera", "calib.checks", "calib.common_view", "calib.errors"),
+        *("calib.nearby", "calib.notes", "calib.rig", "calib.solving", "calib.units"),
+        "calib.words",
+    },
     "calib.judging": {*SOLVED, "calib.words"},
     "calib.health": {
         *("calib.camera", "calib.errors", "calib.plain", "calib.rig", "calib.solving"),
@@ -87,11 +89,10 @@ ROOMS: dict[str, set[str]] = {
         *("calib.nearby", "calib.words", "stereo.gray", "stereo.native"),
     },
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
-    "stereo.common_view": {*CALIB, "stereo.errors"},
     "stereo.rectify": {
         *CALIB,
         *DATA,
-        "stereo.common_view",
+        "calib.common_view",
         "calib.judging",
         "calib.solving",
         "stereo.depth",

@@ -1,50 +1,32 @@
 """Calibration files, ours and foreign: one room per format, one registry for all.
 
-A new format is a module with ``matches`` and ``read``, and a line in ``FORMATS``.
+``registry.py`` lists the formats; here a calibration is found, read and written by them.
 """
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from calib.camera import Model
 from calib.checks import Size
-from calib.errors import RigFileError, RigWriteError
-from calib.formats import middlebury, opencv, rig
+from calib.errors import CameraError, RigFileError, RigWriteError
+from calib.formats import beside
 from calib.formats.reading import Stated
-from calib.nearby import near_path
+from calib.formats.registry import FORMATS as FORMATS
+from calib.formats.registry import Files, Rig
+from calib.formats.registry import Format as Format
+from calib.formats.sides import with_notes
 from calib.rig import RectifiedRig, StereoRig
 
-_HEAD_BYTES = 65_536
 
+class Found(NamedTuple):
+    """What was recognised."""
 
-@dataclass(frozen=True, slots=True)
-class Format:
-    """One kind of calibration file."""
-
-    description: str
-    """For people, in a list of known formats."""
-    matches: Callable[[Path, bytes], bool]
-    """Whether a path (file or folder) with these first bytes (none for a folder) is of it."""
-    read: Callable[[Path, Stated], StereoRig | RectifiedRig]
-    """Raises RigFileError naming file and key."""
-    write: Callable[[StereoRig, Path], None] | None = None
-    """Raises RigWriteError; None: this format is only read."""
-
-
-FORMATS: dict[str, Format] = {
-    "rig": Format("stereo-depth rig file (YAML)", rig.matches, rig.read, rig.write),
-    "opencv": Format(
-        "OpenCV FileStorage (yml, xml, json), one file or intrinsics + extrinsics",
-        opencv.matches,
-        opencv.read,
-    ),
-    "middlebury": Format("Middlebury calib.txt", middlebury.matches, middlebury.read),
-}
-"""Known formats by name, in the order they are tried."""
+    name: str
+    """Of the format, in ``FORMATS``."""
+    files: Files
+    """All files of the calibration."""
 
 
 def load_rig(
@@ -54,67 +36,132 @@ def load_rig(
     size: Size | None = None,
     unit: str | float | None = None,
     model: Model | None = None,
-) -> StereoRig | RectifiedRig:
-    """Read a calibration file (or folder) of any known format.
+    resolution: str | None = None,
+    cameras: tuple[str, str] | None = None,
+    rectified: bool = False,
+) -> Rig:
+    """Read a calibration of any known format.
 
-    ``format`` is a name in ``FORMATS``; None: recognised by content. The rest is for files that
-    do not say it themselves: ``size`` (width, height) of the calibration images, used only then;
-    ``unit`` of length ("m", "cm", "mm", "in", or metres per unit); the lens ``model``. What a
-    reader had to assume stands in ``rig.notes``.
+    ``path`` is a file, several files with commas ("left.yaml,right.yaml"), their folder, or one of
+    them with its partner beside it. ``format`` is a name in ``FORMATS``; None: recognised by
+    content. The rest is for files that do not say it themselves, or hold several: ``size`` (width,
+    height) of the calibration images; ``unit`` of length ("m", "cm", "mm", "in", "25mm", or metres
+    per unit); the lens ``model``; the ``resolution`` of a ZED conf ("HD"); which two ``cameras``
+    are left and right, by the file's own names; whether the images are ``rectified`` already,
+    where a file holds both geometries. What a reader had to assume stands in ``rig.notes``.
     Raises RigFileError naming the file, the key, and what is known or needed.
     """
-    path = Path(path)
+    stated = Stated(size, unit, model, resolution, cameras, rectified)
+    return _load(find_rig(path, format=format, stated=stated), stated)
+
+
+def find_rig(path: str | Path, *, format: str | None = None, stated: Stated | None = None) -> Found:
+    """Return the format of a calibration and all its files, see ``load_rig``.
+
+    Of a folder with several, that which alone can be read with what is ``stated``. Raises
+    RigFileError when there is none or more than one.
+    """
     if format is not None and format not in FORMATS:
         raise RigFileError(f"unknown calibration format {format!r}; known: {', '.join(FORMATS)}")
-    head = _head(path)
-    name = format or next((n for n, f in FORMATS.items() if f.matches(path, head)), None)
-    if name is None:
-        raise RigFileError(f"{path}: {_strange(path, head)}; known formats: {_known()}")
-    return FORMATS[name].read(path, Stated(size, unit, model))
+    files = beside.given(path)
+    heads = [beside.head(each) for each in files]
+    if len(files) == 1 and files[0].is_dir():
+        return _in_folder(files[0], format, stated or Stated())
+    names = [format or _recognised(each, head) for each, head in zip(files, heads, strict=True)]
+    if len(set(names)) > 1:
+        said = ", ".join(f"{file.name} ({name})" for file, name in zip(files, names, strict=True))
+        raise RigFileError(f"these files are of different formats: {said}")
+    return Found(names[0], FORMATS[names[0]].complete(files[0]) if len(files) == 1 else files)
 
 
-def save_rig(rig: StereoRig, path: str | Path, *, format: str = "rig") -> None:
-    """Write a rig in one step: the file is whole, or what was there stays.
-
-    Raises RigWriteError when it cannot be written whole, RigFileError for a format that is
-    unknown or only read.
-    """
-    known = [name for name, each in FORMATS.items() if each.write]
-    write = FORMATS[format].write if format in FORMATS else None
-    if write is None:
-        raise RigFileError(f"cannot write calibration format {format!r}; known: {', '.join(known)}")
-    if not isinstance(rig, StereoRig):
-        raise RigWriteError(f"{path}: only a StereoRig can be written, got {type(rig).__name__}")
-    write(rig, Path(path))
-
-
-def _head(path: Path) -> bytes:
-    """Return the first bytes of a file, none of a folder; RigFileError when there is neither."""
+def _load(found: Found, stated: Stated) -> Rig:
+    source = " + ".join(map(str, found.files))
     try:
-        if stat.S_ISDIR(mode := path.stat().st_mode):
-            return b""
-        if not stat.S_ISREG(mode):  # a pipe or device could block, or never end
-            raise RigFileError(f"{path}: not a regular file")
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError as error:
-        raise RigFileError(f"{path}: no such file{near_path(path)}") from error
-    except RigFileError:
-        raise
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        raise RigFileError(
-            f"{path}: cannot be read: {getattr(error, 'strerror', error)}"
-        ) from error
-    if not head.strip():
-        raise RigFileError(f"{path}: the file is empty")
-    return head
+        loaded = FORMATS[found.name].read(found.files, stated)
+    except CameraError as error:
+        raise RigFileError(f"{source}: {error}") from error
+    except OSError as error:
+        raise RigFileError(f"{source}: cannot be read: {error.strerror or error}") from error
+    if found.name == "rig":
+        return loaded  # its notes are its own
+    names = [file.name for file in found.files]
+    return with_notes(loaded, {"format": found.name, "read_from": names})
 
 
-def _strange(path: Path, head: bytes) -> str:
-    if path.is_dir():
-        return "is a folder without a calibration I know; give the file itself"
-    return "a binary file, no calibration" if b"\0" in head else "no calibration format I know"
+def _recognised(path: Path, head: bytes) -> str:
+    name = next((name for name, each in FORMATS.items() if each.matches(path, head)), None)
+    if name is None:
+        what = "a binary file, no calibration" if b"\0" in head else "no calibration format I know"
+        raise RigFileError(f"{path}: {what}; known formats: {_known()}")
+    return name
+
+
+def _in_folder(folder: Path, format: str | None, stated: Stated) -> Found:
+    sets = dict.fromkeys(_sets(folder, format))
+    usable, failed = [], []
+    for found in sets:
+        try:
+            _load(found, stated)
+            usable.append(found)
+        except RigFileError as error:
+            failed.append(error)
+    names = {found.name for found in usable}
+    if "rig" in names:
+        usable = [found for found in usable if found.name == "rig"]
+    elif "middlebury" in names:  # ETH3D states the same pair in both ways
+        usable = [found for found in usable if found.name != "eth3d"]
+    if len(usable) == 1:
+        return usable[0]
+    if len(usable) > 1:
+        said = ", ".join("+".join(p.name for p in found.files) for found in usable)
+        raise RigFileError(f"{folder}: holds {len(usable)} calibrations, give one: {said}")
+    if len(failed) == 1:
+        raise failed[0]
+    if failed:
+        said = "; ".join(map(str, failed[:3]))
+        raise RigFileError(f"{folder}: none of its calibration files can be used: {said}")
+    raise RigFileError(
+        f"{folder}: is a folder without a calibration I know; give the file itself; "
+        f"known formats: {_known()}"
+    )
+
+
+def _sets(folder: Path, format: str | None) -> list[Found]:
+    """The calibrations that the files in a folder make up."""
+    found = []
+    for path in beside.inside(folder):
+        try:
+            name = format or _recognised(path, beside.head(path))
+        except RigFileError:
+            continue
+        found.append(Found(name, FORMATS[name].complete(path)))
+    return found
 
 
 def _known() -> str:
     return "; ".join(f"{name} ({each.description})" for name, each in FORMATS.items())
+
+
+def save_rig(
+    rig: Rig, path: str | Path, *more: str | Path, format: str = "rig"
+) -> tuple[Path, ...]:
+    """Write a rig, each file in one step: it is whole, or what was there stays.
+
+    A format of one file per camera takes both paths, or the folder to write them in. Returns the
+    files. Raises RigWriteError when it cannot be written whole or the format cannot hold it,
+    RigFileError for a format that is unknown or only read.
+    """
+    known = [name for name, each in FORMATS.items() if each.write]
+    if format not in known:
+        raise RigFileError(f"cannot write calibration format {format!r}; known: {', '.join(known)}")
+    if not isinstance(rig, StereoRig | RectifiedRig):
+        raise RigWriteError(f"{path}: only a rig can be written, got {type(rig).__name__}")
+    each, files = FORMATS[format], (Path(path), *map(Path, more))
+    if each.names and len(files) == 1:
+        files = tuple(files[0] / name for name in each.names)
+    most = 2 if each.names or format == "opencv" else 1
+    if len(files) > most:
+        raise RigFileError(f"{format} takes {most} file(s) to write, got {len(files)}")
+    assert each.write is not None
+    each.write(rig, files)
+    return files

@@ -17,7 +17,14 @@ import yaml
 
 from calib.checks import Float
 from calib.errors import RigFileError
-from calib.formats.reading import MAX_DEPTH, StrictLoader, load_yaml, number, read_text
+from calib.formats.reading import (
+    MAX_DEPTH,
+    MOST_FOREIGN,
+    StrictLoader,
+    load_yaml,
+    number,
+    read_text,
+)
 
 _MATRICES = ("opencv-matrix", "opencv-nd-matrix")
 
@@ -27,9 +34,10 @@ def looks_like(head: bytes) -> bool:
     return re.search(rb"\A.{0,3}%YAML:|opencv-(nd-)?matrix|<opencv_storage", head) is not None
 
 
-def parse(path: Path) -> dict[str, Any]:
+def parse(path: Path, *, first: bool = False) -> dict[str, Any]:
     """Return what a file holds; RigFileError naming the file, and the line or key.
 
+    ``first``: of several YAML documents the first, as a running program prints one after another.
     Matrices become float64 arrays of their shape, other OpenCV objects (sparse, binary) None.
     """
     text = read_text(path)
@@ -37,7 +45,11 @@ def parse(path: Path) -> dict[str, Any]:
         data = _xml(text, path)
     else:
         # "%YAML:1.0" is no YAML, and libyaml refuses OpenCV 5's "%YAML 1.2" too.
-        data = load_yaml(re.sub(r"\A%YAML.*", "", text), path, loader=_Loader)
+        text = re.sub(r"\A\s*%YAML.*", "", text)
+        if first:
+            text = text.lstrip().removeprefix("---")
+            text = re.split(r"^---[ \t\r]*$", text, maxsplit=1, flags=re.MULTILINE)[0]
+        data = load_yaml(text, path, loader=_Loader, most=MOST_FOREIGN)
     if not isinstance(data, dict):
         raise RigFileError(f"{path}: expected keys with values")
     return {str(key): _with_arrays(value, str(key), path) for key, value in data.items()}
@@ -57,6 +69,8 @@ _Loader.add_multi_constructor("tag:yaml.org,2002:opencv-", _construct)
 def _xml(text: str, path: Path) -> Any:
     if re.search(r"<!(DOCTYPE|ENTITY)", text, re.IGNORECASE):
         raise RigFileError(f"{path}: XML with a DOCTYPE or entities is not accepted")
+    if text.count("<") > MOST_FOREIGN:
+        raise RigFileError(f"{path}: more than {MOST_FOREIGN} elements")
     try:
         root = ET.fromstring(text)
     except (ET.ParseError, ValueError) as error:

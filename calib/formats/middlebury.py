@@ -10,14 +10,15 @@ import re
 from pathlib import Path
 
 from calib.errors import CameraError, RigFileError
-from calib.formats.reading import Stated, metres_per_unit, number, read_text
+from calib.formats.reading import Stated, number, read_text, stated_metres
+from calib.formats.writing import write_text
 from calib.rig import RectifiedRig
 from calib.words import plain
 
 
 def matches(path: Path, head: bytes) -> bool:
     """Tell whether a line begins with ``cam0=[``."""
-    return re.search(rb"^\s*cam0\s*=\s*\[", head, re.MULTILINE) is not None
+    return re.search(rb"^[ \t]*cam0[ \t]*=[ \t]*\[", head, re.MULTILINE) is not None
 
 
 def read(path: Path, stated: Stated) -> RectifiedRig:
@@ -45,7 +46,7 @@ def read(path: Path, stated: Stated) -> RectifiedRig:
     size = (width, height) if width and height else stated.size
     if ndisp is not None and size is not None and ndisp >= size[0]:
         ndisp = None  # ETH3D writes the image width there: that says nothing
-    metres = metres_per_unit(stated.unit if stated.unit is not None else "mm", path)
+    metres = stated_metres(stated, "mm", path)
     try:
         return RectifiedRig(
             size=size,
@@ -74,6 +75,11 @@ def write(rig: RectifiedRig) -> str:
     if rig.num_disparities is not None:
         lines.append(f"ndisp={rig.num_disparities}")
     return "\n".join(lines) + "\n"
+
+
+def save(rig: RectifiedRig, path: Path) -> None:
+    """Write a calib.txt in one step. Raises RigWriteError."""
+    write_text(path, write(rig))
 
 
 def _key_values(text: str, path: Path) -> dict[str, str]:

@@ -1,206 +1,157 @@
-"""Stereo calibrations in OpenCV FileStorage files, as everybody's own program writes them.
+"""Stereo calibrations with OpenCV's matrices, as everybody's own program writes them.
 
-OpenCV fixes no key names, so a name is taken apart into a side and a kind: ``M1``,
-``cameraMatrix1``, ``camera_matrix_left``, ``K_LEFT``, ``leftCameraMatrix`` and ``left: {K: ...}``
-all mean the left camera matrix. R and T may lie in ``extrinsics.yml`` beside ``intrinsics.yml``;
-either of the two, or their folder, may be given.
+FileStorage (yml, xml, json), plain YAML or JSON, or numpy's npz; one file or several
+(``opencv_files.py``), under any usual names (``naming.py``). A file of rectified geometry alone
+(P1 and P2, or Q) gives a ``RectifiedRig``.
 
 The files state neither length unit nor lens model and seldom the image size. What the caller
 does not state is taken from the file only where no sensible reading differs, and noted in
-``rig.notes``; otherwise it is an error that says what to state. |T| from 0.005 to 2 is metres and
-from 30 on millimetres; between them lie centimetres and board squares.
+``rig.notes``; otherwise it is an error that says what to state (``guessing.py``).
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 
 from calib.camera import Camera, Model
 from calib.checks import Float, Size
-from calib.errors import CameraError, RigFileError
+from calib.errors import RigFileError
+from calib.formats import arrays
+from calib.formats.fields import camera_matrix, rotation, shown
 from calib.formats.filestorage import looks_like as is_filestorage
-from calib.formats.filestorage import parse as parse_filestorage
-from calib.formats.reading import Stated, metres_per_unit, number
-from calib.rig import StereoRig
-from calib.units import METRES_PER
-from calib.words import plain
+from calib.formats.guessing import metres_of
+from calib.formats.naming import (
+    Values,
+    array_of,
+    find_pair,
+    names_found,
+    normal,
+    value_of,
+)
+from calib.formats.numbers_only import from_q
+from calib.formats.opencv_files import (
+    companion,
+    gather,
+    holds_cameras,
+    one_camera,
+    without_fisheye_mark,
+)
+from calib.formats.reading import Stated, number
+from calib.rig import RectifiedRig, StereoRig
 
-Values = dict[str, Any]
-
-_SIDES = (
-    ("left", "right"), ("l", "r"), ("cam0", "cam1"), ("cam1", "cam2"), ("camera0", "camera1"),
-    ("camera1", "camera2"), ("1", "2"), ("0", "1"),
-)  # fmt: skip
-_KINDS = {
-    "K": (
-        "cameramatrix", "m", "k", "cm", "mtx", "cameramat", "cammatrix", "cammtx", "intrinsic",
-        "intrinsics", "intrinsicmatrix", "camera",
-    ),
-    "distortion": (
-        "distcoeffs", "d", "dist", "distcoeff", "distcoefs", "distortion", "distortioncoeffs",
-        "distortioncoefficients", "distcoefficients",
-    ),
-    "R": ("r", "rot", "rotation", "rotationmatrix", "rstereo", "stereor"),
-    "T": ("t", "trans", "translation", "translationvector", "tvec", "tstereo", "stereot"),
-    "size": ("imagesize", "imgsize", "size", "resolution", "framesize"),
-    "width": ("imagewidth", "width"),
-    "height": ("imageheight", "height"),
-    "unit": ("unit", "units", "lengthunit"),
-    "model": ("model", "cameramodel", "lensmodel", "distortionmodel"),
-    "rms": ("rms", "reprojectionerror", "rmserror", "stereorms", "rmsstereo"),
-}  # fmt: skip
 _MODELS: dict[str, Model] = {
     "pinhole": "pinhole", "plumbbob": "pinhole", "rationalpolynomial": "pinhole",
-    "fisheye": "fisheye", "equidistant": "fisheye",
+    "radtan": "pinhole", "fisheye": "fisheye", "equidistant": "fisheye",
 }  # fmt: skip
-_CONFLICT = object()  # the same name in two sections with different values
 
 
 def matches(path: Path, head: bytes) -> bool:
-    """Tell whether a file is of FileStorage, or a folder holds an intrinsics/extrinsics pair."""
-    return any(_pairs(path)) if path.is_dir() else is_filestorage(head)
+    """Tell whether a file is of FileStorage or numpy, or plain text with two cameras in it."""
+    return is_filestorage(head) or arrays.looks_like(head) or holds_cameras(path)
 
 
-def read(path: Path, stated: Stated) -> StereoRig:
+def read(files: tuple[Path, ...], stated: Stated) -> StereoRig | RectifiedRig:
     """Read a stereo calibration; RigFileError naming the file and what it lacks."""
-    files, values = _gather(path)
+    values, marked = without_fisheye_mark(gather(files))
     source = " + ".join(map(str, files))
+    if (find_pair(values, "K") is None or stated.rectified) and (
+        rig := _rectified(values, stated, source)
+    ) is not None:
+        return rig
+    _check_complete(values, files, source)
     R, T = _rotation(_single(values, "R", source), source), _translation(values, source)
     K, distortion = _both(values, "K", source), _both(values, "distortion", source)
     sizes = _sizes(values, stated, source)
-    model, model_note = _model(values, distortion, stated, source)
-    metres, unit_note = _unit(values, T, stated, source)
-    notes = {"format": "opencv", "read_from": [file.name for file in files]}
-    try:
-        left, right = (
-            Camera(model, size, matrix.reshape(3, 3), coefficients.ravel())
-            for size, matrix, coefficients in zip(sizes, K, distortion, strict=True)
-        )
-        return StereoRig(
-            left,
-            right,
-            R,
-            T * metres,
-            reprojection_rms_px=number(_value(values, "rms")),
-            notes=notes | model_note | unit_note,
-        )
-    except CameraError as error:
-        raise RigFileError(f"{source}: {error}") from error
+    model, model_note = _model(values, distortion, stated, source, marked=marked)
+    metres, unit_note = _unit(values, float(np.linalg.norm(T)), "|T|", stated, source)
+    left, right = (
+        Camera(model, size, matrix.reshape(3, 3), coefficients.ravel())
+        for size, matrix, coefficients in zip(sizes, K, distortion, strict=True)
+    )
+    return StereoRig(
+        left,
+        right,
+        R,
+        T * metres,
+        reprojection_rms_px=number(value_of(values, "rms")),
+        notes=model_note | unit_note,
+    )
 
 
-# -- files to values -------------------------------------------------------------------------
-
-
-def _gather(path: Path) -> tuple[list[Path], Values]:
-    """Return the file, or the pair it belongs to, and its values by normalised name."""
-    files = [_pair_in(path)] if path.is_dir() else [path]
-    values = _flat(parse_filestorage(files[0]))
-    whole = _find_pair(values, "K") and all(_value(values, kind) is not None for kind in "RT")
-    other = _companion(files[0])
-    if whole or other is None:
-        return files, values
-    if not other.is_file():
+def _check_complete(values: Values, files: tuple[Path, ...], source: str) -> None:
+    """Raise RigFileError, naming the other file, for one of several."""
+    has_cameras = find_pair(values, "K") is not None
+    has_motion = all(value_of(values, kind) is not None for kind in "RT")
+    other = companion(files[0]) if len(files) == 1 else None
+    if other is not None and not (has_cameras and has_motion):
         needed = "the camera matrices" if "extrinsic" in files[0].name else "R and T"
-        raise RigFileError(f"{files[0]}: {other.name} with {needed} must lie beside it")
-    return [*files, other], _flat(parse_filestorage(other)) | values
+        raise RigFileError(
+            f"{source}: {other.name} with {needed} must lie beside it{_focals(values)}"
+        )
+    if not has_cameras and not has_motion and one_camera(values) is not None:
+        raise RigFileError(
+            f"{source}: an OpenCV calibration of one camera{_focals(values)}, no stereo; give it "
+            "with the other camera's and the one of R and T: LEFT,RIGHT,STEREO"
+        )
+    missing = next((kind for kind in "RT" if value_of(values, kind) is None), None)
+    if has_cameras and missing:
+        raise RigFileError(
+            f"{source}: {missing} of x_right = R x_left + T is missing{_focals(values)}; "
+            f"found {names_found(values)}"
+        )
 
 
-def _flat(data: Mapping[str, Any]) -> Values:
-    """Return the leaves by normalised name: the innermost key, and it with its section."""
-    values: Values = {}
-    for keys, value in _leaves(data, ()):
-        for name in {_normal(keys[-1]), _normal("".join(keys[-2:]))}:
-            same = name not in values or np.array_equal(values[name], value)
-            values[name] = value if same else _CONFLICT
-    return values
+def _focals(values: Values) -> str:
+    """The focal lengths in a file that cannot be used alone, for an error."""
+    pair = find_pair(values, "K")
+    found = [values[name] for name in pair] if pair else [one_camera(values)]
+    focals = [f"{K.flat[0]:.1f}" for K in found if isinstance(K, np.ndarray) and K.size]
+    return f" (focal length {' and '.join(focals)} px)" if focals else ""
 
 
-def _leaves(data: Mapping[str, Any], above: tuple[str, ...]) -> Iterator[tuple[Any, Any]]:
-    for key, value in data.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, (*above, key))
-        else:
-            yield (*above, key), value
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-def _companion(path: Path) -> Path | None:
-    """Return the extrinsics file beside an intrinsics file, or the reverse, by its name."""
-    for word, other in (("intrinsic", "extrinsic"), ("extrinsic", "intrinsic")):
-        if word in path.name:
-            return path.with_name(path.name.replace(word, other))
+def _rectified(values: Values, stated: Stated, source: str) -> RectifiedRig | None:
+    """The geometry in P1 and P2, or in Q, of images that are rectified already."""
+    size = stated.size or _written_size(values, source)
+    pair, Q = find_pair(values, "P"), value_of(values, "Q")
+    Q = values.get("array") if Q is None else Q
+    if pair is not None and not stated.rectified and value_of(values, "T") is not None:
+        return None  # the extrinsics of raw cameras: their intrinsics are missing
+    if pair is not None:
+        P1, P2 = (array_of(values[name], name, source) for name in pair)
+        if P1.size != 12 or P2.size != 12:
+            raise RigFileError(f"{source}: {pair[0]}, {pair[1]}: expected 3 x 4 numbers")
+        P1, P2 = P1.reshape(3, 4), P2.reshape(3, 4)
+        f, shift = P1[0, 0], P1[0, 3] - P2[0, 3]
+        if not (f > 0 and shift > 0) or abs(P2[0, 0] - f) > 1e-6 * f:
+            raise RigFileError(
+                f"{source}: {pair[0]}, {pair[1]}: expected one focal length and P2[0][3] < 0 "
+                f"(right camera on the right), got f {f:g}, {P2[0, 0]:g} and {P2[0, 3]:g}"
+            )
+        metres, notes = _unit(values, shift / f, "P2[0][3] / f", stated, source)
+        return RectifiedRig(size, f, shift / f * metres, P1[0, 2], P2[0, 2], P1[1, 2], notes=notes)
+    if Q is not None and (value_of(values, "T") is None or stated.rectified):
+        matrix = array_of(Q, "Q", source)
+        if matrix.size != 16:
+            raise RigFileError(f"{source}: Q: expected 4 x 4 numbers, got {matrix.size}")
+        unit = stated.unit if stated.unit is not None else value_of(values, "unit")
+        return from_q(matrix.reshape(4, 4), Stated(size=size, unit=unit), source)
     return None
-
-
-def _pairs(folder: Path) -> Iterator[Path]:
-    for path in sorted(folder.glob("*intrinsic*")):
-        other = _companion(path)
-        if path.suffix in (".yml", ".yaml", ".xml", ".json") and other and other.is_file():
-            yield path
-
-
-def _pair_in(folder: Path) -> Path:
-    pairs = list(_pairs(folder))
-    if len(pairs) != 1:
-        names = ", ".join(path.name for path in pairs) or "none"
-        raise RigFileError(f"{folder}: expected one pair of intrinsics and extrinsics, got {names}")
-    return pairs[0]
-
-
-# -- values to numbers -----------------------------------------------------------------------
-
-
-def _value(values: Values, kind: str) -> Any:
-    return next((values[name] for name in _KINDS[kind] if name in values), None)
-
-
-def _find_pair(values: Values, kind: str) -> tuple[str, str] | None:
-    """Return the names of both cameras' ``kind``, whatever their spelling."""
-    for left, right in _SIDES:
-        for name in _KINDS[kind]:
-            for pair in ((name + left, name + right), (left + name, right + name)):
-                if pair[0] in values and pair[1] in values:
-                    return pair
-    return None
-
-
-def _array(value: Any, name: str, source: str) -> Float:
-    """Return an array from a matrix or a plain list of numbers."""
-    if value is _CONFLICT:
-        raise RigFileError(f"{source}: {name} is given twice with different values")
-    if isinstance(value, np.ndarray):
-        return value
-    flat = [number(item) for item in value] if isinstance(value, list) else [None]
-    if None in flat:
-        raise RigFileError(f"{source}: {name}: expected a matrix of numbers, got {value!r:.60}")
-    return np.array(flat, float)
-
-
-def _found(values: Values) -> str:
-    names = sorted(values)
-    return (", ".join(names[:20]) or "nothing") + (", ..." if len(names) > 20 else "")
 
 
 def _single(values: Values, kind: str, source: str) -> Float:
-    value = _value(values, kind)
+    value = value_of(values, kind)
     if value is None:
         raise RigFileError(
-            f"{source}: {kind} of x_right = R x_left + T is missing; found {_found(values)}"
+            f"{source}: {kind} of x_right = R x_left + T is missing; found {names_found(values)}"
         )
-    return _array(value, kind, source)
+    return array_of(value, kind, source)
 
 
 def _both(values: Values, kind: str, source: str) -> tuple[Float, Float]:
-    names = _find_pair(values, kind)
+    names = find_pair(values, kind)
     if names is None:
         what, example = {
             "K": ("camera matrices", "M1 and M2, or camera_matrix_left and camera_matrix_right"),
@@ -208,22 +159,24 @@ def _both(values: Values, kind: str, source: str) -> tuple[Float, Float]:
         }[kind]
         raise RigFileError(
             f"{source}: expected the {what} of both cameras under names such as {example}; "
-            f"found {_found(values)}"
+            f"found {names_found(values)}"
         )
-    left, right = (_array(values[name], name, source) for name in names)
-    if kind == "K" and (left.shape, right.shape) != ((3, 3), (3, 3)):
-        raise RigFileError(
-            f"{source}: camera matrices must be 3 x 3, got {left.shape}, {right.shape}"
-        )
+    left, right = (array_of(values[name], name, source) for name in names)
+    if kind == "K":
+        left, right = (camera_matrix(*K) if K.shape == (4,) else K for K in (left, right))
+        if left.size != 9 or right.size != 9:
+            raise RigFileError(
+                f"{source}: camera matrices must be 3 x 3, got {left.shape}, {right.shape}"
+            )
     return left, right
 
 
 def _rotation(R: Float, source: str) -> Float:
     if R.size == 3:  # a rotation vector, as ZED writes
         return np.asarray(cv2.Rodrigues(R.reshape(3, 1))[0])
-    if R.shape != (3, 3):
+    if R.size != 9:
         raise RigFileError(f"{source}: R: expected 3 x 3 or 3 numbers, got shape {R.shape}")
-    return R
+    return rotation(R.reshape(3, 3), source, "R")
 
 
 def _translation(values: Values, source: str) -> Float:
@@ -234,37 +187,43 @@ def _translation(values: Values, source: str) -> Float:
 
 
 def _sizes(values: Values, stated: Stated, source: str) -> tuple[Size, Size]:
-    pair = _find_pair(values, "size")
+    pair = find_pair(values, "size")
     if pair is not None:
         return _size(values[pair[0]], source), _size(values[pair[1]], source)
-    whole = _value(values, "size")
-    if whole is None:
-        width, height = _value(values, "width"), _value(values, "height")
-        whole = None if width is None or height is None else [width, height]
-    if whole is not None:
-        size = _size(whole, source)
-        return size, size
-    if stated.size is None:
+    size = _written_size(values, source) or stated.size
+    if size is None:
         raise RigFileError(
             f"{source}: the file does not say the image size; state it (size=, --size WxH) "
-            "or add a line image_size: [width, height]"
+            f"or add a line image_size: [width, height]{_focals(values)}"
         )
-    return stated.size, stated.size
+    return size, size
 
 
-def _size(value: Any, source: str) -> Size:
-    numbers = _array(value, "image size", source).ravel()
+def _written_size(values: Values, source: str) -> Size | None:
+    whole = value_of(values, "size")
+    if whole is None:
+        pairs = [find_pair(values, kind) for kind in ("width", "height")]
+        width, height = (
+            value_of(values, kind) if pair is None else values[pair[0]]
+            for kind, pair in zip(("width", "height"), pairs, strict=True)
+        )
+        whole = None if width is None or height is None else [width, height]
+    return None if whole is None else _size(whole, source)
+
+
+def _size(value: object, source: str) -> Size:
+    numbers = array_of(value, "image size", source).ravel()
     if numbers.size != 2 or np.any(numbers < 1) or np.any(numbers % 1):
-        raise RigFileError(f"{source}: image size: expected [width, height], got {value!r:.60}")
+        raise RigFileError(f"{source}: image size: expected [width, height], got {shown(value)}")
     return int(numbers[0]), int(numbers[1])
 
 
 def _model(
-    values: Values, distortion: tuple[Float, Float], stated: Stated, source: str
+    values: Values, distortion: tuple[Float, Float], stated: Stated, source: str, *, marked: bool
 ) -> tuple[Model, dict[str, str]]:
-    """Lens model, and a note when it was assumed."""
-    written = _value(values, "model")
-    in_file = None if written is None else _MODELS.get(_normal(str(written)))
+    """Lens model, and a note when it was assumed; ``marked``: by names that mean fisheye."""
+    written = "fisheye" if marked else value_of(values, "model")
+    in_file = None if written is None else _MODELS.get(normal(str(written)))
     if written is not None and in_file is None:
         raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {written!r}")
     if in_file and stated.model and in_file != stated.model:
@@ -276,24 +235,13 @@ def _model(
         raise RigFileError(
             f"{source}: 4 distortion coefficients may be pinhole (k1 k2 p1 p2) or fisheye "
             "(k1 k2 k3 k4), and the file does not say which; add a line model: pinhole or "
-            "model: fisheye to it, or state it (model=)"
+            "model: fisheye to it, or state it (model=, --model)"
         )
     return "pinhole", {"model_assumed": f"pinhole: {distortion[0].size} distortion coefficients"}
 
 
-def _unit(values: Values, T: Float, stated: Stated, source: str) -> tuple[float, dict[str, str]]:
+def _unit(
+    values: Values, length: float, name: str, stated: Stated, source: str
+) -> tuple[float, dict[str, str]]:
     """Metres per unit of T, and a note when it was assumed."""
-    unit = stated.unit if stated.unit is not None else _value(values, "unit")
-    if unit is not None:
-        return metres_per_unit(unit, source), {}
-    length = float(np.linalg.norm(T))
-    assumed = "m" if 0.005 <= length <= 2 else "mm" if length >= 30 else None
-    if assumed is None:
-        raise RigFileError(
-            f"{source}: the file does not say its length unit, and |T| = {plain(length)} could be "
-            "metres, centimetres, millimetres or board squares; state it (unit=, --unit mm) "
-            "or add a line unit: mm (for squares: the side of one in metres)"
-        )
-    return METRES_PER[assumed], {
-        "unit_assumed": f"{assumed}: the file states none, and |T| = {plain(length)}"
-    }
+    return metres_of(length, name, stated, source, written=value_of(values, "unit"))

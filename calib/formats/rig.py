@@ -79,12 +79,13 @@ def _parse(text: str, path: Path, stated: Stated) -> StereoRig:
 def _camera(section: _Section) -> Camera:
     K = section.section("K")
     fx, fy, cx, cy = (K.number(key) for key in ("fx", "fy", "cx", "cy"))
+    skew = K.number("skew") if "skew" in K else 0.0  # few cameras have one
     K.close()
     try:
         camera = Camera(
             model=section.take("model"),
             size=section.take("size"),
-            K=np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]),
+            K=np.array([[fx, skew, cx], [0, fy, cy], [0, 0, 1]]),
             distortion=np.array(section.numbers("distortion", None)),
         )
     except CameraError as error:
@@ -116,6 +117,9 @@ class _Section:
         return RigFileError(
             f"{self.path}: {self.name(key)}: expected {expected}, got {value!r:.80}"
         )
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._left
 
     def take(self, key: str) -> Any:
         if key not in self._left:
@@ -240,6 +244,7 @@ def _plain_camera(camera: Camera) -> dict[str, Any]:
             "fy": float(K[1, 1]),
             "cx": float(K[0, 2]),
             "cy": float(K[1, 2]),
+            **({"skew": float(K[0, 1])} if K[0, 1] else {}),
         },
         "distortion": camera.distortion.tolist(),
     }

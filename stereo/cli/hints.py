@@ -11,6 +11,8 @@ from calib.nearby import did_you_mean
 _MISSING = {
     "out": "Say where the results go, such as -o results",
     "calib": "Name a rig file, such as --calib rig.yaml (stereo calibrate makes one)",
+    "paths": "Name what to read and what to write: stereo convert IN OUT --to FORMAT",
+    "to": "Name the format to write, such as --to opencv",
     "left": "Name two images, such as stereo run left.png right.png -o results",
     "source": "Name a source, such as sbs:0, pair:0,2, a video or a folder",
     "file": "Name a file, such as results/cloud.ply",

@@ -10,16 +10,21 @@ from typing import Any
 import click
 import numpy as np
 
-from calib import RectifiedRig, StereoRig, load_rig
+from calib import FORMATS, RectifiedRig, RigWriteError, StereoRig
+from calib.formats.rectifying import rectify
 from calib.words import fixed, length, plain, table
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.options import RigFileOptions
+from stereo.cli.rig import assumptions
 from stereo.cli.values import Size
 from stereo.depth import depth_sigma
-from stereo.errors import InputError
+from stereo.errors import InputError, RectificationError
 from stereo.frame import StereoGeometry
 from stereo.rectify import Rectification
 
+UNTRUSTED = 3
+_MOST_PIXELS = 40_000_000
+"""More are not rectified only to look at the numbers."""
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
@@ -39,6 +44,13 @@ DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
     show_default=True,
     help="One standard deviation of the disparity.",
 )
+@headed(
+    "Calibration",
+    "--rectified",
+    is_flag=True,
+    default=False,
+    help="The images are rectified already.",
+)
 @json_option()
 def inspect_command(
     rig: str,
@@ -46,25 +58,62 @@ def inspect_command(
     file: RigFileOptions,
     size: tuple[int, int] | None,
     disparity_noise_px: float,
+    rectified: bool,
     as_json: bool,
-) -> None:
-    """Tell what RIG is and what depth error to expect at which distance."""
+) -> int:
+    """Tell what RIG is and what depth error to expect at which distance.
+
+    RIG is a calibration of any known format: a file, several with commas, or their folder.
+    """
     if not 0 < disparity_noise_px < 100:
         raise InputError(
             f"--disparity-noise-px must be between 0 and 100, got {disparity_noise_px}"
         )
-    calibration = load_rig(Path(rig), size=size, unit=file.unit, model=file.model)
-    rect = Rectification.from_calibration(calibration)
-    assert rect.geometry is not None  # a calibration always has one
-    facts = _describe(calibration, rect.geometry) | {
-        "disparity_noise_px": disparity_noise_px,
-        "depth_error": depth_errors(rect.geometry, disparity_noise_px),
-        "calibration_error_mm": calibration_errors(rect),
+    found = file.find(rig, size)
+    calibration = file.load(rig, size, rectified=rectified)
+    geometry, unusable = _geometry(calibration)
+    facts = {
+        "format": found.name,
+        "files": [str(path) for path in found.files],
+        **_describe(calibration, geometry),
+        "notes": assumptions(calibration),
+        "unusable": unusable,
     }
+    if geometry is not None:
+        facts |= {
+            "disparity_noise_px": disparity_noise_px,
+            "depth_error": depth_errors(geometry, disparity_noise_px),
+            "calibration_error_mm": _own_errors(calibration),
+        }
     if as_json:
         click.echo(json.dumps({"rig": rig, **facts}))
     else:
         _show(rig, facts)
+    return 0 if geometry is not None else UNTRUSTED
+
+
+def _geometry(rig: StereoRig | RectifiedRig) -> tuple[StereoGeometry | None, str | None]:
+    """What the rectified pair is, without computing its maps, or why there is none."""
+    try:
+        shown = rectify(rig, "depth").rig
+    except RigWriteError:  # not side by side: the stage that turns images has the last word
+        pixels = math.prod(rig.left.size) if isinstance(rig, StereoRig) else 0
+        if pixels > _MOST_PIXELS:
+            return None, "the cameras are not side by side"
+        try:
+            return Rectification.from_calibration(rig).geometry, None
+        except RectificationError as error:
+            return None, str(error)
+    return StereoGeometry(
+        shown.focal_px, shown.baseline_m, shown.cx_left_px, shown.cy_px, shown.doffs_px
+    ), None
+
+
+def _own_errors(rig: StereoRig | RectifiedRig) -> list[float] | None:
+    """As ``calibration_errors``, for a file that keeps a covariance."""
+    if "calibration" not in rig.notes:
+        return None
+    return calibration_errors(Rectification.from_calibration(rig))
 
 
 def depth_errors(geometry: StereoGeometry, noise_px: float) -> list[dict[str, float]]:
@@ -97,10 +146,12 @@ def calibration_errors(rect: Rectification) -> list[float] | None:
     return errors
 
 
-def _describe(calibration: StereoRig | RectifiedRig, geometry: StereoGeometry) -> dict[str, Any]:
+def _describe(
+    calibration: StereoRig | RectifiedRig, geometry: StereoGeometry | None
+) -> dict[str, Any]:
     common = {
-        "rectified_focal_px": round(geometry.focal_px, 3),
-        "baseline_m": round(geometry.baseline_m, 6),
+        "rectified_focal_px": None if geometry is None else round(geometry.focal_px, 3),
+        "baseline_m": round(calibration.baseline_m, 6),
     }
     if isinstance(calibration, RectifiedRig):
         return common | {"kind": "rectified", "size": calibration.size, "cameras": {}}
@@ -134,9 +185,12 @@ def _describe(calibration: StereoRig | RectifiedRig, geometry: StereoGeometry) -
 def _show(rig: str, facts: dict[str, Any]) -> None:
     size = "unknown size" if facts["size"] is None else "{}x{}".format(*facts["size"])
     click.echo(f"{rig}: {facts['kind']} stereo rig, {size}")
+    names = ", ".join(Path(path).name for path in facts["files"])
+    click.echo(f"format {facts['format']}: {FORMATS[facts['format']].description} ({names})")
+    focal = facts["rectified_focal_px"]
     click.echo(
-        f"baseline {length(facts['baseline_m'], 4)}, "
-        f"focal length after rectification {fixed(facts['rectified_focal_px'], 1)} px"
+        f"baseline {length(facts['baseline_m'], 4)}"
+        + ("" if focal is None else f", focal length after rectification {fixed(focal, 1)} px")
     )
     for side, camera in facts["cameras"].items():
         click.echo(
@@ -149,6 +203,11 @@ def _show(rig: str, facts: dict[str, Any]) -> None:
         click.echo(f"reprojection rms {facts['reprojection_rms_px']:.3f} px")
     if facts.get("row_error_px") is not None:
         click.echo(f"row error on held-out corners {facts['row_error_px']:.3f} px")
+    for note in facts["notes"]:
+        click.echo(f"note: {note}")
+    if facts["unusable"]:
+        click.echo(f"warning: no depth from this rig as it stands: {facts['unusable']}", err=True)
+        return
     click.echo(
         f"\nDepth error (one sigma) for {plain(facts['disparity_noise_px'])} px disparity noise:"
     )

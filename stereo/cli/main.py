@@ -26,6 +26,7 @@ COMMANDS = {
         "calibrate": "Images of a board in; a rig and its error bars out.",
         "inspect": "What a rig is and how well it can measure.",
         "check": "From natural images: does the rig still fit? Mend it.",
+        "convert": "A calibration of any format into another.",
         "rectify": "Write the rectified pair, and a picture to judge it.",
     },
     "Recording": {"record": "Keep what the cameras give, lossless and stamped."},

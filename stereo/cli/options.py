@@ -2,7 +2,7 @@
 
 PairOptions      run, rectify              which images, and which is the left one
 OpenOptions      live, record, calibrate   how a camera, stream or file is opened
-RigFileOptions   inspect, rectify, run, live   what a calibration file leaves out
+RigFileOptions   inspect, convert, rectify, run, live, record   how a calibration is read
 RectifyOptions   rectify, run, live        how to rectify
 RigOptions       run, live                 a calibration, or the numbers of rectified images
 MatchOptions     run, live, eval           the matcher and its parameters
@@ -24,15 +24,21 @@ from typing import Any, ClassVar
 
 import click
 
+from calib import FORMATS, RectifiedRig, StereoRig, load_rig
 from calib.camera import Model
+from calib.formats import Found, find_rig
+from calib.formats.reading import Stated
+from calib.formats.zed import RESOLUTIONS
 from stereo.cli.config import matcher_params
 from stereo.cli.groups import option
-from stereo.cli.values import CountOrAuto, Metres, Size
+from stereo.cli.values import CountOrAuto, Metres, Size, camera_pair
 from stereo.cloud import MAX_RELATIVE_SIGMA
 from stereo.matching import MATCHERS
 from stereo.result import OUTPUTS
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
 from stereo.sources.source import SourceOptions
+
+CALIB_HELP = "Calibration of any known format; several files with commas, or their folder."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,14 +104,49 @@ class OpenOptions(SwapOptions):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RigFileOptions:
-    """What some calibration files leave out."""
+    """What some calibration files leave out, or hold several times."""
 
     heading: ClassVar[str] = "Calibration"
-    unit: str | None = option(help="Length unit of a calibration file that states none: mm, cm, m.")
+    format: str | None = option(
+        type=click.Choice(list(FORMATS)),
+        help="Format of the calibration, where its content does not say it.",
+    )
+    unit: str | None = option(
+        help="Length unit of a calibration that states none: mm, cm, m, or 25mm for squares."
+    )
     model: Model | None = option(
         type=click.Choice(["pinhole", "fisheye"]),
         help="Lens model of a calibration file that does not state it.",
     )
+    resolution: str | None = option(
+        type=click.Choice(list(RESOLUTIONS), case_sensitive=False),
+        help="Which resolution of a ZED conf, where the images' size does not say it.",
+    )
+    camera_pair: tuple[str, str] | None = option(
+        metavar="A,B",
+        callback=camera_pair,
+        help="Which two of a calibration's cameras are left and right, by its own names.",
+    )
+
+    def find(self, path: str, size: tuple[int, int] | None) -> Found:
+        """Return the format and the files of a calibration. Raises what ``load_rig`` raises."""
+        stated = Stated(size, self.unit, self.model, self.resolution, self.camera_pair)
+        return find_rig(path, format=self.format, stated=stated)
+
+    def load(
+        self, path: str, size: tuple[int, int] | None, *, rectified: bool = False
+    ) -> StereoRig | RectifiedRig:
+        """Return the rig in a file, for images of ``size``. Raises what ``load_rig`` raises."""
+        return load_rig(
+            path,
+            format=self.format,
+            size=size,
+            unit=self.unit,
+            model=self.model,
+            resolution=self.resolution,
+            cameras=self.camera_pair,
+            rectified=rectified,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +166,7 @@ class RectifyOptions(RigFileOptions):
 class RigOptions(RectifyOptions):
     """``--calib``, or ``--rectified`` with the numbers, and how to rectify."""
 
-    calib: str | None = option(type=click.Path(), help="Rig file: our YAML, OpenCV, Middlebury.")
+    calib: str | None = option(type=click.Path(), help=CALIB_HELP)
     rectified: bool = option(is_flag=True, help="The images are rectified already.")
     focal_px: float | None = option(type=float, help="Focal length of rectified images, pixels.")
     baseline_m: float | None = option(

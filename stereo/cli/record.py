@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from calib import load_rig
 from stereo.cli.groups import command, headed, json_option, out_option
 from stereo.cli.messages import print_event, print_status
-from stereo.cli.options import EndOptions, OpenOptions
+from stereo.cli.options import EndOptions, OpenOptions, RigFileOptions
+from stereo.cli.rig import read_rig
 from stereo.cli.signals import Stopped, until_stopped
 from stereo.sources import StereoSource, open_source
 from stereo.sources.record import MIN_FREE_BYTES, Recorder, RecordStats
@@ -23,7 +23,7 @@ from stereo.threads import start_timer
 @command("record")
 @click.argument("source")
 @out_option("New folder.")
-@headed("Output", "--calib", type=click.Path(), help="Rig file, kept with the recording.")
+@headed("Calibration", "--calib", type=click.Path(), help="Calibration, kept with the recording.")
 @headed(
     "Ending",
     "--min-free-mb",
@@ -38,6 +38,7 @@ def record_command(
     *,
     out: Path,
     calib: str | None,
+    file: RigFileOptions,
     opening: OpenOptions,
     ending: EndOptions,
     min_free_mb: float,
@@ -48,7 +49,7 @@ def record_command(
     `stereo run recording:FOLDER -o RESULTS` turns it into depth.
     """
     wanted, start = opening.as_source_options(), time.monotonic()
-    calibration = load_rig(Path(calib)) if calib else None
+    calibration = read_rig(calib, file, None) if calib else None
     recorder: Recorder | None = None
     with until_stopped(), open_source(source, wanted, on_event=print_event) as opened:
         recorder = Recorder(

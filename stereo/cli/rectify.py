@@ -11,7 +11,7 @@ import click
 from calib.plain import jsonable
 from calib.words import fixed, length
 from stereo.cli.groups import command, headed, json_option, out_option
-from stereo.cli.options import PairOptions, RectifyOptions
+from stereo.cli.options import CALIB_HELP, PairOptions, RectifyOptions
 from stereo.cli.rig import read_rig, rectification
 from stereo.errors import InputError
 from stereo.files import outputs
@@ -29,7 +29,7 @@ from stereo.run.pairs import PairFiles
     "--calib",
     type=click.Path(),
     required=True,
-    help="Rig file: our YAML, OpenCV, Middlebury.",
+    help=CALIB_HELP,
 )
 @out_option("Result folder.")
 @json_option()

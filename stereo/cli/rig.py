@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
-from calib import RectifiedRig, StereoRig, load_rig
+from calib import RectifiedRig, StereoRig
 from stereo.cli.options import RectifyOptions, RigFileOptions, RigOptions
 from stereo.errors import InputError
 from stereo.frame import StereoGeometry
@@ -28,13 +26,20 @@ def calibration_of(
     return known
 
 
-def read_rig(path: str, file: RigFileOptions, size: Size) -> StereoRig | RectifiedRig:
+def read_rig(
+    path: str, file: RigFileOptions, size: Size | None, *, rectified: bool = False
+) -> StereoRig | RectifiedRig:
     """Return the rig in a file, and say what was assumed. Raises what ``load_rig`` raises."""
-    loaded = load_rig(Path(path), size=size, unit=file.unit, model=file.model)
-    for assumed in ("unit_assumed", "model_assumed"):
-        if isinstance(loaded, StereoRig) and assumed in loaded.notes:
-            click.echo(f"note: {loaded.notes[assumed]}", err=True)
+    loaded = file.load(path, size, rectified=rectified)
+    for note in assumptions(loaded):
+        click.echo(f"note: {note}", err=True)
     return loaded
+
+
+def assumptions(rig: StereoRig | RectifiedRig) -> list[str]:
+    """Return what a reader had to assume, for people."""
+    notes = {name: str(rig.notes[name]) for name in rig.notes if name.endswith("_assumed")}
+    return [f"{name.removesuffix('_assumed')}: {said}" for name, said in notes.items()]
 
 
 def rectification(
@@ -52,7 +57,7 @@ def _from_calib(rig: RigOptions, size: Size) -> StereoRig | RectifiedRig:
     assert rig.calib is not None
     if rig.focal_px is not None or rig.baseline_m is not None:
         raise InputError("give either --calib or --focal-px with --baseline-m, not both")
-    loaded = read_rig(rig.calib, rig, size)
+    loaded = read_rig(rig.calib, rig, size, rectified=rig.rectified)
     if rig.rectified and isinstance(loaded, StereoRig):
         raise InputError(
             f"{rig.calib} describes raw cameras, so --rectified contradicts it; drop --rectified, "

@@ -19,6 +19,16 @@ def parse_size(text: str) -> tuple[int, int] | None:
     return None if match is None else (int(match[1]), int(match[2]))
 
 
+def camera_pair(ctx: Any, param: Any, value: str | None) -> tuple[str, str] | None:
+    """Return the two names in "A,B". Raises InputError for what is none."""
+    if value is None:
+        return None
+    names = [name.strip() for name in value.split(",")]
+    if len(names) != 2 or not all(names):
+        raise InputError(f"{param.opts[0]} wants two cameras, such as 0,1, got {value!r}")
+    return names[0], names[1]
+
+
 class Size(click.ParamType[tuple[int, int]]):
     """(width, height) of an image. Raises InputError for what is none."""
 

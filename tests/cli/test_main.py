@@ -29,12 +29,12 @@ def test_every_command_that_is_written_is_listed() -> None:
 
 
 def test_an_unexpected_error_is_no_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    import stereo.cli.inspect
+    import stereo.cli.options
 
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(stereo.cli.inspect, "load_rig", explode)
+    monkeypatch.setattr(stereo.cli.options, "find_rig", explode)
     ended = cli("inspect", "x.yaml")
     assert ended.code == 1
     assert "unexpected RuntimeError: boom" in ended.err

@@ -163,7 +163,7 @@ def test_the_other_file_of_the_pair_is_asked_for(tmp_path: Path) -> None:
 def test_two_pairs_in_a_folder_are_not_chosen_between(tmp_path: Path) -> None:
     for name in ("a_intrinsics.yml", "a_extrinsics.yml", "b_intrinsics.yml", "b_extrinsics.yml"):
         opencv_file(tmp_path, name)
-    with pytest.raises(RigFileError, match=r"one pair .*, got a_intrinsics.yml, b_intrinsics.yml"):
+    with pytest.raises(RigFileError, match=r"holds 4 calibrations, give one: a_extrinsics.yml"):
         load_rig(tmp_path)
 
 
@@ -238,14 +238,14 @@ def test_four_coefficients_may_be_two_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"R": None}, "R of x_right = R x_left \\+ T is missing; found d1, d2, imagesize"),
+        ({"R": None}, "R of x_right = R x_left \\+ T is missing .*found d1, d2, imagesize"),
         ({"T": None}, "T of x_right = R x_left \\+ T is missing"),
         ({"M2": None}, "expected the camera matrices of both cameras under names such as M1"),
         ({"D1": None}, "expected the distortion of both cameras under names such as D1"),
         ({"M1": np.eye(2)}, r"camera matrices must be 3 x 3, got \(2, 2\)"),
         ({"M1": "none"}, "m1: expected a matrix of numbers, got 'none'"),
         ({"R": np.eye(4)}, r"R: expected 3 x 3 or 3 numbers, got shape \(4, 4\)"),
-        ({"R": 2 * np.eye(3)}, "expected a rotation matrix within 1e-6"),
+        ({"R": 2 * np.eye(3)}, "R: expected a rotation matrix, got"),
         ({"T": np.zeros(2)}, "T: expected 3 numbers, got 2"),
         ({"T": np.array([np.nan, 0, 0])}, "T: expected finite numbers, got 'nan'"),
         ({"D1": np.zeros(3)}, "coefficients, got 3"),
@@ -393,7 +393,7 @@ def test_every_middlebury_fault_is_named(tmp_path: Path, old: str, new: str, mes
     [
         (b"", "the file is empty"),
         (b" \n\n", "the file is empty"),
-        (b"hello\n", "no calibration format I know; known formats: rig .*; opencv .*; middlebury"),
+        (b"hello\n", "no calibration format I know; known formats: rig .*; middlebury .*; opencv"),
         (b"\x89PNG\r\n\0\0", "a binary file, no calibration"),
         (b"%YAML:1.0\nM1: \xff\xfe\n", "not text"),
         (b"schema: stereo-depth-rig\n\xff", "not text"),
@@ -412,15 +412,13 @@ def test_strange_places_are_named(tmp_path: Path) -> None:
         load_rig(tmp_path / "absent.yaml")
     with pytest.raises(RigFileError, match="a folder without a calibration I know; give the file"):
         load_rig(tmp_path)
-    for name in ("rig", "middlebury"):
-        with pytest.raises(RigFileError, match="cannot be read: Is a directory"):
+    for name in ("rig", "middlebury", "opencv", "ros"):
+        with pytest.raises(RigFileError, match="a folder without a calibration I know"):
             load_rig(tmp_path, format=name)
-    with pytest.raises(RigFileError, match="expected one pair of intrinsics and extrinsics"):
-        load_rig(tmp_path, format="opencv")
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(RigFileError, match="not a regular file"):
         load_rig(tmp_path / "pipe")
-    with pytest.raises(RigFileError, match="unknown calibration format 'odt'; known: rig, opencv"):
+    with pytest.raises(RigFileError, match="unknown calibration format 'odt'; known: rig, "):
         load_rig(tmp_path, format="odt")
     with pytest.raises(RigFileError, match="cannot be read: File name too long"):
         load_rig(tmp_path / ("x" * 300))

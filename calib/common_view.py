@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from calib import Camera
-from stereo.errors import RectificationError
+from calib.camera import Camera
+from calib.errors import CameraError
 
 Matrix = NDArray[np.float64]
 Size = tuple[int, int]
@@ -27,13 +27,13 @@ def common_intrinsics(
 ) -> Matrix:
     """Return K (3, 3) of both rectified images of size ``out`` (width, height).
 
-    ``views`` are the cameras with the rotations into the rectified axes. Raises RectificationError
+    ``views`` are the cameras with the rotations into the rectified axes. Raises CameraError
     when they see nothing in common.
     """
     inner = _inner_box([_border(camera, R, _COMMON_RAY_RAD) for camera, R in views])
     outer = _outer_box([_border(camera, R, _FARTHEST_RAY_RAD) for camera, R in views])
     if np.any(inner[1] <= inner[0]):
-        raise RectificationError(
+        raise CameraError(
             "the two cameras have no common field of view after rectification; check the "
             "calibration's rotation"
         )

@@ -28,6 +28,7 @@ from calib.health.row_errors import (
     sight,
 )
 from calib.rig import RectifiedRig, StereoRig
+from calib.solving.solve import one_thread
 from calib.words import fixed
 
 Float = NDArray[np.float64]
@@ -96,9 +97,16 @@ def check_matches(
 
     ``found``: what is known to be wrong. Raises CameraError for a distance nothing tells of.
     """
+    with one_thread():
+        return _checked(rig, matches, found, known_distance_m)
+
+
+def _checked(
+    rig: StereoRig, matches: Sequence[Matches], found: Sequence[Finding], distance_m: float | None
+) -> Health:
     problem = Problem.of(rig, matches)
     rows = problem.rows(np.zeros(6))
-    problem = replace(problem, known=_known(rig, matches, rows, known_distance_m))
+    problem = replace(problem, known=_known(rig, matches, rows, distance_m))
     if len(rows) < FEWEST_MATCHES:
         found = [*found, *findings_of(rig, matches, rows, None)]
         grade: Grade = "unusable" if any(f.stops for f in found) else "unknown"

@@ -185,13 +185,13 @@ def _off_pattern(
     """How far each row error lies off a smooth pattern, and the pattern; both (N,)."""
     gap = left - right
     smooth = _smooth(left, gap[:, 0], focal_px)
-    planes = [
-        smooth[:, :3] * (pair == number)[:, None]
-        for number in np.unique(pair)
-        if np.count_nonzero(pair == number) >= _PAIR_MATCHES
-    ]
-    design = np.hstack([smooth, *planes]) if len(planes) > 1 else smooth
-    pattern = design @ robust_fit(design, gap[:, 1])
+    pattern = np.asarray(smooth @ robust_fit(smooth, gap[:, 1]))
+    numbers, counts = np.unique(pair, return_counts=True)
+    if len(numbers) > 1:
+        for number in numbers[counts >= _PAIR_MATCHES]:
+            mine = pair == number
+            plane, rest = smooth[mine, :3], (gap[:, 1] - pattern)[mine]
+            pattern[mine] += plane @ robust_fit(plane, rest)
     return gap[:, 1] - pattern, pattern
 
 

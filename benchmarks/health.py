@@ -25,7 +25,7 @@ from calib import Camera, StereoRig
 from calib.health.check import check_matches, check_rig
 from calib.health.features import Gray, Matches, match_features
 from calib.health.motion import Side, moved
-from calib.health.repair import mended, nothing_to_mend, why_not
+from calib.health.repair import mended, nothing_to_mend, why_not_mended
 from calib.health.row_errors import rows_of_rectified, rows_of_rig
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.live.watch import SHARE, row_error_px
@@ -84,7 +84,7 @@ def real() -> None:
             table_row(
                 name, len(pairs), f"{raw.median_px:.2f}", f"{r.median_px:.2f}", f"{r.p95_px:.2f}",
                 f"{r.systematic_px:.2f}", f"{health.grade} ({took:.1f} s)",
-                f"{after} held out" if why_not(health) is None else why_not(health),
+                f"{after} held out" if why_not_mended(health) is None else why_not_mended(health),
             )
         )  # fmt: skip
 
@@ -200,7 +200,7 @@ def _draw(
     change["xyz".index(axis)] = np.radians(degrees)
     turned = moved(rig, change, side)
     health = check_matches(turned, matches)
-    refused = None if nothing_to_mend(health) else why_not(health)
+    refused = None if nothing_to_mend(health) else why_not_mended(health)
     new = turned
     if not nothing_to_mend(health) and refused is None:
         new = mended(health)

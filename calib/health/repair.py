@@ -40,7 +40,7 @@ def nothing_to_mend(health: Health) -> bool:
     return health.trusted and why is not None and not _improves(why)
 
 
-def why_not(health: Health) -> str | None:
+def why_not_mended(health: Health) -> str | None:
     """Say why the rig cannot be mended from these pairs; None: it can."""
     why, rows = health.explanation, health.rows
     stops = next((finding for finding in health.findings if finding.stops), None)
@@ -90,7 +90,7 @@ def why_not(health: Health) -> str | None:
 def mended(health: Health) -> StereoRig:
     """Return the rig with what natural images tell changed, and the evidence in its notes.
 
-    Only after ``why_not`` said nothing. Of a rig that was calibrated with a covariance, the new
+    Only after ``why_not_mended`` said nothing. Of a rig that was calibrated with a covariance, the new
     rotation's is added to it, so that error bars of depth stay honest.
     """
     why = health.explanation

@@ -11,7 +11,7 @@ import click
 from calib import save_rig
 from calib.health.check import Health, check_rig
 from calib.health.picture import picture
-from calib.health.repair import mended, nothing_to_mend, why_not
+from calib.health.repair import mended, nothing_to_mend, why_not_mended
 from calib.health.summary import summary
 from stereo.cli.check_input import GrayPair, gray_pairs
 from stereo.cli.check_messages import show_health
@@ -104,7 +104,7 @@ def _mended(health: Health, repair: RepairOptions) -> tuple[dict[str, str], int]
         return {}, as_it_is
     if nothing_to_mend(health):
         return {"not_mended": "nothing to mend; no file was written"}, as_it_is
-    reason = why_not(health)
+    reason = why_not_mended(health)
     if reason is not None:
         return {"not_mended": f"not mended: {reason}; no file was written"}, UNTRUSTED
     save_rig(mended(health), repair.out)

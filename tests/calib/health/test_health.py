@@ -14,7 +14,7 @@ from calib.health.effect import DISTANCES_M, FLAG_PX, effect_of
 from calib.health.features import Matches
 from calib.health.findings import other_size
 from calib.health.motion import Side, moved
-from calib.health.repair import mended, nothing_to_mend, why_not
+from calib.health.repair import mended, nothing_to_mend, why_not_mended
 from calib.health.row_errors import rows_of_rig
 from calib.health.summary import summary
 from stereo.synthetic import make_sample_rig
@@ -64,7 +64,7 @@ def test_the_true_rig_is_good_and_nothing_is_mended() -> None:
     assert health.rows.systematic_px < 0.03
     assert health.rows.noise_px == pytest.approx(NOISE_PX * 0.9, rel=0.3)  # rows of one lens only
     assert nothing_to_mend(health)
-    assert "would not get better" in str(why_not(health))
+    assert "would not get better" in str(why_not_mended(health))
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -76,7 +76,7 @@ def test_a_turned_camera_is_seen_and_mended(axis: int, degrees: float, side: Sid
     health = checked(rig)
     exact = rows_of_rig(rig, seen(RIG, seed=7, wrong=0.0)).median_px
     assert health.trusted == (exact < FLAG_PX) or 0.15 < exact < 0.5
-    assert why_not(health) is None
+    assert why_not_mended(health) is None
     new = mended(health)
     assert np.abs(off_deg(new, RIG)[[0, 2]]).max() < 0.01
     assert new.baseline_m == pytest.approx(RIG.baseline_m, rel=1e-9)
@@ -109,7 +109,7 @@ def test_exchanged_images_are_named() -> None:
     health = check_matches(RIG, matches)
     assert [finding.cause for finding in health.findings] == ["swapped"]
     assert health.grade == "unusable"
-    assert "--swap" in str(why_not(health))
+    assert "--swap" in str(why_not_mended(health))
 
 
 def test_rectified_images_are_not_rectified_again() -> None:
@@ -130,26 +130,26 @@ def test_pairs_taken_at_two_moments_are_named() -> None:
         lower = np.array([0.0, 1.5 * (-1) ** k])
         matches[k] = replace(matches[k], right=seen(RIG)[k].right + lower)
     health = check_matches(RIG, matches)
-    assert "same moment" in str(why_not(health))
+    assert "same moment" in str(why_not_mended(health))
 
 
 def test_too_little_is_said_to_be_too_little() -> None:
     health = checked(RIG, pairs=1, each=12)
     assert health.grade == "unknown"
     assert not health.trusted
-    assert "texture" in str(why_not(health))
-    assert "pairs are too few" in str(why_not(checked(turned(0, 0.5), pairs=2)))
+    assert "texture" in str(why_not_mended(health))
+    assert "pairs are too few" in str(why_not_mended(checked(turned(0, 0.5), pairs=2)))
     same = seen(RIG)[:1] * 5
-    assert "1 different pairs" in str(why_not(check_matches(turned(0, 0.5), same)))
+    assert "1 different pairs" in str(why_not_mended(check_matches(turned(0, 0.5), same)))
     corner = [m.kept((m.left < [200, 150]).all(axis=1)) for m in seen(RIG, pairs=8, each=800)]
-    assert "cover only" in str(why_not(check_matches(turned(0, 0.5), corner)))
+    assert "cover only" in str(why_not_mended(check_matches(turned(0, 0.5), corner)))
 
 
 def test_points_at_random_are_no_rig() -> None:
     random = np.random.default_rng(0)
     anywhere = [Matches(*random.uniform(0, 480, (2, 200, 2)), 200) for _ in range(3)]
     assert check_matches(RIG, anywhere).grade in ("unknown", "unusable")
-    assert why_not(check_matches(RIG, anywhere)) is not None
+    assert why_not_mended(check_matches(RIG, anywhere)) is not None
 
 
 def test_a_known_distance_tells_the_yaw() -> None:
@@ -175,7 +175,7 @@ def test_a_known_distance_tells_the_yaw() -> None:
         measured_distance_m(check_matches(rig, matches)) < 0.95 * truth
     )
     health = check_matches(rig, matches, known_distance_m=truth)
-    assert why_not(health) is None
+    assert why_not_mended(health) is None
     new = mended(health)
     assert measured_distance_m(check_matches(new, matches)) == pytest.approx(truth, rel=0.01)
     assert abs(off_deg(new, RIG)[1]) < 0.02

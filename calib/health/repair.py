@@ -90,8 +90,8 @@ def why_not_mended(health: Health) -> str | None:
 def mended(health: Health) -> StereoRig:
     """Return the rig with what natural images tell changed, and the evidence in its notes.
 
-    Only after ``why_not_mended`` said nothing. Of a rig that was calibrated with a covariance, the new
-    rotation's is added to it, so that error bars of depth stay honest.
+    Only after ``why_not_mended`` said nothing. Of a rig that was calibrated with a covariance, the
+    new rotation's is added to it, so that error bars of depth stay honest.
     """
     why = health.explanation
     assert why is not None

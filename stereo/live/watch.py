@@ -105,10 +105,10 @@ class RigWatch(Closing):
 
     def _work(self) -> None:
         while not self._ended.is_set() and (pair := self._pairs.take()) is not None:
-            began = time.perf_counter()
+            began = time.thread_time()
             self.look(pair)
-            # cv2 may use every core meanwhile: the time it took, times their number, is the most
-            took = (time.perf_counter() - began) * max(1, cv2.getNumThreads())
+            # cv2's other threads work no longer than this one: their number times it is the most
+            took = (time.thread_time() - began) * max(1, cv2.getNumThreads())
             rest = max(self._every_s, took / self._share)
             self._due_s = time.monotonic() + rest
             self._ended.wait(rest)

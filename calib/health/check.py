@@ -18,7 +18,7 @@ from calib.errors import CameraError
 from calib.health.effect import FLAG_PX, GOOD_PX, UNUSABLE_PX, Effect, effect_of
 from calib.health.explain import Explanation, explain
 from calib.health.features import Gray, Matches, match_features
-from calib.health.findings import Finding, findings_of, other_size
+from calib.health.findings import Finding, findings_of, other_distance, other_size
 from calib.health.motion import Problem
 from calib.health.row_errors import (
     FEWEST_MATCHES,
@@ -114,6 +114,9 @@ def _checked(
         return Health(grade, verdict, tuple(found), rig, tuple(matches), rows, None, None)
     why = explain(problem, rows)
     found = [*found, *findings_of(rig, matches, rows, why)]
+    if distance_m is not None and problem.known is not None:
+        off_px = float(problem.residuals(np.zeros(6))[1].sum())
+        found += other_distance(distance_m, problem.known[1], off_px)
     effect = effect_of(
         rows.pattern,
         focal_px=rows.focal_px,
@@ -190,7 +193,7 @@ def measured_distance_m(health: Health) -> float:
 def _grade(rows: Rows, found: Sequence[Finding]) -> Grade:
     if any(finding.stops for finding in found) or rows.systematic_px > UNUSABLE_PX:
         return "unusable"
-    if rows.systematic_px > FLAG_PX:
+    if rows.systematic_px > FLAG_PX or any(finding.cause == "distance" for finding in found):
         return "moved"
     return "fair" if rows.systematic_px > GOOD_PX else "good"
 
@@ -206,6 +209,8 @@ def _verdict(
     stops = next((finding for finding in found if finding.stops), None)
     if stops is not None:
         return f"Do not use it: {stops.message}; {facts}."
+    if any(finding.cause == "distance" for finding in found):
+        return f"The rig has moved (yaw), or its baseline is not as long as the file says: {facts}."
     cause = " and ".join(why.named()[:2]) or "the lenses"
     if grade in ("good", "fair"):
         return f"{grade.capitalize()}: {facts}."

@@ -50,8 +50,9 @@ def why_not_mended(health: Health) -> str | None:
         return health.verdict
     different = len({m.left.tobytes() for m in health.matches})
     if different < FEWEST_PAIRS:
+        few = "1 pair is" if different == 1 else f"{different} different pairs are"
         return (
-            f"{different} different pairs are too few: a repair must prove itself on pairs left "
+            f"{few} too few: a repair must prove itself on pairs left "
             f"out of it; give {FEWEST_PAIRS} or more, 10 are good"
         )
     if len(rows) < _FEWEST_MATCHES:

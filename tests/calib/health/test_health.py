@@ -140,7 +140,7 @@ def test_too_little_is_said_to_be_too_little() -> None:
     assert "texture" in str(why_not_mended(health))
     assert "pairs are too few" in str(why_not_mended(checked(turned(0, 0.5), pairs=2)))
     same = seen(RIG)[:1] * 5
-    assert "1 different pairs" in str(why_not_mended(check_matches(turned(0, 0.5), same)))
+    assert "1 pair is too few" in str(why_not_mended(check_matches(turned(0, 0.5), same)))
     corner = [m.kept((m.left < [200, 150]).all(axis=1)) for m in seen(RIG, pairs=8, each=800)]
     assert "cover only" in str(why_not_mended(check_matches(turned(0, 0.5), corner)))
 
@@ -175,6 +175,9 @@ def test_a_known_distance_tells_the_yaw() -> None:
         measured_distance_m(check_matches(rig, matches)) < 0.95 * truth
     )
     health = check_matches(rig, matches, known_distance_m=truth)
+    assert health.grade == "moved"
+    assert "distance" in [finding.cause for finding in health.findings]
+    assert check_matches(RIG, matches, known_distance_m=truth).grade == "good"
     assert why_not_mended(health) is None
     new = mended(health)
     assert measured_distance_m(check_matches(new, matches)) == pytest.approx(truth, rel=0.01)

@@ -19,6 +19,12 @@ from .formats import load_rig as load_rig
 from .formats import save_camera as save_camera
 from .formats import save_placed_camera as save_placed_camera
 from .formats import save_rig as save_rig
+from .health.check import Health as Health
+from .health.check import check_rig as check_rig
+from .health.repair import mended as mended
+from .health.repair import why_not_mended as why_not_mended
+from .health.uncalibrated import SelfRectification as SelfRectification
+from .health.uncalibrated import self_rectified as self_rectified
 from .notes import Notes as Notes
 from .outcome import Outcome as Outcome
 from .placed import PlacedCamera as PlacedCamera

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from calib.health.check import Health
+from calib.health.check import Health, measured_distance_m
 from calib.health.effect import FLAG_PX, GOOD_PX, UNUSABLE_PX
 from calib.health.explain import Explanation
 from calib.health.motion import NAMES
@@ -33,6 +33,11 @@ def show_health(health: Health, written: dict[str, str]) -> None:
             f"95 % of the rows are within {fixed(rows.p95_px, 2)} px, finding points is good to "
             f"{fixed(rows.noise_px, 2)} px. Without noise, up to {plain(GOOD_PX)} px is good, "
             f"{plain(FLAG_PX)} fair, {plain(UNUSABLE_PX)} to be mended, more unusable"
+        )
+    if why is not None and why.distance_known:
+        click.echo(
+            "the middle of the first left image lies "
+            f"{length(measured_distance_m(health))} away, as the rig has it"
         )
     if why is not None and not any(finding.stops for finding in health.findings):
         _show_change(why)
@@ -70,9 +75,9 @@ def _show_effect(health: Health) -> None:
     assert effect is not None
     assert why is not None
     click.echo(
-        f"\nExpected for it: {fixed(100 * effect.right_share, 0)} % of the right answers that level "
-        f"rows would give, disparities {fixed(effect.added_noise_px, 2)} px noisier. One sigma of "
-        "depth:"
+        f"\nExpected for it: {fixed(100 * effect.right_share, 0)} % of the right answers that "
+        f"level rows would give, disparities {fixed(effect.added_noise_px, 2)} px noisier. "
+        "One sigma of depth:"
     )
     header = ["distance", "level rows", "as it is", "yaw that is not seen"]
     lines = [

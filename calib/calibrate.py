@@ -46,8 +46,8 @@ _UNFIT = (
     "the board is not {}"
 )
 _ALIKE = (
-    "the {} pairs show only {} different positions of the board; at least {} are needed and 15 to 30 "
-    "are good"
+    "the {} pairs show only {} different positions of the board; at least {} are needed and 15 to "
+    "30 are good"
 )
 _SAME = (
     "left and right are the same images: two cameras side by side see the board from two places; "

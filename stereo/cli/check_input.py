@@ -48,9 +48,9 @@ def gray_pairs(
     Raises InputError for an odd number of images and what reading them raises.
     """
     found: list[GrayPair] = []
-    sides = _sides(named, side_by_side=images.side_by_side)
+    sides = _sides(named, whole=images.composite is not None)
     for left, right in _spread(sides, most):
-        given = run_input(stack, left, right, _tell, side_by_side=images.side_by_side)
+        given = run_input(stack, left, right, _tell, composite=images.composite)
         wanted = max(1, most // len(sides))
         for pair in _chosen(given.pairs, given.total, wanted):
             frame = pair.read(swap=images.swap)
@@ -67,8 +67,8 @@ def gray_pairs(
     return found
 
 
-def _sides(named: Sequence[str], *, side_by_side: bool) -> list[tuple[str, str | None]]:
-    if side_by_side or len(named) == 1:
+def _sides(named: Sequence[str], *, whole: bool) -> list[tuple[str, str | None]]:
+    if whole or len(named) == 1:
         return [(name, None) for name in named]
     if len(named) % 2:
         raise InputError(

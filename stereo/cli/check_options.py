@@ -40,5 +40,5 @@ class UncalibratedOptions:
         help="Horizontal field of view of the left camera, for a rough guess of metres.",
     )
     baseline_m: float | None = option(
-        type=Metres(most=5), help="Distance between the cameras, for that guess."
+        type=Metres(most=5), help="Distance between the cameras, metres."
     )

@@ -140,22 +140,33 @@ def _grade(
         f"lens is known to {fixed(projection.median_px, 2)} px ({number(projection.median_deg, 2)} "
         f"degrees; {fixed(projection.worst_px, 2)} px at the rim)"
     )
-    doubts = [
-        why
-        for why, so in (
-            (f"the board's planes differ by {tilt:.1f} degrees only", tilt < PARALLEL_DEG),
-            (f"the focal length is uncertain by {100 * focal:.1f} %", not focal < 0.03),
-            ("corners of views left out are far off", not left_out.reprojection_rms_px * scale < 2),
-            ("the lens is hardly known", not projection.median_px * scale < 5),
-        )
-        if so
-    ]
+    error_px, lens_px = left_out.reprojection_rms_px * scale, projection.median_px * scale
+    doubts = _those(
+        {
+            f"the board's planes differ by {tilt:.1f} degrees only": tilt < PARALLEL_DEG,
+            f"the focal length is uncertain by {100 * focal:.1f} %": not focal < 0.03,
+            "corners of views left out are far off": not error_px < 2,
+            "the lens is hardly known": not lens_px < 5,
+        }
+    )
     if doubts:
         return "recalibrate", f"Do not trust it, {' and '.join(doubts)}: {facts}."
-    good = left_out.reprojection_rms_px * scale < 0.7 and projection.median_px * scale < 1
-    if good and focal < 0.01 and len(c.views) >= 8:
-        return "good", f"Good: {facts}."
-    return "usable", f"Usable: {facts}."
+    reasons = _those(
+        {
+            f"there are only {len(c.views)} views": len(c.views) < 8,
+            f"the focal length is uncertain by {100 * focal:.1f} %": focal >= 0.01,
+            "corners of views left out should agree better": error_px >= 0.7,
+            "the lens should be known better": lens_px >= 1,
+        }
+    )
+    facts = f"{facts[0].upper()}{facts[1:]}"
+    if reasons:
+        return "usable", f"{facts}; {' and '.join(reasons)}."
+    return "good", f"{facts}."
+
+
+def _those(reasons: dict[str, bool]) -> list[str]:
+    return [reason for reason, holds in reasons.items() if holds]
 
 
 def _advice(c: Calibration, share: float, tilt: float) -> str:

@@ -180,10 +180,10 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
             "rows should agree better": row >= 0.4,
         }
     )
-    facts = f"{agree}, and {changes}"
+    facts = f"{agree[0].upper()}{agree[1:]}, and {changes}"
     if reasons:
-        return "usable", f"Usable: {facts}; {' and '.join(reasons)}."
-    return "good", f"Good: {facts}."
+        return "usable", f"{facts}; {' and '.join(reasons)}."
+    return "good", f"{facts}."
 
 
 def _those(reasons: dict[str, bool]) -> list[str]:

@@ -17,7 +17,7 @@ from calib.judging.covariance import certainty
 from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, fit_limit
 from calib.judging.finding import Finding
 from calib.judging.pixel_error import Lens, image_grid, projection_covariance, worst_sigma
-from calib.judging.quality import Grade, plane_spread_deg
+from calib.judging.quality import Grade, plane_spread_deg, those_that_hold
 from calib.solving.calibration import Calibration, HeldOut
 from calib.solving.solve import one_thread
 from calib.words import fixed, number
@@ -141,7 +141,7 @@ def _grade(
         f"degrees; {fixed(projection.worst_px, 2)} px at the rim)"
     )
     error_px, lens_px = left_out.reprojection_rms_px * scale, projection.median_px * scale
-    doubts = _those(
+    doubts = those_that_hold(
         {
             f"the board's planes differ by {tilt:.1f} degrees only": tilt < PARALLEL_DEG,
             f"the focal length is uncertain by {100 * focal:.1f} %": not focal < 0.03,
@@ -151,7 +151,7 @@ def _grade(
     )
     if doubts:
         return "recalibrate", f"Do not trust it, {' and '.join(doubts)}: {facts}."
-    reasons = _those(
+    reasons = those_that_hold(
         {
             f"there are only {len(c.views)} views": len(c.views) < 8,
             f"the focal length is uncertain by {100 * focal:.1f} %": focal >= 0.01,
@@ -163,10 +163,6 @@ def _grade(
     if reasons:
         return "usable", f"{facts}; {' and '.join(reasons)}."
     return "good", f"{facts}."
-
-
-def _those(reasons: dict[str, bool]) -> list[str]:
-    return [reason for reason, holds in reasons.items() if holds]
 
 
 def _advice(c: Calibration, share: float, tilt: float) -> str:

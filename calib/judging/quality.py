@@ -162,7 +162,7 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     agree = f"rows agree to {left_out.row_error_px:.2f} px on views left out"
     changes = f"calibration changes depth by {number(100 * share, 2)} % at {number(near, 2)} {unit}"
     lens = f"the focal length is known to {number(100 * focal, 2)} % only"
-    reasons = _those(
+    reasons = those_that_hold(
         {
             f"the board's planes differ by {tilt:.0f} degrees at most": tilt < 8,
             lens: focal > 0.03,
@@ -172,7 +172,7 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     )
     if reasons:
         return "recalibrate", f"Do not trust it: {' and '.join(reasons)}."
-    reasons = _those(
+    reasons = those_that_hold(
         {
             f"there are only {len(c.views)} views": len(c.views) < 8,
             lens: focal >= 0.01,
@@ -186,7 +186,8 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     return "good", f"{facts}."
 
 
-def _those(reasons: dict[str, bool]) -> list[str]:
+def those_that_hold(reasons: dict[str, bool]) -> list[str]:
+    """The reasons that are true, in their order."""
     return [reason for reason, holds in reasons.items() if holds]
 
 

@@ -34,6 +34,9 @@ Grade = Literal["good", "usable", "recalibrate"]
 
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _COVERAGE_GRID = (8, 6)
+_GOOD, _UNUSABLE = 0.01, 0.1
+"""One sigma of depth at ten baselines, by calibration alone, and of the focal length, as a share:
+below the first it disappears beside what matching adds; from the second on, depth is a guess."""
 _REGIONS = (
     ("upper left", "upper middle", "upper right"),
     ("middle left", "centre", "middle right"),
@@ -165,8 +168,8 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     reasons = those_that_hold(
         {
             f"the board's planes differ by {tilt:.0f} degrees at most": tilt < 8,
-            lens: focal > 0.03,
-            changes.replace("calibration", "calibration alone"): not share < 0.05,
+            lens: focal > _UNUSABLE,
+            changes.replace("calibration", "calibration alone"): not share < _UNUSABLE,
             agree.replace("agree to", "agree only to"): not row < 1.0,
         }
     )
@@ -175,8 +178,8 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     reasons = those_that_hold(
         {
             f"there are only {len(c.views)} views": len(c.views) < 8,
-            lens: focal >= 0.01,
-            "that is more than 1 % of the depth": share >= 0.01,
+            lens: focal >= _GOOD,
+            "that is more than 1 % of the depth": share >= _GOOD,
             "rows should agree better": row >= 0.4,
         }
     )

@@ -60,6 +60,8 @@ class Quality:
     covariance: Float
     """(G, G) of all global parameters, without the board's shape, as far as the images tell:
     without the squares' error; zeros for fixed ones."""
+    metric_covariance: Float
+    """(G, G) the same with the squares' error: what is to be expected in metres."""
     inflation: float
     """By how much the error bars of plain least squares were lengthened."""
     square_error: float
@@ -114,6 +116,7 @@ def assess(
         left_out,
         names,
         covariance,
+        metric,
         inflation,
         square_error,
         baseline_sigma(metric, c.fit.state.t),

@@ -37,7 +37,7 @@ def depth(c: Calibration, q: Quality) -> str:
             number(d.matching_m * scale),
             number(d.worst_m * scale),
             number(d.halves_m * scale),
-            number(allowed(d) * scale),
+            number(allowed(d, q.square_error) * scale),
         )
         for d in q.depth_error
     ]
@@ -56,9 +56,12 @@ def depth(c: Calibration, q: Quality) -> str:
     )
 
 
-def allowed(d: DepthError) -> float:
-    """What the error bars let two halves differ by in 95 of 100 sessions."""
-    return _ALMOST_ALWAYS * HALVES_SIGMA * d.calibration_m
+def allowed(d: DepthError, square_error: float) -> float:
+    """What the error bars let two halves differ by in 95 of 100 sessions: without the error of the
+    board's squares, which both share.
+    """
+    by_images = np.sqrt(max(d.calibration_m**2 - (square_error * d.distance_m) ** 2, 0.0))
+    return float(_ALMOST_ALWAYS * HALVES_SIGMA * by_images)
 
 
 def halves_comment(q: Quality, unit: str) -> str:
@@ -66,16 +69,16 @@ def halves_comment(q: Quality, unit: str) -> str:
     known = [d for d in q.depth_error if np.isfinite(d.halves_m)]
     if not known:
         return "Too few views for two halves: nothing checks these error bars but views left out."
-    far = [d for d in known if d.halves_m > allowed(d)]
+    times = {d.distance_m: d.halves_m / allowed(d, q.square_error) for d in known}
+    far = [distance for distance, share in times.items() if share > 1]
     if not far:
         return "Two calibrations from every second view differ no more than the error bars allow."
-    worst = max(far, key=lambda d: d.halves_m / allowed(d))
-    where = ", ".join(plain(d.distance_m, 3) for d in far)
+    worst = max(times, key=lambda distance: times[distance])
+    where = ", ".join(plain(distance, 3) for distance in far)
     return (
         f"Two calibrations from every second view differ by more than the error bars allow at "
-        f"{where} {unit} (at {plain(worst.distance_m, 3)} {unit} by "
-        f"{fixed(worst.halves_m / allowed(worst), 1)} times): believe the difference. Take more "
-        "views, tilted more, also at the distance where the rig is used."
+        f"{where} {unit} (at {plain(worst, 3)} {unit} by {fixed(times[worst], 1)} times): believe "
+        "the difference. Take more views, tilted more, also at the distance where the rig is used."
     )
 
 
@@ -84,7 +87,7 @@ def _map(c: Calibration, q: Quality, distance: float, unit: str) -> str:
     w, h = c.sizes[0]
     if len(left) < 4:
         return ""
-    percent = 100 * calibration_depth_sigma(c, q.covariance, left, right)[1] / distance
+    percent = 100 * calibration_depth_sigma(c, q.metric_covariance, left, right)[1] / distance
     cell = (0.9 * (w - 1) / 12, 0.9 * (h - 1) / 8)  # as image_points lays its grid
     middle = PERCENT.steps[len(PERCENT.steps) // 2]
     numbers = "".join(

@@ -277,7 +277,7 @@ class LiveCalibration:
         distances = [target.distance_m for target in self.targets]
         rows = {
             row.distance_m: row
-            for row in expected_depth_errors(c, q.covariance, distances, MATCHING_NOISE_PX)
+            for row in expected_depth_errors(c, q.metric_covariance, distances, MATCHING_NOISE_PX)
         }
         return tuple(
             Expected(t, row.percent, 100 * row.matching_m / row.distance_m)

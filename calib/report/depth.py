@@ -60,7 +60,7 @@ def allowed(d: DepthError, square_error: float) -> float:
     """What the error bars let two halves differ by in 95 of 100 sessions: without the error of the
     board's squares, which both share.
     """
-    by_images = np.sqrt(max(d.calibration_m**2 - (square_error * d.distance_m) ** 2, 0.0))
+    by_images = np.sqrt(max(d.calibration_m**2 - (square_error * d.distance_m) ** 2, 1e-24))
     return float(_ALMOST_ALWAYS * HALVES_SIGMA * by_images)
 
 

@@ -227,7 +227,7 @@ def _viewer(
         from stereo.cli.live_web import web_viewer
 
         record = None if switch is None else switch.switch
-        return web_viewer(live, saver.save, record, host=looking.host, port=looking.port)
+        return web_viewer(live, saver.save, record, looking=looking)
     return NullViewer()
 
 

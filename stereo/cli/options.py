@@ -265,6 +265,7 @@ class ViewOptions:
     )
     host: str = option(default="127.0.0.1", show_default=True, help="Who may look: web address.")
     port: int = option(type=int, default=8080, show_default=True, help="Web port; 0: any free.")
+    no_token: bool = option(is_flag=True, help="Web link without a secret; only on this computer.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

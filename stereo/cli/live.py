@@ -125,7 +125,9 @@ def live_command(
         if camera is not None:
             registration(camera, rect)  # says now what is wrong
         tapped, switch = _recorded(stack, peeked, calibration, saving.record, view)
-        live = stack.enter_context(LiveDepth(tapped, rect, settings, register_to=camera))
+        live = stack.enter_context(
+            LiveDepth(tapped, rect, settings, register_to=camera, on_event=messages.event)
+        )
         viewer = stack.enter_context(_viewer(view, looking, live, saver, switch))
         stack.callback(messages.end, live, stats=stats)
         _loop(live, viewer, saver, messages, ending)

@@ -100,11 +100,9 @@ class OpenOptions(SwapOptions):
         help="Largest time between the two images of a pair.  [default: two fifths of a frame]",
     )
     give_up_after_s: float = option(
-        type=float,
-        default=60.0,
-        show_default=True,
-        help="How long to try to get a lost stream back; 0: for ever.",
+        type=float, default=60.0, show_default=True, help="How long to try a lost stream; 0: ever."
     )
+    follow: bool = option(is_flag=True, help="Go where a stream's server sends us, to other hosts.")
 
     def as_source_options(self, *, pace: bool = False) -> SourceOptions:
         """Return the same in the terms of ``open_source``. Raises InputError."""
@@ -120,6 +118,7 @@ class OpenOptions(SwapOptions):
             gain=self.gain,
             max_skew_s=None if skew_ms is None else skew_ms / 1000,
             give_up_after_s=None if patience == 0 else patience,
+            follow=self.follow,
             pace=pace,
         )
 

@@ -24,7 +24,8 @@ def svg(width: float, height: float, content: str) -> str:
 def figure(image: NDArray[Any], caption: str) -> str:
     """Return an image (H, W) or (H, W, 3) BGR uint8, at most 1000 px wide, with its caption."""
     scale = min(1.0, 1000 / image.shape[1])
-    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    size = [max(1, round(side * scale)) for side in image.shape[1::-1]]
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     data = bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 80])[1])
     return (
         f'<figure><img alt="{escape(caption)}" src="data:image/jpeg;base64,'

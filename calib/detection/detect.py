@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from calib.board import Board
 from calib.detection.detection import Detection
 from calib.detection.finders import FEWEST, FINDERS
-from calib.detection.levels import Gray, stretched
+from calib.detection.levels import LEAST_PX, Gray, stretched
 from calib.detection.subpixel import edge_width
 
 Float = NDArray[np.float64]
@@ -16,6 +16,8 @@ Float = NDArray[np.float64]
 
 def detect(gray: Gray, board: Board) -> Detection | None:
     """Find ``board`` in an image (H, W), uint8 or uint16; None where it is not (wholly) seen."""
+    if min(gray.shape) < LEAST_PX:
+        return None
     image = stretched(gray)
     size = (image.shape[1], image.shape[0])
     found = FINDERS[board.kind](image, board)

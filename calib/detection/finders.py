@@ -19,7 +19,7 @@ from calib.board import (
     dictionary,
 )
 from calib.detection.circles import disc_centres
-from calib.detection.levels import gray8
+from calib.detection.levels import LEAST_PX, gray8
 from calib.detection.subpixel import refine, sampled, spacing
 
 Float = NDArray[np.float64]
@@ -178,6 +178,8 @@ def _find_grid(
     small = gray8(image)
     sizes = [scale] if scale == 1 else [scale, 1.0]
     for factor in sizes:
+        if factor * min(image.shape) < LEAST_PX:
+            continue
         picture = (
             cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
             if factor < 1

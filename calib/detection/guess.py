@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from calib.board import Board, Charuco, Chessboard, dictionary
 from calib.detection.detect import detect
-from calib.detection.levels import gray8, stretched
+from calib.detection.levels import LEAST_PX, gray8, stretched
 
 _DICTIONARIES = (
     "DICT_4X4_1000",
@@ -42,6 +42,8 @@ def chessboard_size(image: NDArray[Any]) -> tuple[int, int] | None:
     """(columns, rows) of inner corners of the chessboard in an image; None when there is none."""
     gray: NDArray[Any] = gray8(stretched(image))
     scale = min(1.0, 1280 / max(gray.shape))
+    if scale * min(gray.shape) < LEAST_PX:
+        return None
     if scale < 1:
         gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_LARGER

@@ -13,7 +13,7 @@ import click
 from calib import RectifiedRig, StereoRig
 from stereo.cli.options import ViewOptions
 from stereo.closing import Closing
-from stereo.errors import InputError, StereoError
+from stereo.errors import InputError
 from stereo.frame import StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import StereoSource
@@ -33,7 +33,7 @@ class RecordSwitch(Closing):
         self._source, self._calibration = source, calibration
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
-        self._failed: StereoError | None = None
+        self._failed: Exception | None = None
 
     def take(self, frame: StereoFrame) -> None:
         """Hand over a frame; quick, never raises."""
@@ -42,7 +42,7 @@ class RecordSwitch(Closing):
                 return
             try:
                 self._recorder.write(frame)
-            except StereoError as error:  # told when recording is stopped; watching goes on
+            except Exception as error:  # told when recording is stopped; watching goes on
                 self._failed = error
 
     def switch(self, on: bool) -> str:

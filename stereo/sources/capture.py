@@ -77,7 +77,7 @@ def _decode_jpeg(packet: BgrImage) -> BgrImage | None:
 
 def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:
     http, timeout_s = address.startswith("http"), options.read_timeout_s
-    if not http and not options.follow:
+    if address.startswith("rtsp") and not options.follow:
         check_rtsp(address, timeout_s=timeout_s)
     found = _open_there(address, options)
     if not found[0].isOpened() and http:

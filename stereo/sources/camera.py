@@ -85,10 +85,10 @@ class CameraSource(Closing):
         self._skews: deque[float] = deque(maxlen=_RECENT)
         self._paired_s = self._judged_s = clock.now()
         self._warned_s = 0.0
-        self._closing_s = math.inf  # until when a stream's thread is waited for
         self._newest_s = -math.inf
         self._ratio: tuple[float, float] | None = None
         self._mixed: str | None = None
+        self._closing_s = math.inf  # until when a stream's thread is waited for
         patience = Patience(options.give_up_after_s, options.frozen_after_s)
         self._streams = [
             Stream(

@@ -98,6 +98,12 @@ def test_row_offset_is_measured_with_its_sign(offset: int, sample_data: Path) ->
     assert rows.offset_px == pytest.approx(-offset, abs=0.2)
 
 
+@pytest.mark.parametrize("shape", [(8, 20_000), (20_000, 8), (1, 3000)])
+def test_a_strip_says_nothing(shape: tuple[int, int]) -> None:
+    strip = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)
+    assert np.isnan(check_rows(RectifiedPair(strip, strip)).offset_px)
+
+
 def test_too_few_features_say_nothing() -> None:
     flat = np.full((100, 100), 128, np.uint8)
     rows = check_rows(RectifiedPair(flat, flat))

@@ -10,7 +10,7 @@ from calib.detection.circles import disc_edge_width
 from calib.detection.detection import Detection
 from calib.detection.extent import full_size
 from calib.detection.finders import FEWEST, FINDERS
-from calib.detection.levels import Gray, stretched
+from calib.detection.levels import LEAST_PX, Gray, stretched
 from calib.detection.subpixel import edge_width, spacing
 
 Float = NDArray[np.float64]
@@ -21,6 +21,8 @@ def detect(gray: Gray, board: Board, *, quick: bool = False) -> Detection | None
 
     ``quick``: in one attempt, which finds most boards and takes least where there is none.
     """
+    if min(gray.shape) < LEAST_PX:
+        return None
     image = stretched(gray)
     size = (image.shape[1], image.shape[0])
     found = FINDERS[board.kind](image, board, quick)

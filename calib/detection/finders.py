@@ -24,7 +24,7 @@ from calib.board import (
 )
 from calib.detection.circles import disc_centres
 from calib.detection.lattice import blobs
-from calib.detection.levels import gray8
+from calib.detection.levels import LEAST_PX, gray8
 from calib.detection.subpixel import refine, sampled, spacing
 
 Float = NDArray[np.float64]
@@ -177,6 +177,8 @@ def _find_grid(
     small = gray8(image)
     sizes = [scale] if scale == 1 or quick else [scale, 1.0]
     for factor in sizes:
+        if factor * min(image.shape) < LEAST_PX:
+            continue
         picture = (
             cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
             if factor < 1

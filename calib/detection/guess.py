@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from calib.board import AprilGrid, Board, Charuco, Chessboard
 from calib.detection.extent import full_size, has_corners
 from calib.detection.lattice import circle_grid
-from calib.detection.levels import gray8, stretched
+from calib.detection.levels import LEAST_PX, gray8, stretched
 from calib.detection.markers import Recognised, coded_board, family
 
 _LOOKED_AT = 6  # images, spread over the session: a board is in most of them, or in none
@@ -123,12 +123,15 @@ def _small(image: NDArray[Any]) -> NDArray[np.uint8]:
     scale = min(1.0, _FINDER_PX / max(gray.shape))
     if scale == 1:
         return gray
-    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    size = [max(1, round(side * scale)) for side in gray.shape[::-1]]
+    small = cv2.resize(gray, size, interpolation=cv2.INTER_AREA)
     return np.asarray(small, np.uint8)
 
 
 def _chessboard_size(gray: NDArray[np.uint8]) -> tuple[int, int] | None:
     flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_LARGER
+    if min(gray.shape) < LEAST_PX:
+        return None
     found, points, meta = cv2.findChessboardCornersSBWithMeta(gray, (3, 3), flags)
     if not found:
         return None

@@ -11,6 +11,10 @@ Gray = NDArray[Any]
 """(H, W) uint8 or uint16."""
 
 
+LEAST_PX = 32
+"""No board fits into fewer pixels a side, and OpenCV's finders stop at an assertion."""
+
+
 def stretched(gray: Gray) -> NDArray[np.float32]:
     """Float32 image from 0 to 255; dark and 16-bit images stretched to fill the range."""
     image = gray.astype(np.float32)

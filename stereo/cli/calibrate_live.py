@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import click
-
 from calib.outcome import Outcome
 from calib.solving.calibration import FEWEST_VIEWS
 from stereo.cli.calibrate_messages import SessionMessages
@@ -121,11 +119,16 @@ def _screen(looking: ViewOptions) -> Iterator[Screen]:
     kind = looking.view or ("window" if has_display() else "none")
     title = "stereo calibrate"
     if kind == "web":
-        from stereo.cli.live_web import warn_if_reachable
+        from stereo.cli.live_web import say_where
 
-        page = WebScreen(title, host=looking.host, port=looking.port, button="Calibrate now")
-        warn_if_reachable(looking.host, looking.port)
-        click.echo(f"look at {page.url}", err=True)
+        page = WebScreen(
+            title,
+            host=looking.host,
+            port=looking.port,
+            button="Calibrate now",
+            token=not looking.no_token,
+        )
+        say_where(page, looking)
         with page:
             yield page
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tomllib
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,8 +13,11 @@ from calib.nearby import did_you_mean
 from stereo.cli.groups import headed
 from stereo.cli.values import number_or_text
 from stereo.errors import InputError
+from stereo.files.text import read_toml
 from stereo.presets import PRESETS, Preset
 
+_LARGEST = 10**9
+"""No option counts further; beyond 10^308 no float can follow."""
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -71,14 +74,33 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: str | None) 
             raise InputError(f"{value}: preset must be one of {', '.join(PRESETS)}, got {preset!r}")
         layers = ctx.meta.setdefault("layers", {})
         layers.setdefault("preset", _as_options(PRESETS[preset]))  # unless a flag names one
-    known = {str(p.name) for p in ctx.command.params if isinstance(p, click.Option)}
-    for key in options:
+    known = {str(p.name): p for p in ctx.command.params if isinstance(p, click.Option)}
+    for key, given in options.items():
         if key not in known:
             hint = did_you_mean(key, known) or ";"
             raise InputError(
                 f"{value}: unknown key {key!r}{hint} known are {', '.join(sorted(known))}"
             )
+        _check_value(f"{value}: {key}", given, known[key])
     _layer(ctx, "config", options)
+
+
+def _check_value(name: str, given: Any, option: click.Option) -> None:
+    """Refuse what an option's own type does not expect of a file: numbers without end, tables."""
+    if option.name == "matcher_params":
+        if not isinstance(given, dict):
+            raise InputError(f"{name}: expected a table of parameters, got {given!r:.60}")
+        each, endless = list(given.values()), False
+    else:
+        each = given if isinstance(given, list) else [given]
+        endless = isinstance(option.type, click.types.FloatParamType)
+    for one in each:
+        if not isinstance(one, str | int | float):
+            raise InputError(f"{name}: expected a number or text, got {one!r:.60}")
+        if isinstance(one, int) and abs(one) > _LARGEST:
+            raise InputError(f"{name}: expected at most {_LARGEST}, got a larger number")
+        if isinstance(one, float) and not (math.isfinite(one) or (endless and one > 0)):
+            raise InputError(f"{name}: expected a finite number, got {one}")
 
 
 def _as_options(preset: Preset) -> dict[str, Any]:
@@ -94,11 +116,7 @@ def _as_options(preset: Preset) -> dict[str, Any]:
 
 
 def _read_config(path: Path) -> dict[str, Any]:
-    try:
-        raw = tomllib.loads(path.read_text())
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"{path}: not a readable TOML file: {error}") from error
-    return {key.replace("-", "_"): value for key, value in raw.items()}
+    return {key.replace("-", "_"): value for key, value in read_toml(path).items()}
 
 
 def _layer(ctx: click.Context, name: str, options: dict[str, Any]) -> None:

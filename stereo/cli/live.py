@@ -127,7 +127,9 @@ def live_command(
         if camera is not None:
             registration(camera, rect)  # says now what is wrong
         tapped, switch = _recorded(stack, peeked, calibration, saving.record, view)
-        live = stack.enter_context(LiveDepth(tapped, rect, settings, register_to=camera))
+        live = stack.enter_context(
+            LiveDepth(tapped, rect, settings, register_to=camera, on_event=messages.event)
+        )
         viewer = stack.enter_context(_viewer(view, looking, live, saver, switch))
         watch = stack.enter_context(RigWatch(partial(messages.rig, source)))
         stack.callback(messages.end, live, stats=stats)
@@ -236,7 +238,7 @@ def _viewer(
         from stereo.cli.live_web import web_viewer
 
         record = None if switch is None else switch.switch
-        return web_viewer(live, saver.save, record, host=looking.host, port=looking.port)
+        return web_viewer(live, saver.save, record, looking=looking)
     return NullViewer()
 
 

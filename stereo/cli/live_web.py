@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from calib import RectifiedRig, StereoRig
+from stereo.cli.options import ViewOptions
 from stereo.closing import Closing
-from stereo.errors import InputError, StereoError
+from stereo.errors import InputError
 from stereo.frame import StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.sources import StereoSource
 from stereo.viewers.controls import Controls
+from stereo.viewers.screen import WebScreen
 from stereo.viewers.server import is_local
 from stereo.viewers.web import WebViewer
 
@@ -31,7 +33,7 @@ class RecordSwitch(Closing):
         self._source, self._calibration = source, calibration
         self._lock = threading.Lock()
         self._recorder: Recorder | None = None
-        self._failed: StereoError | None = None
+        self._failed: Exception | None = None
 
     def take(self, frame: StereoFrame) -> None:
         """Hand over a frame; quick, never raises."""
@@ -40,7 +42,7 @@ class RecordSwitch(Closing):
                 return
             try:
                 self._recorder.write(frame)
-            except StereoError as error:  # told when recording is stopped; watching goes on
+            except Exception as error:  # told when recording is stopped; watching goes on
                 self._failed = error
 
     def switch(self, on: bool) -> str:
@@ -75,23 +77,28 @@ def web_viewer(
     save: Callable[[LiveFrame], str],
     record: Callable[[bool], str] | None,
     *,
-    host: str,
-    port: int,
+    looking: ViewOptions,
 ) -> WebViewer:
     """Serve the page, and say where it is. Raises as ``WebViewer`` does."""
     controls = Controls(live.settings, live.change, record, save)
-    viewer = WebViewer(controls, host=host, port=port)
-    warn_if_reachable(host, port)
-    click.echo(f"look at {viewer.url}", err=True)
+    viewer = WebViewer(controls, host=looking.host, port=looking.port, token=not looking.no_token)
+    say_where(viewer, looking)
     return viewer
 
 
-def warn_if_reachable(host: str, port: int) -> None:
-    """Say what it means that other computers can reach the page."""
+def say_where(page: WebViewer | WebScreen, looking: ViewOptions) -> None:
+    """Say where the page is, and what it means that other computers can reach it."""
+    host, port = looking.host, looking.port
     if not is_local(host):
         click.echo(
-            f"warning: --host {host}: whoever reaches this computer sees the cameras and may "
-            f"press every button; there is no password"
+            f"warning: --host {host}: the link opens the page on every computer that reaches this "
+            "one, and what it shows travels unencrypted"
             + (f"; ssh -L {port}:127.0.0.1:{port} is safer" if port else ""),
             err=True,
         )
+    if looking.no_token:
+        click.echo("warning: --no-token: every user of this computer may press buttons", err=True)
+        click.echo(f"look at {page.url}", err=True)
+        return
+    click.echo(f"look at {page.url}", err=True)
+    click.echo(f"for who may only look: {page.url_to_look}", err=True)

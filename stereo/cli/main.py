@@ -14,6 +14,7 @@ from importlib import import_module
 import click
 
 from stereo._version import __version__
+from stereo.cli.signals import until_stopped
 
 COMMANDS = {
     "Depth": {
@@ -37,6 +38,9 @@ COMMANDS = {
     },
 }
 """heading -> name -> one line of help; ``stereo.cli.NAME`` holds the command ``NAME_command``."""
+
+
+_ENDED_BY_CTRL_C = ("live", "record")
 
 
 class _LazyGroup(click.Group):
@@ -88,6 +92,16 @@ def main() -> None:
 
 
 def _run() -> int:
+    """Return the exit code. Ctrl-C is how some commands end: one code, whenever it comes."""
+    told = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+    if told in _ENDED_BY_CTRL_C:
+        with until_stopped():  # imports and the last words too
+            return _called()
+        return 0
+    return _called()
+
+
+def _called() -> int:
     try:
         return int(cli.main(prog_name="stereo", standalone_mode=False) or 0)
     except click.exceptions.Exit as done:

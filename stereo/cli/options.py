@@ -100,11 +100,9 @@ class OpenOptions(SwapOptions):
         help="Largest time between the two images of a pair.  [default: two fifths of a frame]",
     )
     give_up_after_s: float = option(
-        type=float,
-        default=60.0,
-        show_default=True,
-        help="How long to try to get a lost stream back; 0: for ever.",
+        type=float, default=60.0, show_default=True, help="How long to try a lost stream; 0: ever."
     )
+    follow: bool = option(is_flag=True, help="Go where a stream's server sends us, to other hosts.")
 
     def as_source_options(self, *, pace: bool = False) -> SourceOptions:
         """Return the same in the terms of ``open_source``. Raises InputError."""
@@ -120,6 +118,7 @@ class OpenOptions(SwapOptions):
             gain=self.gain,
             max_skew_s=None if skew_ms is None else skew_ms / 1000,
             give_up_after_s=None if patience == 0 else patience,
+            follow=self.follow,
             pace=pace,
         )
 
@@ -265,6 +264,7 @@ class ViewOptions:
     )
     host: str = option(default="127.0.0.1", show_default=True, help="Who may look: web address.")
     port: int = option(type=int, default=8080, show_default=True, help="Web port; 0: any free.")
+    no_token: bool = option(is_flag=True, help="Web link without a secret; only on this computer.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ before its first pair is used, so that a mistake in its last entry does not cost
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from stereo.errors import InputError
 from stereo.evaluation.evaluate import visible_from_truths
 from stereo.files.images import read_image
 from stereo.files.outputs import read_map
+from stereo.files.text import read_json
 from stereo.frame import Float, Mask, RectifiedPair
 
 _FILES = ("left", "right", "ground_truth", "mask", "right_ground_truth")
@@ -28,6 +28,8 @@ _NUMBERS: dict[str, tuple[Any, float, str]] = {
     "ground_truth_divisor": ((int, float), 1e-6, "a number above 0"),
     "mask_visible_value": (int, 0, "a whole number of at least 0"),
 }
+_LARGEST = 1e6
+"""More disparities, or a larger divisor, no file has; JSON's 1e999 is infinite."""
 _OPTIONAL = ("mask", "right_ground_truth", "mask_visible_value")
 
 
@@ -98,13 +100,9 @@ def load_manifest(path: str | Path) -> list[ManifestPair]:
     """Return the pairs a manifest lists. Raises InputError naming what is wrong with it."""
     path = Path(path)
     try:
-        pairs = json.loads(path.read_text())["pairs"]
-        entries = [(str(entry["name"]), dict(entry)) for entry in pairs]
-    except OSError as error:
-        raise InputError(
-            f"{path}: cannot be read: {error.strerror or error}; a JSON file that lists pairs was "
-            "expected"
-        ) from error
+        entries = [(str(entry["name"]), dict(entry)) for entry in read_json(path)["pairs"]]
+    except InputError as error:
+        raise InputError(f"{error}; a JSON file that lists pairs was expected") from error
     except (ValueError, KeyError, TypeError) as error:
         raise InputError(
             f'{path}: expected {{"pairs": [{{"name": ...}}, ...]}}, but: {error!r}'
@@ -131,10 +129,18 @@ def _mistake(name: str, entry: dict[str, Any], folder: Path) -> str | None:
         value = entry[key]
         if key in _NUMBERS:
             kind, least, expected = _NUMBERS[key]
-            if not isinstance(value, kind) or isinstance(value, bool) or value < least:
-                return f"has {key!r}: {value!r}; {expected} was expected"
+            fits = isinstance(value, kind) and not isinstance(value, bool)
+            if not fits or not least <= value <= _LARGEST:
+                return f"has {key!r}: {value!r:.60}; {expected} was expected"
         elif not isinstance(value, str):
-            return f"has {key!r}: {value!r}; a path was expected"
-        elif not (folder / value).is_file():
+            return f"has {key!r}: {value!r:.60}; a path was expected"
+        elif not _is_file(folder / value):
             return f"names {key!r}: {folder / value}, which is not there"
     return None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long to be one
+        return False

@@ -20,13 +20,14 @@ import numpy as np
 from calib import PlacedCamera, RectifiedRig, StereoRig
 from calib.words import plain
 from stereo.closing import Closing
-from stereo.errors import SourceError
+from stereo.errors import InputError, SourceError
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
 from stereo.register import Registration
 from stereo.result import StereoResult
-from stereo.sources import StereoSource
+from stereo.sources import Event, OnEvent, StereoSource
+from stereo.sources.source import EventKind
 from stereo.threads import Latest, start_thread
 
 _RECENT = 60
@@ -95,13 +96,15 @@ class LiveDepth(Closing):
         settings: LiveSettings | None = None,
         *,
         register_to: PlacedCamera | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         """Start working. ``calibration`` None: what the source knows of itself, if anything.
 
         ``register_to`` is a camera beside the rig that depth is wanted for as well
         (``LiveFrame.result.registered``); ``stereo.sources.third`` brings its images.
 
-        Raises RectificationError for a rig that cannot be rectified.
+        ``on_event`` is told, from another thread, of frames that could not be processed and of
+        settings that did not work. Raises RectificationError for a rig that cannot be rectified.
         """
         self.source = source
         self.rectification = _rectification(calibration or source.calibration)
@@ -110,7 +113,9 @@ class LiveDepth(Closing):
             if register_to is None
             else Registration(register_to, self.rectification.R_depth_left)
         )
-        self._pipeline = self._made(settings or LiveSettings())
+        self._pipeline = self._proven = self._made(settings or LiveSettings())
+        self._changing = threading.Lock()
+        self._on_event, self._told = on_event, ""
         self._results: Latest[LiveFrame] = Latest()
         self._counting = threading.Lock()
         self._processed = 0
@@ -125,9 +130,14 @@ class LiveDepth(Closing):
     def change(self, **changes: Any) -> None:
         """Process from the next frame on with other settings, such as ``matcher="sgm-fast"``.
 
-        Raises InputError or MatcherError, and goes on as before, when they cannot work.
+        Raises InputError or MatcherError, and goes on as before, when they cannot work. Where only
+        the next frame shows that, it goes on as before too, and tells it as an event.
         """
-        self._pipeline = self._made(replace(self.settings, **changes))
+        with self._changing:
+            try:
+                self._pipeline = self._made(replace(self.settings, **changes))
+            except (TypeError, AttributeError, OverflowError) as error:
+                raise InputError(f"settings that make no sense: {changes}: {error}") from error
 
     def _made(self, settings: LiveSettings) -> LivePipeline:
         return LivePipeline(self.rectification, settings, self._registration)
@@ -196,19 +206,53 @@ class LiveDepth(Closing):
     def _work(self) -> None:
         try:
             for number, frame in enumerate(self.source):
-                pipeline = self._pipeline
-                result, took = pipeline.process(frame)
-                now = time.monotonic()
-                found = LiveFrame(number, frame, result, took, now, pipeline.smoothed_share)
-                with self._counting:
-                    self._processed += 1
-                    self._recent.append((found.done_s, found.latency_s, found.stages_s))
+                found = self._processed_frame(number, frame)
+                if found is None:
+                    continue
                 if not self._results.put(found, patient=not self.source.live):
                     break
         except BaseException as error:  # handed to whoever reads
             self._results.end(error)
         else:
             self._results.end()
+
+    def _processed_frame(self, number: int, frame: StereoFrame) -> LiveFrame | None:
+        """What a frame became; None where a stage failed, which is told.
+
+        Raises what a stage raised while nothing has ever worked: then nothing will.
+        """
+        pipeline = self._pipeline
+        try:
+            result, took = pipeline.process(frame)
+        except Exception as error:  # whatever it is, the next frame may be better
+            if pipeline is self._proven and not self._processed:
+                raise
+            self._survive(number, pipeline, error)
+            return None
+        self._proven, self._told = pipeline, ""
+        found = LiveFrame(number, frame, result, took, time.monotonic(), pipeline.smoothed_share)
+        with self._counting:
+            self._processed += 1
+            self._recent.append((found.done_s, found.latency_s, found.stages_s))
+        return found
+
+    def _survive(self, number: int, pipeline: LivePipeline, error: Exception) -> None:
+        """Go back to the last settings that worked, unless others were chosen meanwhile."""
+        why = f"{type(error).__name__}: {error}"
+        if pipeline is self._proven:
+            self._tell("dropped", why, f"frame {number} could not be processed")
+            return
+        with self._changing:
+            if self._pipeline is pipeline:
+                self._pipeline = self._proven
+        self._tell("note", why, "the new settings do not work, those before hold again")
+
+    def _tell(self, kind: EventKind, why: str, what: str) -> None:
+        """Once for the same reason; every frame may have it."""
+        if self._on_event is not None and why != self._told:
+            self._told = why
+            message = f"{what}: {why}"
+            self._on_event(Event(kind, self.source.name, message, time.monotonic()))
 
 
 def _rate(times_s: Sequence[float]) -> float:

@@ -62,6 +62,11 @@ class LiveSettings:
     def __post_init__(self) -> None:
         if not 1 <= self.decimate <= 16:
             raise InputError(f"decimate must be 1 to 16, got {self.decimate}")
+        if not 0 <= self.min_depth_m < self.max_depth_m:  # NaN neither
+            raise InputError(
+                "depths must be 0 <= min_depth_m < max_depth_m, got "
+                f"{self.min_depth_m} and {self.max_depth_m}"
+            )
         make_matcher(self.matcher, **self.matcher_params)  # says now what is wrong
 
     @property
@@ -71,7 +76,10 @@ class LiveSettings:
 
 
 class LivePipeline:
-    """Processes the frames of one source, in order; one thread at a time."""
+    """Processes the frames of one source, in order; one thread at a time.
+
+    Raises MatcherError for a range that the matcher cannot search.
+    """
 
     def __init__(
         self,
@@ -89,6 +97,8 @@ class LivePipeline:
         self._matcher = RangedMatcher(
             partial(matcher_for_range, settings.matcher, **settings.matcher_params)
         )
+        if self._told is not None:
+            self._matcher.within(self._told)  # says now what is wrong
         self._temporal = TemporalFilter() if settings.smooth else None
         self._pipeline = partial(
             StereoPipeline,

@@ -29,6 +29,7 @@ from stereo.errors import (
     SwappedPairError,
 )
 from stereo.files import outputs
+from stereo.files.text import read_json
 from stereo.pipeline import StereoPipeline
 from stereo.result import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.run.check import check_rows, check_swapped
@@ -198,7 +199,7 @@ def _fingerprint(pair: Pair, settings: BatchSettings) -> str:
 def _finished(folder: Path, fingerprint: str) -> dict[str, Any] | None:
     """The summary of an earlier run that did the same and whose files still stand."""
     try:
-        summary = json.loads((folder / "summary.json").read_text())
+        summary = read_json(folder / "summary.json")
         same = summary["fingerprint"] == fingerprint
         whole = all((folder / file).is_file() for file in summary["files"].values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

@@ -70,7 +70,8 @@ def check_rows(pair: RectifiedPair, *, max_width: int = 960) -> RowCheck:
 
 
 def _shrunk(image: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    return cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    height, width = (max(1, round(side * scale)) for side in image.shape)  # of 8 rows one stays
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def check_swapped(

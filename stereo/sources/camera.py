@@ -88,6 +88,7 @@ class CameraSource(Closing):
         self._newest_s = -math.inf
         self._ratio: tuple[float, float] | None = None
         self._mixed: str | None = None
+        self._closing_s = math.inf  # until when a stream's thread is waited for
         patience = Patience(options.give_up_after_s, options.frozen_after_s)
         self._streams = [
             Stream(
@@ -243,13 +244,13 @@ class CameraSource(Closing):
             yield frame
 
     def close(self) -> None:
-        """Stop within half a second; a thread blocked in a driver is left behind."""
+        """Stop within half a second, also when asked again; a blocked thread is left behind."""
         self._latest.close()
         for stream in self._streams:
             stream.stop()
-        deadline = time.monotonic() + _STOP_S
+        self._closing_s = min(self._closing_s, time.monotonic() + _STOP_S)
         for stream in self._streams:
-            stream.join(max(0.0, deadline - time.monotonic()))
+            stream.join(max(0.0, self._closing_s - time.monotonic()))
 
 
 def _rgb(image: BgrImage) -> Image:

@@ -10,6 +10,7 @@ from pathlib import Path
 import cv2
 
 from stereo.errors import SourceError
+from stereo.sources.address import check_rtsp, led_to, staying_there
 from stereo.sources.devices import NO_PERMISSION, users
 from stereo.sources.source import SourceOptions
 from stereo.sources.stream import BgrImage
@@ -75,6 +76,23 @@ def _decode_jpeg(packet: BgrImage) -> BgrImage | None:
 
 
 def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:
+    http, timeout_s = address.startswith("http"), options.read_timeout_s
+    if address.startswith("rtsp") and not options.follow:
+        check_rtsp(address, timeout_s=timeout_s)
+    found = _open_there(address, options)
+    if not found[0].isOpened() and http:
+        led = led_to(address, timeout_s=timeout_s)  # says why, if it can
+        found = found if led == address else _open_there(led, options)
+    if not found[0].isOpened():
+        raise SourceError(
+            f"{address}: cannot be opened; is the camera on, is the address right, and does it "
+            "answer in a browser or in ffplay?"
+        )
+    return found
+
+
+def _open_there(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:
+    """An attempt, and whether it gives undecoded JPEGs."""
     timeout_ms = int(1000 * options.read_timeout_s)
     http = address.startswith("http")
     waiting = [
@@ -82,15 +100,11 @@ def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCaptur
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms),
     ]
     undecoded = [cv2.CAP_PROP_FORMAT, -1] if http else []
-    capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting + undecoded)
-    is_jpeg = http and int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
-    if http and capture.isOpened() and not is_jpeg:
-        capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting)
-    if not capture.isOpened():
-        raise SourceError(
-            f"{address}: cannot be opened; is the camera on, is the address right, and does it "
-            "answer in a browser or in ffplay?"
-        )
+    with staying_there(follow=options.follow):
+        capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting + undecoded)
+        is_jpeg = http and int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+        if http and capture.isOpened() and not is_jpeg:
+            capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting)
     return capture, is_jpeg
 
 

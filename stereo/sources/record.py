@@ -31,7 +31,15 @@ from stereo.closing import Closing
 from stereo.errors import InputError, OutputError
 from stereo.files.atomic import cannot_write, make_folder, write_whole
 from stereo.frame import Image, StereoFrame
-from stereo.sources.recording_format import FORMAT, FRAMES, INDEX, META, RIG
+from stereo.sources.recording_format import (
+    FORMAT,
+    FRAMES,
+    INDEX,
+    META,
+    RIG,
+    checksum,
+    sealed,
+)
 from stereo.sources.source import SourceOptions, StereoSource
 from stereo.threads import start_thread
 
@@ -199,11 +207,12 @@ class Recorder(Closing):
         options = _STORED if busy else _COMPRESSED
         number = self._written
         files = {side: f"{FRAMES}/{number:06d}_{side}.png" for side in ("left", "right")}
-        images = {"left": frame.left, "right": frame.right}
-        line, before = _line(number, frame, files), os.lseek(index, 0, os.SEEK_CUR)
+        images, before = {"left": frame.left, "right": frame.right}, os.lseek(index, 0, os.SEEK_CUR)
         try:
-            encoded = {s: pool.submit(_encode, images[s], options) for s in images}
-            size = sum(_write_new(self.folder / files[s], encoded[s].result()) for s in images)
+            pending = {s: pool.submit(_encode, images[s], options) for s in images}
+            encoded = {s: pending[s].result() for s in images}
+            size = sum(_write_new(self.folder / files[s], encoded[s]) for s in images)
+            line = _line(number, frame, files, encoded)
             if os.write(index, line) != len(line):
                 raise _disk_full(INDEX)
         except BaseException:
@@ -224,8 +233,8 @@ class Recorder(Closing):
             raise self._full(
                 OutputError(
                     f"{self.folder}: {free / 1e6:.0f} MB free, less than the "
-                    f"{self._min_free_bytes / 1e6:.0f} MB to be left; free some space, record "
-                    "elsewhere, or lower --min-free-mb"
+                    f"{self._min_free_bytes / 1e6:.0f} MB to be left; free some space, or record "
+                    "elsewhere (stereo record has --min-free-mb)"
                 )
             )
 
@@ -270,9 +279,12 @@ def _disk_full(name: str) -> OSError:
     return OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), name)
 
 
-def _line(number: int, frame: StereoFrame, files: Mapping[str, str]) -> bytes:
+def _line(
+    number: int, frame: StereoFrame, files: Mapping[str, str], encoded: Mapping[str, bytes]
+) -> bytes:
     # NaN is no JSON
     host_s = None if frame.host_s != frame.host_s else frame.host_s
     entry = {"number": number, "time_s": frame.time_s, "skew_s": frame.skew_s, "host_s": host_s}
     name = {"name": frame.name} if frame.name else {}
-    return (json.dumps({**entry, **name, **files}) + "\n").encode()
+    sums = {f"{side}_sum": checksum(data) for side, data in encoded.items()}
+    return sealed({**entry, **name, **files, **sums})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections import deque
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from calib import RectifiedRig, StereoRig
-from calib.words import number
+from calib.words import number, plain
 from stereo.closing import Closing
 from stereo.errors import ImageError
 from stereo.frame import Image, StereoFrame
@@ -17,6 +18,8 @@ from stereo.sources.layout import arrange
 from stereo.sources.source import Event, EventKind, OnEvent, SourceOptions, SourceStats
 
 _RECENT = 50
+_LONGEST_GAP_S = 5.0
+"""A longer silence of what was recorded is not waited for."""
 _HOPELESS = 20
 """When so many pairs from the first on cannot be used, none can."""
 
@@ -141,13 +144,13 @@ class SequenceSource(Closing):
 
         Raises SourceError for a damaged file, ImageError when no pair of it can be used.
         """
-        started: tuple[float, float] | None = None
+        due_s = before_s = math.nan
         for frame in self._readable():
             if self._closed.is_set():
                 return
             if self._options.pace:
-                started = started or (time.monotonic(), frame.time_s)
-                due_s = started[0] + frame.time_s - started[1]
+                step_s, before_s = frame.time_s - before_s, frame.time_s
+                due_s = self._due(due_s, step_s)
                 if self._closed.wait(max(0.0, due_s - time.monotonic())):
                     return
             self._delivered += 1
@@ -155,6 +158,14 @@ class SequenceSource(Closing):
             self._skews.append(frame.skew_s)
             yield frame
         self._tell("ended", f"{self._delivered} pairs")
+
+    def _due(self, before_s: float, step_s: float) -> float:
+        """When to hand out a pair recorded ``step_s`` after the one handed out ``before_s``."""
+        if 0 <= step_s <= _LONGEST_GAP_S:
+            return before_s + step_s
+        if step_s > 0:  # a clock was set, or nothing was recorded
+            self._tell("note", f"{plain(step_s)} s without a pair are left out")
+        return time.monotonic()  # the first pair too
 
     def _readable(self) -> Iterator[StereoFrame]:
         """Every pair that can be used. Raises the first one's error when none can."""

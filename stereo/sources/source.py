@@ -101,6 +101,8 @@ class SourceOptions:
     """A lost stream is tried again for so long; None: for ever."""
     frozen_after_s: float | None = 5.0
     """Images that do not change for so long count as frozen; None: never."""
+    follow: bool = False
+    """A stream's server may send us on to other addresses, by redirects or playlists."""
     pace: bool = False
     """Files: hand pairs out no faster than they were recorded."""
     extra: dict[str, Any] = field(default_factory=dict)

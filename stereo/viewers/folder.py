@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +14,7 @@ from calib.words import measured
 from stereo.cloud import PointCloud
 from stereo.errors import InputError
 from stereo.files.images import read_image
+from stereo.files.text import read_json
 from stereo.frame import DepthFrame, Float, Image, StereoGeometry
 from stereo.gray import to_rgb8
 from stereo.measure import Measured, distance
@@ -201,7 +201,7 @@ def _geometry(folder: Path) -> StereoGeometry | None:
     """As summary.json says; None where it is missing, older, or of a result without metres."""
     names = ("focal_px", "baseline_m", "cx_px", "cy_px", "doffs_px")
     try:
-        facts = json.loads((folder / "summary.json").read_text())
+        facts = read_json(folder / "summary.json")
         return StereoGeometry(*(float(facts[name]) for name in names))
     except (OSError, ValueError, KeyError, TypeError):  # distances along the axis still do
         return None

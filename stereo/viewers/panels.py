@@ -83,7 +83,11 @@ class MatcherPanel:
     """Sliders of the matcher; every change tells the new settings."""
 
     def __init__(
-        self, server: viser.ViserServer, start: LiveSettings, change: Callable[..., Any]
+        self,
+        server: viser.ViserServer,
+        start: LiveSettings,
+        change: Callable[..., Any],
+        guarded: Callable[[Callable[..., Any]], Callable[..., Any]],
     ) -> None:
         self._start, self._change, self._quiet = start, change, False
         gui = server.gui
@@ -114,7 +118,7 @@ class MatcherPanel:
             self._fill: Any = gui.add_checkbox("Fill holes", initial_value=start.refine.fill)
             self._smooth = gui.add_checkbox("Smooth in time", initial_value=start.smooth)
         self._count.disabled = self._auto.value
-        self._preset.on_update(self._take_preset)
+        self._preset.on_update(guarded(self._take_preset))
         for handle in (
             self._matcher,
             self._auto,
@@ -124,7 +128,7 @@ class MatcherPanel:
             self._fill,
             self._smooth,
         ):
-            handle.on_update(self._tell)
+            handle.on_update(guarded(self._tell))
 
     def _take_preset(self, _event: Any) -> None:
         start, preset = self._start, _PRESETS[self._preset.value]

@@ -13,7 +13,7 @@ from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.viewers.highgui import is_gone, open_window
 from stereo.viewers.phone import widen_sheet
-from stereo.viewers.server import serve, stop, url_of
+from stereo.viewers.server import guard_of, serve, stop, url_of
 
 RGB = NDArray[np.uint8]
 ScreenKind = Literal["window", "web", "none"]
@@ -71,10 +71,14 @@ class WindowScreen(Closing):
 class WebScreen(Closing):
     """A page that shows the picture, with one button that ends."""
 
-    def __init__(self, title: str, *, host: str, port: int, button: str) -> None:
-        """Raises as ``stereo.viewers.server.serve`` does."""
-        self._server = serve(host, port, title)
-        self.url = url_of(self._server, host)
+    def __init__(
+        self, title: str, *, host: str, port: int, button: str, token: bool = True
+    ) -> None:
+        """Raises as ``serve`` and ``guard_of`` in ``stereo.viewers.server`` do."""
+        guard = guard_of(host, token=token)
+        self._server = serve(host, port, title, guard)
+        self.url = url_of(self._server, host, guard.control)
+        self.url_to_look = url_of(self._server, host, guard.view)
         self.closed = False
         gui = self._server.gui
         gui.set_panel_label(title)

@@ -1,4 +1,7 @@
-"""The server of a page: one address of this computer, that page and nothing else. Needs viser."""
+"""The server of a page: one address of this computer, that page and nothing else. Needs viser.
+
+Whom it answers is decided by ``guard.py``, which ``gate.py`` puts before viser.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,32 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stereo.errors import InputError, MissingLibraryError, SourceError
+from stereo.viewers.guard import ANYWHERE, Guard, is_local
 
 if TYPE_CHECKING:
     import viser
 
-__all__ = ["is_local", "serve", "stop", "url_of"]
+__all__ = ["guard_of", "is_local", "serve", "stop", "url_of"]
 
 BACKGROUND = (58, 62, 70)
 """RGB of what is behind the points: neither white walls nor black things vanish before it."""
 
 
-def serve(host: str, port: int, title: str) -> viser.ViserServer:
-    """Start a page on ``host:port``; port 0 takes any free one.
+def guard_of(host: str, *, token: bool) -> Guard:
+    """Return the guard of a page on ``host``.
+
+    Raises InputError for a page without a secret that other computers can reach.
+    """
+    if not token and not is_local(host):
+        raise InputError(
+            f"--no-token with --host {host} would let the whole network press every button; "
+            "only a page that no other computer can reach may go without"
+        )
+    return Guard(host, token=token)
+
+
+def serve(host: str, port: int, title: str, guard: Guard) -> viser.ViserServer:
+    """Start a page on ``host:port`` behind ``guard``; port 0 takes any free one.
 
     Raises MissingLibraryError without viser, InputError for an address that is not ours,
     SourceError for a port in use.
@@ -33,9 +50,15 @@ def serve(host: str, port: int, title: str) -> viser.ViserServer:
         raise MissingLibraryError(
             f"the web viewer needs viser ({error}): pip install 'stereo-depth[web]'"
         ) from error
+    from stereo.viewers.gate import guarded
+
     _check_free(host, port)
-    with _quiet():
+    with _quiet(), guarded(guard) as gates:
         server = viser.ViserServer(host, port, title, verbose=False)
+    if not gates:
+        stop(server)
+        raise SourceError("this viser starts its server in an unknown way, unguarded; take 1.1.1")
+    gates[0].widgets = server.gui._gui_input_handle_from_uuid  # viser names no other way to them
     if port and server.get_port() != port:  # somebody was quicker; viser then takes another
         stop(server)
         raise SourceError(_busy(port))
@@ -83,12 +106,8 @@ def _busy(port: int) -> str:
     return f"port {port} is in use; take another with --port, or --port 0 for any free one"
 
 
-def url_of(server: viser.ViserServer, host: str) -> str:
-    """Where a browser on this computer finds the page."""
-    name = "127.0.0.1" if host in ("0.0.0.0", "", "::") else f"[{host}]" if ":" in host else host
-    return f"http://{name}:{server.get_port()}"
-
-
-def is_local(host: str) -> bool:
-    """Whether only this computer can reach ``host``."""
-    return host in ("127.0.0.1", "localhost", "::1") or host.startswith("127.")
+def url_of(server: viser.ViserServer, host: str, secret: str) -> str:
+    """Where a browser on this computer finds the page; ``secret`` "" where it has none."""
+    name = "127.0.0.1" if host in ANYWHERE else f"[{host}]" if ":" in host else host
+    token = f"/?token={secret}" if secret else ""
+    return f"http://{name}:{server.get_port()}{token}"

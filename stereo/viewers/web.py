@@ -27,7 +27,8 @@ from stereo.viewers.controls import Controls
 from stereo.viewers.panels import CloudView, MatcherPanel, MeasurePanel, RecordPanel, fitting
 from stereo.viewers.phone import NARROW_PX, PhonePanel, widen_sheet
 from stereo.viewers.scene import rig_health
-from stereo.viewers.server import serve, stop, url_of
+from stereo.viewers.server import guard_of, serve, stop, url_of
+from stereo.viewers.throttle import Throttle
 
 if TYPE_CHECKING:
     import viser
@@ -40,6 +41,8 @@ _SHARE = 0.1
 """Of one core's time, at most, goes into drawing: a matcher on two cores loses a twentieth."""
 _HEALTH_EVERY_S = 4.0
 _HEALTH_SHARE = 0.01  # of one core's time, at most
+_SAVE_EVERY_S, _RECORD_EVERY_S = 1.0, 2.0
+"""How often a frame can be saved and a recording begun: a page must not fill the disk by itself."""
 _IMAGE_WIDTH = 360
 _STEADY = 0.8  # share of the old colour scale that each picture keeps
 
@@ -63,16 +66,20 @@ class WebViewer(Closing):
         port: int = DEFAULT_PORT,
         max_points: int = 60_000,
         title: str = "stereo live",
+        token: bool = True,
     ) -> None:
         """``port`` 0 takes any free one; ``url`` then says which.
 
-        ``host`` "0.0.0.0" shows it to the whole network: whoever reaches the port sees the
-        cameras and may press every button. Raises MissingLibraryError without viser, InputError
-        for an address that is not ours, SourceError for a port in use.
+        ``url`` holds a secret: who has it may press every button, who has ``url_to_look`` may
+        only look. ``host`` "0.0.0.0" lets the whole network in that has one. ``token`` False: no
+        secret, for a page that only this computer can reach. Raises MissingLibraryError
+        without viser, InputError for an address that is not ours, SourceError for a port in use.
         """
-        self._server = serve(host, port, title)
-        self.url = url_of(self._server, host)
-        self._controls = controls or Controls()
+        guard = guard_of(host, token=token)
+        self._server = serve(host, port, title, guard)
+        self.url = url_of(self._server, host, guard.control)
+        self.url_to_look = url_of(self._server, host, guard.view)
+        self._controls = _throttled(controls or Controls())
         self._page = _Page()
         self._pages: Latest[_Page] = Latest()
         self._shown: LiveFrame | None = None
@@ -154,7 +161,7 @@ class WebViewer(Closing):
         self._cloud = CloudView(self._server, max_points)
         self._measure = MeasurePanel(self._server, lambda: self._shown)
         if controls.settings is not None and controls.on_change is not None:
-            MatcherPanel(self._server, controls.settings, self._guarded(controls.on_change))
+            MatcherPanel(self._server, controls.settings, controls.on_change, self._guarded)
         RecordPanel(self._server, controls, lambda: self._shown, self._guarded)
         gui.add_button("Stop", color="red", hint="End the program.").on_click(self._stop)
 
@@ -246,6 +253,16 @@ class WebViewer(Closing):
         plane = _small(depth.depth_m)
         self._range_m = steadied(self._range_m, depth_range(plane), _STEADY)
         return "depth", depth_preview(plane, range_m=self._range_m)
+
+
+def _throttled(controls: Controls) -> Controls:
+    """The same, seldom enough."""
+    save, record = controls.on_save, controls.on_record
+    return replace(
+        controls,
+        on_save=save and Throttle(save, _SAVE_EVERY_S),
+        on_record=record and Throttle(record, _RECORD_EVERY_S, free=False),
+    )
 
 
 def _small(plane: Float) -> Float:

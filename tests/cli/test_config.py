@@ -46,6 +46,15 @@ def test_config_file_and_preset_give_defaults_that_flags_override(
         ("preset = 'best'\n", "preset must be one of"),
         ("= 3", "not a readable TOML file"),
         ("[matcher_params]\nblok = 3\n", "no parameter 'blok'"),
+        ("num-disparities = inf\n", "num_disparities: expected a finite number, got inf"),
+        ("num-disparities = nan\n", "expected a finite number"),
+        (f"num-disparities = {10**400}\n", "num_disparities: expected at most"),
+        (f"max-depth-m = {10**400}\n", "max_depth_m: expected at most"),
+        ("max-depth-m = -inf\n", "expected a finite number, got -inf"),
+        ("fill = {a = 1}\n", "fill: expected a number or text"),
+        ("matcher_params = 3\n", "matcher_params: expected a table"),
+        ("[matcher_params]\nblock_size = inf\n", "matcher_params: expected a finite number"),
+        ("[matcher_params]\nblock_size = [[1]]\n", "matcher_params: expected a number or text"),
     ],
 )
 def test_bad_config_is_named(

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ from stereo.live.region import Region
 from stereo.matching import SearchRange
 from stereo.matching.ranged import RANGE_EVERY
 from stereo.rectify import Rectification
-from stereo.sources import SourceStats
+from stereo.sources import Event, SourceStats
 
 SIZE = (160, 120)
 RIG = RectifiedRig(SIZE, 200.0, 0.1, 79.5, 79.5, 59.5)
@@ -167,6 +168,57 @@ def test_settings_can_change_while_running() -> None:
         with pytest.raises(MatcherError, match="unknown matcher"):
             live.change(matcher="best")
         assert live.newest().result.disparity.px.shape == (60, 80)
+
+
+NONSENSE: list[dict[str, Any]] = [
+    *({"search": SearchRange(0, n)} for n in (10**9, -5, 0, 10**30)),
+    *({"search": SearchRange(n, 16)} for n in (10**9, -(10**9))),
+    *({"max_depth_m": m} for m in (math.nan, -1.0, 0.0, -math.inf, "far", None, 10**400)),
+    *({"min_depth_m": m} for m in (math.nan, -1.0, math.inf)),
+    *({"decimate": n} for n in (0, -1, 10**9, math.nan, "x")),
+    *({"search": 5}, {"search": (0, 16)}, {"speed": 1}, {"matcher": None}, {"matcher": 7}),
+    *({"matcher_params": p} for p in ({"uniqueness_percent": n} for n in (10**9, -1, "x", None))),
+    *({"matcher_params": 3}, {"region": 4}, {"region": "x"}, {"refine": None}),
+]
+
+
+def test_no_setting_ends_it() -> None:
+    """Refused at once, or as soon as a frame shows it; the last good settings hold."""
+    heard: list[Event] = []
+    source = Script(None, live=True, period_s=0.001)
+    with LiveDepth(source, RIG, QUICK, on_event=heard.append) as live:
+        live.newest(timeout_s=60)
+        good = live.settings
+        for changes in NONSENSE:
+            try:
+                live.change(**changes)
+            except (InputError, MatcherError):
+                assert live.settings is good
+            else:  # only a frame can show it
+                assert wait_for(lambda: bool(heard)), changes
+                assert live.settings is good
+                assert "those before hold again" in heard.pop().message
+            assert live.newest(timeout_s=60).depth is not None, changes
+        live.change(decimate=2)
+        assert wait_for(lambda: live.newest().result.disparity.px.shape == (60, 80))
+    assert not heard
+
+
+def test_a_frame_that_no_stage_can_use_is_told_and_the_next_one_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, heard = LivePipeline.process, list[Event]()
+
+    def process(self: LivePipeline, frame: StereoFrame) -> Any:
+        if frame.time_s in (2.0, 3.0, 5.0):
+            raise ZeroDivisionError("of a stage")
+        return whole(self, frame)
+
+    monkeypatch.setattr(LivePipeline, "process", process)
+    with LiveDepth(Script(6, live=False), RIG, QUICK, on_event=heard.append) as live:
+        assert [found.number for found in live] == [0, 3, 5]
+    assert [event.kind for event in heard] == ["dropped", "dropped"]  # once while it lasts
+    assert heard[0].message == "frame 1 could not be processed: ZeroDivisionError: of a stage"
 
 
 def frame() -> StereoFrame:

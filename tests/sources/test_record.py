@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,7 +27,7 @@ from hypothesis.extra import numpy as hnp
 import stereo.sources.record
 from calib import RectifiedRig, StereoRig
 from stereo.cli.main import cli
-from stereo.errors import ImageError, InputError, OutputError
+from stereo.errors import ImageError, InputError, OutputError, SourceError
 from stereo.frame import StereoFrame
 from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.sources.record import Recorder
@@ -61,6 +63,20 @@ def same(found: StereoFrame, put_in: StereoFrame) -> bool:
         and np.array_equal(found.right, put_in.right)
         and (found.time_s, found.skew_s) == (put_in.time_s, put_in.skew_s)
     )
+
+
+def unsealed(index: Path) -> list[dict[str, Any]]:
+    """The lines of an index as an older version wrote them, without checksums."""
+    lines = [json.loads(line) for line in index.read_text().splitlines()]
+    return [{k: v for k, v in line.items() if not k.endswith("sum")} for line in lines]
+
+
+def rewrite(index: Path, lines: list[dict[str, Any]]) -> None:
+    index.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def messages(events: list[Event], kind: str) -> list[str]:
+    return [event.message for event in events if event.kind == kind]
 
 
 def images(shape: tuple[int, ...], dtype: type) -> st.SearchStrategy[np.ndarray]:
@@ -216,16 +232,16 @@ def test_any_line_in_the_index_is_only_itself_lost(tmp_path: Path, line: str) ->
 
 
 def test_frames_are_called_by_their_stamp_with_all_digits(tmp_path: Path) -> None:
-    record(tmp_path, 1)
+    record(tmp_path, 4)
     index = tmp_path / "index.jsonl"
-    entry = json.loads(index.read_text())
+    entries = unsealed(index)
     stamps = {
         1403636579.763555584: 1403636579763555500,
         0.05: 50_000_000,
         12.000000001: 12000000001,
     }
-    lines = [{**entry, "time_s": time_s} for time_s in stamps]
-    lines.append({**entry, "name": "1403636579763555584"})
+    lines = [{**e, "time_s": time_s} for e, time_s in zip(entries, stamps, strict=False)]
+    lines.append({**entries[3], "name": "1403636579763555584"})
     index.write_text("".join(json.dumps(line) + "\n" for line in lines))
     names = [found.name for found in replay(tmp_path)[0]]
     assert [int(name) for name in names[:3]] == list(stamps.values())
@@ -237,11 +253,98 @@ def test_an_index_cannot_name_files_elsewhere(tmp_path: Path) -> None:
     record(tmp_path / "other", 1)
     record(tmp_path / "r", 1)
     index = tmp_path / "r" / "index.jsonl"
-    entry = json.loads(index.read_text())
+    (entry,) = unsealed(index)
     entry["left"] = "../other/frames/000000_left.png"
     index.write_text(json.dumps(entry) + "\n")
     with pytest.raises(ImageError, match=r"pair 0 of .* is damaged"):
         replay(tmp_path / "r")
+
+
+def test_a_line_with_another_frames_image_is_lost(tmp_path: Path) -> None:
+    """By its checksums, and in an older recording by the name that comes twice."""
+    record(tmp_path, 4)
+    index = tmp_path / "index.jsonl"
+    lines = index.read_text().splitlines()
+    index.write_text(
+        "\n".join([*lines[:2], lines[2].replace("02_left", "03_left"), lines[3]]) + "\n"
+    )
+    found, events = replay(tmp_path)
+    assert all(map(same, found, map(frame, [0, 1, 3])))
+    assert "pair 2" in messages(events, "dropped")[0]
+    entries = [json.loads(line) for line in lines]
+    old = [{k: v for k, v in entry.items() if not k.endswith("sum")} for entry in entries]
+    old[2]["left"] = old[1]["left"]
+    rewrite(index, old)
+    found, events = replay(tmp_path)
+    assert all(map(same, found, map(frame, [0, 1, 3])))
+    assert "another pair's image" in messages(events, "dropped")[0]
+    shutil.copy(tmp_path / "frames/000000_left.png", tmp_path / "frames/000001_left.png")
+    index.write_text("\n".join(lines) + "\n")
+    found, events = replay(tmp_path)
+    assert all(map(same, found, map(frame, [0, 2, 3])))
+    assert "not the image that was recorded" in messages(events, "dropped")[0]
+
+
+@pytest.mark.parametrize("time", ["NaN", "Infinity", "1e999", "-1e999", "9" * 400, '"nan"', "null"])
+@pytest.mark.parametrize("key", ["time_s", "skew_s"])
+def test_a_time_that_is_none_costs_its_pair(tmp_path: Path, key: str, time: str) -> None:
+    record(tmp_path, 3)
+    index = tmp_path / "index.jsonl"
+    lines = [json.dumps(line) for line in unsealed(index)]
+    lines[1] = re.sub(rf'"{key}": [^,]*', f'"{key}": {time}', lines[1])
+    index.write_text("\n".join(lines) + "\n")
+    found, events = replay(tmp_path)
+    assert all(map(same, found, map(frame, [0, 2])))
+    assert len(messages(events, "dropped")) == 1
+
+
+def test_times_that_go_back_or_stand_are_told_and_changed_ones_lost(tmp_path: Path) -> None:
+    record(tmp_path, 4)
+    index = tmp_path / "index.jsonl"
+    sealed, entries = index.read_text(), unsealed(index)
+    entries[2]["time_s"] = entries[1]["time_s"]
+    entries[3]["time_s"] = 1.0
+    rewrite(index, entries)
+    found, events = replay(tmp_path)
+    assert len(found) == 4
+    assert sum("is not after" in told for told in messages(events, "note")) == 2
+    index.write_text(sealed.replace('"time_s": 100.0,', '"time_s": 105.0,'))
+    found, events = replay(tmp_path)
+    assert len(found) == 3
+    assert len(messages(events, "dropped")) == 1
+
+
+def test_lines_and_files_that_mean_harm(tmp_path: Path) -> None:
+    record(tmp_path, 2)
+    index = tmp_path / "index.jsonl"
+    good = index.read_bytes()
+    index.write_bytes(good[: len(good) // 2 + 1] + b"[" * 9000 + b"\n" + good)
+    assert len(replay(tmp_path)[0]) >= 1
+    with index.open("wb") as file:
+        file.write(good)
+        file.truncate(10**12)  # a terabyte without a line's end
+    found, events = replay(tmp_path)
+    assert len(found) == 2
+    assert any("a line without end" in told for told in messages(events, "note"))
+    for name, error in (("index.jsonl", SourceError), ("recording.json", InputError)):
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(error, match="cannot be read"):
+            replay(tmp_path)
+
+
+def test_a_clock_that_jumped_is_told_and_not_waited_for(tmp_path: Path) -> None:
+    record(tmp_path, 6)
+    index = tmp_path / "index.jsonl"
+    entries = unsealed(index)
+    for number, jump_s in ((2, 1e7), (3, 1e7), (4, -1e7), (5, 1e300)):
+        entries[number]["time_s"] += jump_s
+    rewrite(index, entries)
+    before_s = time.monotonic()
+    found, events = replay(tmp_path, SourceOptions(pace=True))
+    assert time.monotonic() - before_s < 60
+    assert len(found) == 6
+    assert sum("without a pair are left out" in told for told in messages(events, "note")) == 2
 
 
 def test_no_recording_is_said(tmp_path: Path) -> None:

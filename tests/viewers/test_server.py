@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,7 +17,7 @@ pytest.importorskip("viser", reason="needs the extra web (viser)")
 def test_only_this_computer_may_look_unless_told() -> None:
     with WebViewer(port=0) as viewer:
         assert viewer.url.startswith("http://127.0.0.1:")
-        port = int(viewer.url.rpartition(":")[2])
+        port = urlsplit(viewer.url).port
         with socket.socket() as other, pytest.raises(OSError, match="refused"):
             other.connect(("127.0.0.2", port))  # would answer on 0.0.0.0
     assert is_local("127.0.0.1")

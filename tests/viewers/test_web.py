@@ -17,7 +17,7 @@ from streams import wait_for
 
 from stereo.live.depth import LiveFrame
 from stereo.live.pipeline import LiveSettings
-from stereo.viewers import server
+from stereo.viewers import server, web
 from stereo.viewers.controls import Controls
 from stereo.viewers.web import WebViewer
 
@@ -138,7 +138,10 @@ def pixels(page: Page, path: Path) -> np.ndarray[Any, Any]:
     return np.asarray(cv2.imread(str(path)))
 
 
-def test_in_a_real_browser(found: LiveFrame, tmp_path: Path) -> None:
+def test_in_a_real_browser(
+    found: LiveFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web, "_SAVE_EVERY_S", 0.0)
     told = Told()
     with WebViewer(told.controls(), port=0) as viewer:
         viewer.status("12.3 fps, latency 45 ms")
@@ -146,16 +149,13 @@ def test_in_a_real_browser(found: LiveFrame, tmp_path: Path) -> None:
         with open_page(viewer.url) as page:
             page.wait_for_text("12.3 fps, latency 45 ms")
             page.wait_for_text("rows differ by")
+            assert page.run("location.search") == ""  # no secret in the address bar
             _sees_the_cloud(page, tmp_path)
             _measures(page)
             _presses_everything(page, told, viewer)
-            outside = [
-                url
-                for url in page.requests
-                if not url.startswith(
-                    ("data:", "blob:", viewer.url, viewer.url.replace("http", "ws"))
-                )
-            ]
+            ours = viewer.url.partition("?")[0]
+            inside = ("data:", "blob:", ours, ours.replace("http", "ws"))
+            outside = [url for url in page.requests if not url.startswith(inside)]
             assert not outside, f"asked somebody else: {outside}"
             assert any(url.startswith("ws://127.0.0.1") for url in page.requests)
 

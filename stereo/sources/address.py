@@ -1,0 +1,167 @@
+"""Where a stream may lead: to the address that was given, and to no other place.
+
+A camera's server could send us on to any address of the network we are in, by a redirect or by a
+playlist. FFmpeg would go there without a word, so it is told not to, and what a server says is
+read here: a status, a redirect to the same host and port (followed), or one to elsewhere.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import os
+import re
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit
+
+from stereo.errors import SourceError
+
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+# every format in which a camera sends pictures; those left out (hls, dash, concat, sdp, ...) say
+# where else to look. With options of one's own OpenCV no longer asks for RTSP over TCP itself
+_STAY = (
+    "rtsp_transport;tcp|max_redirects;0|format_whitelist;"
+    "mpjpeg,mjpeg,mjpeg_2000,jpeg_pipe,png_pipe,image2pipe,rtsp,h264,hevc,av1,obu,m4v,ivf,"
+    "mpegts,mpeg,mpegvideo,mov,mp4,matroska,webm,flv,avi,asf,ogg,nut,rawvideo,yuv4mpegpipe"
+)
+_PLAYLIST = re.compile(rb"\s*(#EXTM3U|ffconcat|<\?xml|<MPD|<smil|\[playlist\]|v=0)", re.IGNORECASE)
+_MOST_REDIRECTS = 5
+_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+_FOLLOW = "say --follow if that is meant"
+
+_opening = threading.Lock()
+_openers = 0
+_before: str | None = None
+
+
+@contextmanager
+def staying_there(*, follow: bool) -> Iterator[None]:
+    """Let FFmpeg open nothing but the address it is given, unless ``follow``.
+
+    OpenCV takes FFmpeg's options from the environment only; it holds while any thread opens.
+    """
+    global _openers, _before
+    if follow:
+        yield
+        return
+    with _opening:
+        if _openers == 0:
+            _before = os.environ.get(_OPTIONS)
+            os.environ[_OPTIONS] = f"{_before}|{_STAY}" if _before else _STAY
+        _openers += 1
+    try:
+        yield
+    finally:
+        with _opening:
+            _openers -= 1
+            if _openers == 0 and _before is None:
+                del os.environ[_OPTIONS]
+            elif _openers == 0 and _before is not None:
+                os.environ[_OPTIONS] = _before
+
+
+def led_to(address: str, *, timeout_s: float) -> str:
+    """Return the address that a web server leads to, on its own host and port.
+
+    Raises SourceError for a status that is an error, a redirect to elsewhere, or a playlist;
+    where nothing can be learned it returns the address as it is.
+    """
+    at = address
+    for _ in range(_MOST_REDIRECTS):
+        try:
+            status, location, kind, start = _asked(urlsplit(at), timeout_s)
+        except (OSError, http.client.HTTPException, ValueError):
+            return at  # what FFmpeg cannot open either is said by who called it
+        if status == 401 and kind == "digest":
+            return at  # FFmpeg knows how to answer that
+        if status >= 400:
+            raise SourceError(f"{_shown(address)}: the server says {_words(status)}")
+        if not (300 <= status < 400 and location):
+            if _PLAYLIST.match(start):
+                raise SourceError(
+                    f"{_shown(address)}: gives a playlist, which can name any other address; "
+                    f"give the stream's own, or {_FOLLOW}"
+                )
+            return at
+        at = _next(address, at, location)
+    raise SourceError(f"{_shown(address)}: was redirected {_MOST_REDIRECTS} times, and no end")
+
+
+def check_rtsp(address: str, *, timeout_s: float) -> None:
+    """Raise SourceError where an RTSP server redirects to another host or port."""
+    parts = urlsplit(address)
+    ask = f"DESCRIBE {_bare(parts)} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
+    try:
+        with socket.create_connection(_place(parts)[1:], timeout_s) as server:
+            server.sendall(ask.encode())
+            answer = server.recv(4096).decode("latin-1")
+    except (OSError, ValueError):
+        return  # FFmpeg will say
+    found = re.match(r"RTSP/1\.\d 3\d\d.*?^Location:\s*(\S+)", answer, re.S | re.M | re.I)
+    if found:
+        _next(address, address, found[1])
+
+
+def _asked(parts: SplitResult, timeout_s: float) -> tuple[int, str, str, bytes]:
+    """Status, location, how to log in, and the first bytes of what a web server answers."""
+    host, port = _place(parts)[1:]
+    secure = parts.scheme == "https"
+    kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+    server = kind(host, port, timeout=timeout_s)
+    headers = {"User-Agent": "stereo-depth"}
+    if parts.username is not None:
+        who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        headers["Authorization"] = f"Basic {base64.b64encode(who.encode()).decode()}"
+    try:
+        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        server.request("GET", target, headers=headers)
+        answer = server.getresponse()
+        login = (answer.getheader("WWW-Authenticate") or "").partition(" ")[0].lower()
+        start = answer.read(64) if answer.status < 300 else b""
+        return answer.status, answer.getheader("Location") or "", login, start
+    finally:
+        server.close()
+
+
+def _next(address: str, at: str, location: str) -> str:
+    """The address a redirect leads to. Raises SourceError where that is another place."""
+    to, was = urlsplit(urljoin(at, location)), urlsplit(at)
+    try:
+        same = _place(to) == _place(was)
+    except ValueError:  # a port that is none
+        same = False
+    if not same:
+        raise SourceError(
+            f"{_shown(address)}: the server wants us to go to {to.scheme}://{to.netloc[:100]}, "
+            f"another host or port; give that address itself, or {_FOLLOW}"
+        )
+    return to._replace(netloc=was.netloc).geturl()  # a login is kept
+
+
+def _place(parts: SplitResult) -> tuple[str, str, int]:
+    """Scheme, host and port. Raises ValueError for a port that is none."""
+    return parts.scheme, parts.hostname or "", parts.port or _PORTS.get(parts.scheme, 0)
+
+
+def _bare(parts: SplitResult) -> str:
+    """An address without its login."""
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def _shown(address: str) -> str:
+    return _bare(urlsplit(address))
+
+
+def _words(status: int) -> str:
+    hints = {
+        401: "; name user and password in the address: http://USER:PASSWORD@HOST/...",
+        403: "; it forbids this address",
+        404: "; it has no such stream: check the path of the address",
+        503: "; another program may be watching",
+    }
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "an error"
+    return f"{status} {phrase}{hints.get(status, '')}"

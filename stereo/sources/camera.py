@@ -24,11 +24,12 @@ from stereo.sources.capture import VideoCapture
 from stereo.sources.layout import arrange, split
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
-from stereo.sources.sync import SIDES, Match, Pairing, Side
+from stereo.sources.sync import SIDES, Match, Pairing, Proof, Side
 from stereo.threads import MONOTONIC, Clock, Latest
 
 _STOP_S = 0.4
-_NO_PAIR_S = 5.0
+_NO_PAIR_S = 1.9
+_AGAIN_S = 5.0  # before it is said again
 _BRIGHTNESS_EVERY_S = 5.0
 _BRIGHTNESS_RATIO = 1.3
 _RECENT = 50
@@ -84,7 +85,7 @@ class CameraSource(Closing):
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._skews: deque[float] = deque(maxlen=_RECENT)
         self._paired_s = self._judged_s = clock.now()
-        self._warned_s = 0.0
+        self._warned_s = -math.inf
         self._newest_s = -math.inf
         self._ratio: tuple[float, float] | None = None
         self._mixed: str | None = None
@@ -134,8 +135,7 @@ class CameraSource(Closing):
         def one_of_two(image: BgrImage, time_s: float, exact: bool) -> None:
             side: Side = SIDES[number]
             with self._lock:
-                self._pairing.exact = exact
-                match = self._pairing.add(side, time_s, _rgb(image))
+                match = self._pairing.add(side, time_s, _rgb(image), exact=exact)
             if match is not None:
                 self._offer(match)
             else:
@@ -185,7 +185,7 @@ class CameraSource(Closing):
             self._latest.end(
                 UnpairedError(f"{self.name}: no pair for {plain(limit)} s; {self._why()}")
             )
-        if now - self._warned_s > _NO_PAIR_S:
+        if now - self._warned_s > _AGAIN_S:
             self._warned_s = now
             self._on_event(Event("unpaired", self.name, self._why(), now))
 
@@ -220,6 +220,7 @@ class CameraSource(Closing):
             recent = [t for t in self._times if now - t < 5]
             skews = 1000 * np.array(self._skews or [0.0])
             span = now - recent[0] if recent else 0.0
+            proof = self._pairing.proof if len(self._streams) == 2 else Proof()
             return SourceStats(
                 delivered=self._delivered,
                 superseded=self._stale + self._latest.superseded,
@@ -229,6 +230,9 @@ class CameraSource(Closing):
                 fps=(len(recent) - 1) / span if len(recent) > 1 and span > 0 else 0.0,
                 skew_ms=float(np.median(skews)),
                 max_skew_ms=float(np.abs(skews).max()),
+                jitter_ms=1000 * proof.jitter_s,
+                margin=proof.margin,
+                confidence=proof.confidence,
             )
 
     def __iter__(self) -> Iterator[StereoFrame]:

@@ -32,8 +32,8 @@ class VideoCapture:
     def __init__(self, address: str, options: SourceOptions) -> None:
         """Raises SourceError naming the address and what to do."""
         self._timeout_s = options.read_timeout_s
-        self.exact = not re.match(r"[a-z]+://", address)
-        opening = _open_device if self.exact else _open_address
+        self.exact = self._is_device = not re.match(r"[a-z]+://", address)
+        opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
 
     def read(self) -> tuple[BgrImage, float] | None:
@@ -54,12 +54,13 @@ class VideoCapture:
                 if time_s > deadline:
                     return None  # nothing but garbage
                 continue
-            return image, self._kernel_time(time_s) if self.exact else time_s
+            return image, self._kernel_time(time_s) if self._is_device else time_s
 
     def _kernel_time(self, arrival_s: float) -> float:
-        """V4L2 stamps images by the kernel's monotonic clock."""
+        """V4L2 stamps images by the kernel's monotonic clock, if the driver does."""
         kernel_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        return kernel_s if 0 <= arrival_s - kernel_s < 10 else arrival_s
+        self.exact = 0 <= arrival_s - kernel_s < 10
+        return kernel_s if self.exact else arrival_s
 
     def release(self) -> None:
         """See ``Capture``."""

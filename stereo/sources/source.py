@@ -59,6 +59,12 @@ class SourceStats:
     """Median difference of the two capture times over the last pairs, milliseconds."""
     max_skew_ms: float = 0.0
     """Largest absolute difference over the last pairs, milliseconds."""
+    jitter_ms: float = 0.0
+    """How late images of two streams arrive at most, milliseconds; 0 where they bear true times."""
+    margin: float = 1.0
+    """Share of a frame that no lateness reaches: below a twentieth no pair is proven."""
+    confidence: float = 1.0
+    """Chance that neither image of the newest pair was so late that it is another's partner."""
 
 
 @dataclass(frozen=True, slots=True)

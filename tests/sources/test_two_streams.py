@@ -97,7 +97,7 @@ def test_two_streams_carry_the_same_number(watch: Watch) -> None:
     assert watch.all_equal()
     first, last = watch.numbers()[0][0], watch.numbers()[-1][0]
     assert first is not None
-    assert first <= 6  # the phase of a steady stream is known after six images
+    assert first <= 11  # the phase of a steady stream is known after ten images
     assert last == first + 29  # and from then on nothing is left out
     assert watch.kinds() == ["connected", "connected"]
     assert source.stats.delivered == 30

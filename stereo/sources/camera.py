@@ -226,6 +226,7 @@ class CameraSource(Closing):
                 superseded=self._stale + self._latest.superseded,
                 unpaired_left=self._pairing.unpaired["left"],
                 unpaired_right=self._pairing.unpaired["right"],
+                rejected={s.name: dict(s.rejected) for s in self._streams if s.rejected},
                 reconnects=sum(max(s.connections - 1, 0) for s in self._streams),
                 fps=(len(recent) - 1) / span if len(recent) > 1 and span > 0 else 0.0,
                 skew_ms=float(np.median(skews)),

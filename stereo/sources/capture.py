@@ -11,8 +11,9 @@ import cv2
 
 from stereo.errors import SourceError
 from stereo.sources.devices import NO_PERMISSION, users
+from stereo.sources.jpeg import fault
 from stereo.sources.source import SourceOptions
-from stereo.sources.stream import BgrImage
+from stereo.sources.stream import BgrImage, RejectedImage
 
 # what matters becomes an event or an error
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -31,30 +32,34 @@ class VideoCapture:
 
     def __init__(self, address: str, options: SourceOptions) -> None:
         """Raises SourceError naming the address and what to do."""
-        self._timeout_s = options.read_timeout_s
+        self._flat_before: bool | None = None  # whether the image before ended so
         self.exact = self._is_device = not re.match(r"[a-z]+://", address)
         opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
 
     def read(self) -> tuple[BgrImage, float] | None:
         """See ``Capture``."""
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            # grab decides: after an unplugging retrieve still succeeds, with the last image
-            if not self._capture.grab():
-                return None
-            time_s = time.monotonic()
-            done, image = self._capture.retrieve()
-            if not done or image.size == 0:
-                return None
-            if self._is_jpeg:
-                decoded = _decode_jpeg(image)
-                if decoded is not None:
-                    return decoded, time_s
-                if time_s > deadline:
-                    return None  # nothing but garbage
-                continue
-            return image, self._kernel_time(time_s) if self._is_device else time_s
+        # grab decides: after an unplugging retrieve still succeeds, with the last image
+        if not self._capture.grab():
+            return None
+        time_s = time.monotonic()
+        done, image = self._capture.retrieve()
+        if not done or image.size == 0:
+            return None
+        if self._is_jpeg:
+            return self._decode(image), time_s
+        return image, self._kernel_time(time_s) if self._is_device else time_s
+
+    def _decode(self, packet: BgrImage) -> BgrImage:
+        why = fault(packet.tobytes())
+        if why is not None:
+            raise RejectedImage(why)
+        image = cv2.imdecode(packet.ravel(), cv2.IMREAD_UNCHANGED)
+        if image is None or (self._flat_before is False and _ends_flat(image)):
+            self._flat_before = None  # one in a row: the scene may have become so
+            raise RejectedImage("damaged")
+        self._flat_before = _ends_flat(image)
+        return image
 
     def _kernel_time(self, arrival_s: float) -> float:
         """V4L2 stamps images by the kernel's monotonic clock, if the driver does."""
@@ -67,12 +72,11 @@ class VideoCapture:
         self._capture.release()
 
 
-def _decode_jpeg(packet: BgrImage) -> BgrImage | None:
-    """The image, or None where the packet is damaged: OpenCV fills a cut image up with grey."""
-    start, end = bytes(packet.ravel()[:2]), bytes(packet.ravel()[-16:])
-    if start != b"\xff\xd8" or b"\xff\xd9" not in end:
-        return None
-    return cv2.imdecode(packet, cv2.IMREAD_UNCHANGED)
+def _ends_flat(image: BgrImage) -> bool:
+    """Whether the lowest blocks have one value and others not: so libjpeg fills up what is cut."""
+    half = image.shape[1] // 2
+    lowest = image[-8:, half:].reshape(-1, *image.shape[2:])
+    return bool((lowest == lowest[0]).all()) and not bool((image[::16, ::16] == lowest[0]).all())
 
 
 def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -51,6 +51,8 @@ class SourceStats:
     """Left images without a right one near enough in time."""
     unpaired_right: int = 0
     """Right images without a left one."""
+    rejected: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Images that were no good, of each stream by reason."""
     reconnects: int = 0
     """How often a stream came back."""
     fps: float = 0.0

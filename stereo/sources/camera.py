@@ -20,7 +20,7 @@ from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
-from stereo.sources.capture import VideoCapture
+from stereo.sources.capture import connect
 from stereo.sources.layout import arrange, split
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
@@ -37,7 +37,7 @@ _RECENT = 50
 
 def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
     """Open ``sbs:``, ``pair:``, ``http(s)://`` or ``rtsp://``; see ``open_source``."""
-    streams = {address: partial(VideoCapture, address, options) for address in parse(spec)}
+    streams = {address: partial(connect, address, options) for address in parse(spec)}
     return CameraSource(spec, streams, options, on_event)
 
 

@@ -11,9 +11,10 @@ import cv2
 
 from stereo.errors import SourceError
 from stereo.sources.devices import NO_PERMISSION, users
-from stereo.sources.jpeg import fault
+from stereo.sources.jpeg import Decoder
+from stereo.sources.mjpeg import open_parts
 from stereo.sources.source import SourceOptions
-from stereo.sources.stream import BgrImage, RejectedImage
+from stereo.sources.stream import BgrImage, Capture
 
 # what matters becomes an event or an error
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -32,7 +33,7 @@ class VideoCapture:
 
     def __init__(self, address: str, options: SourceOptions) -> None:
         """Raises SourceError naming the address and what to do."""
-        self._flat_before: bool | None = None  # whether the image before ended so
+        self._decoder = Decoder()
         self.exact = self._is_device = not re.match(r"[a-z]+://", address)
         opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
@@ -47,19 +48,8 @@ class VideoCapture:
         if not done or image.size == 0:
             return None
         if self._is_jpeg:
-            return self._decode(image), time_s
+            return self._decoder.decode(image.tobytes()), time_s
         return image, self._kernel_time(time_s) if self._is_device else time_s
-
-    def _decode(self, packet: BgrImage) -> BgrImage:
-        why = fault(packet.tobytes())
-        if why is not None:
-            raise RejectedImage(why)
-        image = cv2.imdecode(packet.ravel(), cv2.IMREAD_UNCHANGED)
-        if image is None or (self._flat_before is False and _ends_flat(image)):
-            self._flat_before = None  # one in a row: the scene may have become so
-            raise RejectedImage("damaged")
-        self._flat_before = _ends_flat(image)
-        return image
 
     def _kernel_time(self, arrival_s: float) -> float:
         """V4L2 stamps images by the kernel's monotonic clock, if the driver does."""
@@ -72,11 +62,13 @@ class VideoCapture:
         self._capture.release()
 
 
-def _ends_flat(image: BgrImage) -> bool:
-    """Whether the lowest blocks have one value and others not: so libjpeg fills up what is cut."""
-    half = image.shape[1] // 2
-    lowest = image[-8:, half:].reshape(-1, *image.shape[2:])
-    return bool((lowest == lowest[0]).all()) and not bool((image[::16, ::16] == lowest[0]).all())
+def connect(address: str, options: SourceOptions) -> Capture:
+    """Open a device or an address with what reads it best. Raises SourceError naming it."""
+    if address.startswith(("http://", "https://")):
+        parts = open_parts(address, options.read_timeout_s)
+        if parts is not None:
+            return parts
+    return VideoCapture(address, options)
 
 
 def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:

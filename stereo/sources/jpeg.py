@@ -7,6 +7,11 @@ gray. So size and structure are looked at first (ITU-T T.81, annex B).
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 MAX_PIXELS = 50_000_000  # of an image that is decoded: 8K has 33 million
 MAX_BYTES = 64_000_000
@@ -16,6 +21,41 @@ _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _IN_SCAN = range(0xD0, 0xD8)  # restart markers
 _ALONE = {0x01, 0xD8, *_IN_SCAN}
 _SIZES = set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+
+
+class RejectedImage(Exception):  # noqa: N818 - no error: the stream goes on
+    """One image of a stream is no good; the next may be."""
+
+    def __init__(self, reason: str) -> None:
+        """``reason`` in two or three words, such as "too large": they are counted by it."""
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Decoder:
+    """Decodes the JPEGs of one stream."""
+
+    def __init__(self) -> None:
+        self._flat_before: bool | None = None  # whether the image before ended so
+
+    def decode(self, data: bytes) -> NDArray[Any]:
+        """Return the image, (H, W) or (H, W, 3) BGR uint8. Raises RejectedImage."""
+        why = fault(data)
+        if why is not None:
+            raise RejectedImage(why)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        if image is None or (self._flat_before is False and _ends_flat(image)):
+            self._flat_before = None  # one in a row: the scene may have become so
+            raise RejectedImage("damaged")
+        self._flat_before = _ends_flat(image)
+        return image
+
+
+def _ends_flat(image: NDArray[Any]) -> bool:
+    """Whether the lowest blocks have one value and others not: so libjpeg fills up what is cut."""
+    half = image.shape[1] // 2
+    lowest = image[-8:, half:].reshape(-1, *image.shape[2:])
+    return bool((lowest == lowest[0]).all()) and not bool((image[::16, ::16] == lowest[0]).all())
 
 
 def fault(data: bytes) -> str | None:

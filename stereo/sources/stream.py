@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from calib.words import plain
 from stereo.errors import SourceError, StereoError, StreamLostError
-from stereo.sources.jpeg import MIN_SIDE_PX
+from stereo.sources.jpeg import MIN_SIDE_PX, RejectedImage
 from stereo.sources.source import Event, EventKind, OnEvent
 from stereo.threads import Clock, start_thread
 
@@ -28,15 +28,6 @@ _BACK_OFF_S = (0.1, 0.2, 0.4, 0.5)
 _WRONG_S = 2.0  # without one good image, after which a stream is connected anew
 _TELL_AGAIN_S = 2.0
 _TO_STAY = 5  # images of another size in a row that change the stream's
-
-
-class RejectedImage(Exception):  # noqa: N818 - no error: the stream goes on
-    """One image of a stream is no good; the next may be."""
-
-    def __init__(self, reason: str) -> None:
-        """``reason`` in two or three words, such as "too large": they are counted by it."""
-        super().__init__(reason)
-        self.reason = reason
 
 
 class Capture(Protocol):

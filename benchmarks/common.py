@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -18,7 +18,11 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.board import Board, parse_board
 from calib.calibrate import ImagePair
+from calib.detection.detection import match_order
+from calib.detection.files import default_cache, detect_files
+from calib.solving.calibration import View
 from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.files.pairing import find_pairs
 from stereo.matching import make_matcher
@@ -71,6 +75,22 @@ def calibration_pairs(folder: Path) -> tuple[list[ImagePair], list[Path], str]:
     found = find_pairs(folder / left, folder / right)
     pairs = [ImagePair(one.stem, one, two) for _, one, two in found.pairs]
     return pairs, [*found.unmatched_left, *found.unmatched_right], board
+
+
+def calibration_views() -> Iterator[tuple[str, list[View], Board]]:
+    """Name, views and board of every set that is there and can be calibrated."""
+    for name in CALIBRATION_SETS if CALIBRATION.is_dir() else ():
+        if name.startswith("degenerate"):
+            continue
+        pairs, _, spec = calibration_pairs(CALIBRATION / name)
+        board = parse_board(spec)
+        found = detect_files([p for _, a, b in pairs for p in (a, b)], board, cache=default_cache())
+        views = [
+            View(pair[0], a, match_order(a, b, board))
+            for pair, a, b in zip(pairs, found[::2], found[1::2], strict=True)
+            if a is not None and b is not None
+        ]
+        yield name, views, board
 
 
 def pipeline(name: str, num_disparities: int, *, fill: bool = False) -> StereoPipeline:

@@ -9,17 +9,13 @@ adds every lens, flat and bent, that was not chosen. ``--only TEXT``: sets whose
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 
 import cv2
 import numpy as np
-from common import CALIBRATION, CALIBRATION_SETS, calibration_pairs
+from common import calibration_views
 from numpy.typing import NDArray
 
-from calib.board import Board, parse_board
-from calib.detection.detection import match_order
-from calib.detection.files import default_cache, detect_files
-from calib.solving.calibration import Calibration, View, observe
+from calib.solving.calibration import Calibration, observe
 from calib.solving.epipolar import row_errors
 from calib.solving.solve import calibrate_stereo
 from calib.solving.state import Observations, State
@@ -33,7 +29,7 @@ def main() -> None:
     parser.add_argument("--candidates", action="store_true")
     args = parser.parse_args()
     ratios = []
-    for name, views, board in real_views():
+    for name, views, board in calibration_views():
         if args.only not in name:
             continue
         c = calibrate_stereo(views, board)
@@ -43,22 +39,6 @@ def main() -> None:
         for other, h in c.held_out.items() if args.candidates else ():
             print(f"    {other:20}{h.row_error_px:8.4f}  rms {h.reprojection_rms_px:.4f}")
     print(f"geometric mean {np.exp(np.mean(np.log(ratios))):.3f}, largest {max(ratios):.3f}")
-
-
-def real_views() -> Iterator[tuple[str, list[View], Board]]:
-    """What is seen in the good real sets."""
-    for name in CALIBRATION_SETS if CALIBRATION.is_dir() else ():
-        if name.startswith("degenerate"):
-            continue
-        pairs, _, spec = calibration_pairs(CALIBRATION / name)
-        board = parse_board(spec)
-        found = detect_files([p for _, a, b in pairs for p in (a, b)], board, cache=default_cache())
-        views = [
-            View(pair[0], a, match_order(a, b, board))
-            for pair, a, b in zip(pairs, found[::2], found[1::2], strict=True)
-            if a is not None and b is not None
-        ]
-        yield name, views, board
 
 
 def opencv_rows(c: Calibration) -> float:

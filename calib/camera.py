@@ -6,8 +6,9 @@ pixel is (0, 0), sizes are (width, height).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,6 +24,7 @@ from calib.lens import (
     pinhole_undistort,
     tilt_homography,
 )
+from calib.notes import Notes, checked_text
 
 Model = Literal["pinhole", "fisheye"]
 
@@ -183,3 +185,35 @@ class Camera:
             u, v = pinhole_undistort(u, v, self._coefficients(12))
         rays = np.column_stack([u, v, np.ones_like(u)])
         return np.asarray(rays / np.linalg.norm(rays, axis=1, keepdims=True))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CalibratedCamera:
+    """One camera with what is known of it; raises CameraError for what cannot be."""
+
+    camera: Camera
+    """The lens."""
+    name: str | None = field(default=None, kw_only=True)
+    """Name or serial number, for people."""
+    reprojection_rms_px: float | None = field(default=None, kw_only=True)
+    """``sqrt(mean |e|^2)`` over all corners at calibration, px."""
+    notes: Mapping[str, Any] = field(default_factory=Notes, kw_only=True)
+    """Evidence as plain data (made a read-only ``Notes``): corners, residuals, covariance."""
+
+    def __post_init__(self) -> None:
+        rms = self.reprojection_rms_px
+        if rms is not None and not 0 <= rms < np.inf:
+            raise CameraError(f"reprojection_rms_px: expected pixels >= 0 or None, got {rms!r}")
+        if self.name is not None:
+            checked_text("name", self.name)
+        notes = self.notes if isinstance(self.notes, Notes) else Notes(self.notes)
+        object.__setattr__(self, "notes", notes)
+
+    @property
+    def usable(self) -> bool:
+        """False: the calibration it came from says not to use it, as ``notes`` tell."""
+        return self.notes.get("usable") is not False
+
+    def __repr__(self) -> str:
+        name = f"{self.name!r}, " if self.name else ""
+        return f"CalibratedCamera({name}{self.camera})"

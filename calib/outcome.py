@@ -15,7 +15,7 @@ from calib.board import Board, parse_board
 from calib.detection.detection import Detection
 from calib.detection.files import image_hash
 from calib.errors import CalibrationError
-from calib.judging.diagnose import Finding
+from calib.judging.finding import Finding
 from calib.judging.quality import Quality
 from calib.plain import jsonable
 from calib.rig import StereoRig
@@ -41,6 +41,10 @@ class Outcome:
     """Name of a view -> its left and right file."""
     offered: int = 0
     """Number of pairs that were offered."""
+    seen: Mapping[str, tuple[Detection | None, Detection | None]] = field(default_factory=dict)
+    """Name of a pair -> what was found in its left and right image, used or not."""
+    known_baseline_m: float | None = None
+    """The baseline that the caller knows; None: nothing checks the board's units."""
 
     @classmethod
     def refused(
@@ -50,12 +54,25 @@ class Outcome:
         rejected: Sequence[Rejected] = (),
         files: Mapping[str, tuple[str, str]] | None = None,
         offered: int = 0,
+        seen: Mapping[str, tuple[Detection | None, Detection | None]] | None = None,
     ) -> Outcome:
         """Return the outcome where nothing could be solved; the first finding says why."""
         why = findings[0].message
         verdict = f"No calibration: {why}."
         said, out = tuple(findings), tuple(rejected)
-        return cls(board, "recalibrate", verdict, why, None, None, said, out, files or {}, offered)
+        return cls(
+            board,
+            "recalibrate",
+            verdict,
+            why,
+            None,
+            None,
+            said,
+            out,
+            files or {},
+            offered,
+            seen or {},
+        )
 
     def __repr__(self) -> str:
         used = 0 if self.calibration is None else len(self.calibration.views)
@@ -70,6 +87,23 @@ class Outcome:
         return self.grade != "recalibrate"
 
     @property
+    def not_seen(self) -> tuple[str, ...]:
+        """What could be wrong without a trace in these images, and how to check it."""
+        if self.quality is None:
+            return ()
+        said = []
+        board = self.board
+        if self.known_baseline_m is None and board is not None and board.unit_known:
+            said.append(
+                f"whether the squares of {board.spec} are as large as said: were they 2 % larger, "
+                "baseline and depth would be too and nothing else would change; measure ten in a "
+                "row with a ruler, or give the known baseline"
+            )
+        if self.calibration is not None and self.calibration.fixed_intrinsics:
+            said.append("whether the lenses are still as given, where no corner was seen")
+        return tuple(said)
+
+    @property
     def rig(self) -> StereoRig | None:
         """The rig with its evidence in ``notes``; None when there is none to speak of."""
         c, q = self.calibration, self.quality
@@ -80,6 +114,8 @@ class Outcome:
         except CalibrationError:
             return None  # numbers that no camera has
         notes = {**_evidence(c, q, self.files), "summary": self.summary()}
+        if not self.trusted:
+            notes["usable"] = False
         return replace(rig, row_error_px=q.held_out.row_error_px, notes=notes)
 
     def summary(self) -> dict[str, Any]:
@@ -95,6 +131,7 @@ class Outcome:
             "views_used": 0 if c is None else len(c.views),
             "views_rejected": [r._asdict() for r in self.rejected],
             "warnings": [finding.message for finding in self.findings],
+            "not_seen": list(self.not_seen),
             "findings": [
                 {"cause": f.cause, "message": f.message, "images": list(f.images), "stops": f.stops}
                 for f in self.findings
@@ -169,11 +206,7 @@ def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) 
     return {
         "calibration": {
             "tool": "stereo-depth",
-            "versions": {
-                "opencv": cv2.__version__,
-                "numpy": np.__version__,
-                "python": platform.python_version(),
-            },
+            "versions": tool_versions(),
             "board": c.board.spec,
             "unit": "m" if c.board.unit_known else "unknown: lengths are in units of the board",
             "sizes": [list(size) for size in c.sizes],
@@ -185,9 +218,19 @@ def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) 
                 )
             ],
             "parameters": list(q.names),
-            "covariance": [[float(f"{x:.6g}") for x in row] for row in q.covariance],
+            "covariance": [[float(f"{x:.15g}") for x in row] for row in q.covariance],
+            "square_error": q.square_error,
             "board_shape": np.round(c.shape.deformed(c.fit.state.shape), 9).tolist(),
         }
+    }
+
+
+def tool_versions() -> dict[str, str]:
+    """What a result may depend on besides our own code."""
+    return {
+        "opencv": cv2.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
     }
 
 

@@ -41,18 +41,27 @@ class OpenCvRig(NamedTuple):
     """(width, height) of the left camera's images."""
 
 
+class Moved(NamedTuple):
+    """How the right camera stands to the left one, compared with before."""
+
+    rotation_deg: float
+    """Angle between the two rotations."""
+    distance_m: float
+    """Between the two places of its centre in the left camera's frame, metres."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class StereoRig:
-    """Two cameras and the motion between them.
+    """Two cameras and the motion between them; they may differ in lens model and image size.
 
-    Whether the pair can be rectified (side by side, left on the left) is for ``stereo.rectify``
-    to say. Raises CameraError when the numbers cannot describe a rig.
+    Whether the pair can be rectified (neither swapped nor one in front of the other) is for
+    ``stereo.rectify`` to say. Raises CameraError when the numbers cannot describe a rig.
     """
 
     left: Camera
     """The camera that depth is seen from."""
     right: Camera
-    """The other one: the same ``model``; its size and lens may differ."""
+    """The other one."""
     R_right_left: Float
     """(3, 3) float64 rotation in ``x_right = R x_left + t``."""
     t_right_left: Float
@@ -68,11 +77,6 @@ class StereoRig:
     hashes; readers note here what the file did not say and they assumed."""
 
     def __post_init__(self) -> None:
-        if self.left.model != self.right.model:
-            raise CameraError(
-                "both cameras must use the same lens model, got "
-                f"left {self.left.model}, right {self.right.model}"
-            )
         R = checked_array("R_right_left", self.R_right_left, (3, 3))
         check_rotation(R)
         t = checked_array("t_right_left", self.t_right_left, (3,))
@@ -88,9 +92,9 @@ class StereoRig:
             object.__setattr__(self, name, checked)
 
     @property
-    def model(self) -> Model:
-        """Lens model of both cameras."""
-        return self.left.model
+    def usable(self) -> bool:
+        """False: the calibration it came from says not to use it, as ``notes`` tell."""
+        return self.notes.get("usable") is not False
 
     @property
     def baseline_m(self) -> float:
@@ -101,9 +105,18 @@ class StereoRig:
     def right_center_m(self) -> Float:
         """(3,) centre of the right camera in the left camera's frame, metres: ``-R^T t``.
 
-        Its largest component says how the cameras stand: +x side by side, -x swapped, y vertical.
+        Its largest component says how the cameras stand: +x side by side, -x swapped, y one above
+        the other.
         """
         return np.asarray(-self.R_right_left.T @ self.t_right_left)
+
+    def moved_since(self, before: StereoRig) -> Moved:
+        """Return how the right camera has moved against the left one since ``before``."""
+        turn = self.R_right_left @ before.R_right_left.T
+        sine = np.linalg.norm(turn - turn.T) / np.sqrt(8)  # exact for small angles too
+        angle = np.degrees(np.arctan2(sine, (np.trace(turn) - 1) / 2))
+        away = np.linalg.norm(self.right_center_m - before.right_center_m)
+        return Moved(float(angle), float(away))
 
     @classmethod
     def from_opencv(
@@ -152,7 +165,15 @@ class StereoRig:
         return cls(left, right, rotation, t)
 
     def to_opencv(self) -> OpenCvRig:
-        """Return what OpenCV's functions take, T (3, 1) in metres."""
+        """Return what OpenCV's functions take, T (3, 1) in metres.
+
+        Raises CameraError for two lens models: none of its functions takes a fisheye and a pinhole.
+        """
+        if self.left.model != self.right.model:
+            raise CameraError(
+                f"left is {self.left.model} and right is {self.right.model}: OpenCV takes no such "
+                "rig; use stereo.Rectification"
+            )
         left, right = self.left, self.right
         lenses = left.K.copy(), left.distortion.copy(), right.K.copy(), right.distortion.copy()
         T = self.t_right_left.reshape(3, 1).copy()
@@ -164,8 +185,13 @@ class StereoRig:
         return f"StereoRig({name}{self.left}, {self.right}, baseline {self.baseline_m:.4f} m{rows})"
 
     def scaled(self, size: Size) -> StereoRig:
-        """Return the same rig after the images of both cameras are resized to (width, height)."""
-        return replace(self, left=self.left.scaled(size), right=self.right.scaled(size))
+        """Return the same rig after its left images are resized to (width, height), and its right
+        ones in proportion.
+        """
+        wanted, (width, height) = checked_size(size), self.left.size
+        share = wanted[0] / width, wanted[1] / height
+        right = tuple(round(n * s) for n, s in zip(self.right.size, share, strict=True))
+        return replace(self, left=self.left.scaled(wanted), right=self.right.scaled(right))  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

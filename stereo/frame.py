@@ -59,8 +59,8 @@ def check_same_size(left: NDArray[Any], right: NDArray[Any]) -> None:
     if left.shape[:2] != right.shape[:2]:
         raise ImageError(
             f"left image is {left.shape[1]}x{left.shape[0]} but right image is "
-            f"{right.shape[1]}x{right.shape[0]}; both must have the same size: "
-            "give two images of one rig, taken at one setting"
+            f"{right.shape[1]}x{right.shape[0]}; both must have the same size: give two images "
+            "of one setting, or of two unlike cameras with their calibration (--calib)"
         )
 
 

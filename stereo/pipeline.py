@@ -61,7 +61,7 @@ class StereoPipeline:
         return self.measure(pair, self.disparity(pair), third=frame.third)
 
     def disparity(self, pair: RectifiedPair, *, timed: Timed = _untimed) -> DisparityMap:
-        """Return the refined disparity of a rectified pair."""
+        """Return the refined disparity of a rectified pair, to fit its left image."""
         found, seen = self.match(pair, timed=timed)
         with timed("refine"):
             return refine(found, seen, self._refine)
@@ -83,9 +83,10 @@ class StereoPipeline:
         depth = self.rectification.depth(
             disparity, pair, min_depth_m=self.min_depth_m, max_depth_m=self.max_depth_m
         )
+        shown = self.rectification.turned_back(disparity)
         if self.registration is None:
-            return StereoResult(pair, disparity, depth)
-        return StereoResult(pair, disparity, depth, self.registration.apply(depth, third))
+            return StereoResult(pair, shown, depth)
+        return StereoResult(pair, shown, depth, self.registration.apply(depth, third))
 
     def match(
         self, pair: RectifiedPair, *, timed: Timed = _untimed

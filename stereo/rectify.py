@@ -5,6 +5,10 @@ along the rows (J.-Y. Bouguet's method, as in his calibration toolbox and OpenCV
 one pinhole: the focal length and principal point are ours to choose, and ``alpha`` chooses between
 "only pixels that both cameras see" (0) and "every pixel that either camera sees" (1). The same
 code serves pinhole and fisheye lenses: it asks the cameras only to ``project`` and ``unproject``.
+
+Images of cameras above each other are turned by 90 degrees on the way, and their depth is turned
+back: it lies in the left camera's own frame. The two cameras may differ in lens and image size;
+the rectified images have the left one's size.
 """
 
 from __future__ import annotations
@@ -18,7 +22,7 @@ from numpy.typing import NDArray
 from calib import Camera, RectifiedRig, StereoRig
 from calib.common_view import common_intrinsics
 from calib.judging.uncertainty import disparity_variance
-from calib.solving.epipolar import half_way_baseline, rectifying_rotations
+from calib.solving.epipolar import half_way_baseline, quarter_turns, rectifying_rotations
 from calib.words import fixed, length
 from stereo.depth import DisparityVariance, depth_frame
 from stereo.errors import InputError, RectificationError
@@ -32,6 +36,7 @@ from stereo.frame import (
     StereoGeometry,
     check_same_size,
 )
+from stereo.turning import turned_depth, turned_disparity
 
 Matrix = NDArray[np.float64]
 Maps = tuple[NDArray[np.int16], NDArray[np.uint16]]
@@ -69,6 +74,9 @@ class Rectification:
     """(H, W) True where the right camera saw something; None: everywhere."""
     calibration_px2: DisparityVariance | None = None
     """What the rig's covariance says of each disparity; None: the rig keeps none."""
+    turns: int = 0
+    """Quarter turns, counter-clockwise, from the left camera's own image to the rectified one: 0,
+    except where the right camera stands below the left one (1) or above it (-1)."""
 
     def __repr__(self) -> str:
         size = "any size" if self.size is None else f"{self.size[0]}x{self.size[1]}"
@@ -77,6 +85,15 @@ class Rectification:
             return f"Rectification({size}, {how}, no metric depth)"
         focal, baseline = self.geometry.focal_px, self.geometry.baseline_m
         return f"Rectification({size}, {how}, focal {focal:.1f} px, baseline {baseline:.4f} m)"
+
+    @property
+    def R_depth_left(self) -> Matrix | None:  # noqa: N802
+        """(3, 3) turns the left camera's axes into those of its depth: ``R_rect_left``, without
+        the quarter turn of cameras above each other; None: nothing to turn.
+        """
+        if self.R_rect_left is None or self.turns == 0:
+            return self.R_rect_left
+        return np.array([[0.0, -self.turns, 0], [self.turns, 0, 0], [0, 0, 1]]) @ self.R_rect_left
 
     @property
     def P1(self) -> Matrix:  # noqa: N802
@@ -131,11 +148,12 @@ class Rectification:
         """Compute the rectification of ``rig``.
 
         ``alpha`` in [0, 1]: 0 keeps only what both cameras see, 1 keeps everything. ``size`` is
-        the (width, height) of the images you have; another size than the calibration's is
-        refused unless ``rescale``, which scales the calibration by the half-pixel rule.
+        the (width, height) of the left images you have; another size than the calibration's is
+        refused unless ``rescale``, which scales the calibration by the half-pixel rule, the right
+        camera in proportion.
 
-        Raises RectificationError for a vertical rig, swapped cameras or another image size, and
-        InputError for a senseless ``alpha``.
+        Raises RectificationError for swapped cameras, one in front of the other or another image
+        size, and InputError for a senseless ``alpha``.
         """
         if not 0 <= alpha <= 1:
             raise InputError(f"alpha must lie between 0 and 1, got {alpha}")
@@ -143,7 +161,8 @@ class Rectification:
         if size is not None:
             rig = _rig_for_size(rig, size, rescale=rescale)
         R_left, R_right = _rectifying_rotations(rig)
-        out = rig.left.size
+        turns = quarter_turns(rig.R_right_left, rig.t_right_left)
+        out = rig.left.size if turns == 0 else rig.left.size[::-1]
         K = common_intrinsics(((rig.left, R_left), (rig.right, R_right)), out, alpha)
         maps_left, valid_left = _maps(rig.left, R_left, K, out)
         maps_right, valid_right = _maps(rig.right, R_right, K, out)
@@ -159,6 +178,7 @@ class Rectification:
             None if valid_left.all() else valid_left,
             None if valid_right.all() else valid_right,
             _calibration_variance(calibrated, R_left, K, out, geometry),
+            turns,
         )
 
     @classmethod
@@ -179,7 +199,7 @@ class Rectification:
             return cls.from_rig(calibration, alpha=alpha, size=size, rescale=rescale)
         if size is not None and calibration.size is not None and size != calibration.size:
             if not rescale:
-                _check_size("left", np.zeros(size[::-1], np.uint8), calibration.size)
+                _check_size("left", size, calibration.size, None)
             calibration = calibration.scaled(size)
         geometry = StereoGeometry(
             calibration.focal_px,
@@ -204,8 +224,8 @@ class Rectification:
         when rectified images differ in size.
         """
         left_size, right_size = self.input_sizes or (self.size, self.size)
-        _check_size("left", frame.left, left_size)
-        _check_size("right", frame.right, right_size)
+        _check_size("left", _size_of(frame.left), left_size, right_size)
+        _check_size("right", _size_of(frame.right), right_size, left_size)
         if self.maps_left is None or self.maps_right is None:
             check_same_size(frame.left, frame.right)
             return RectifiedPair(frame.left, frame.right, time_s=frame.time_s)
@@ -225,11 +245,12 @@ class Rectification:
         min_depth_m: float = 0.0,
         max_depth_m: float = np.inf,
     ) -> DepthFrame:
-        """Return metric depth of ``pair``'s left image with its error bar.
+        """Return metric depth with its error bar, in the left camera's own frame.
 
-        Raises RectificationError when focal length and baseline are unknown.
+        ``disparity`` is that of ``pair``, as a matcher gives it; images that were turned are
+        turned back. Raises RectificationError when focal length and baseline are unknown.
         """
-        return depth_frame(
+        found = depth_frame(
             disparity,
             self._known_geometry,
             pair.left,
@@ -238,6 +259,11 @@ class Rectification:
             time_s=pair.time_s,
             calibration_px2=self.calibration_px2,
         )
+        return turned_depth(found, -self.turns)
+
+    def turned_back(self, disparity: DisparityMap) -> DisparityMap:
+        """Return a rectified pair's disparity as the left camera stands, to fit its depth."""
+        return turned_disparity(disparity, -self.turns)
 
 
 def _calibration_variance(
@@ -271,12 +297,19 @@ def _remap(image: Image, maps: Maps) -> Image:
     return cv2.remap(image, maps[0], maps[1], cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
-def _check_size(side: str, image: Image, size: Size | None) -> None:
-    height, width = image.shape[:2]
-    if size is None or (width, height) == tuple(size):
+def _size_of(image: Image) -> Size:
+    return image.shape[1], image.shape[0]
+
+
+def _check_size(side: str, found: Size, size: Size | None, other: Size | None) -> None:
+    """Raise RectificationError unless an image is of the size it was calibrated at."""
+    width, height = found
+    if size is None or found == tuple(size):
         return
     if (width, height) == tuple(2 * s for s in size) or (width, height) == (2 * size[0], size[1]):
         hint = "; is this a side-by-side image? (--side-by-side)"
+    elif found == other:
+        hint = ", and this is the other camera's size: exchange left and right (--swap)"
     else:
         hint = "; use images as calibrated, or rescale the calibration (--rescale)"
     raise RectificationError(
@@ -285,38 +318,28 @@ def _check_size(side: str, image: Image, size: Size | None) -> None:
 
 
 def _rig_for_size(rig: StereoRig, size: Size, *, rescale: bool) -> StereoRig:
-    width, height = size
-    if (rig.left.size == size and rig.right.size == size) or not rescale:
-        blank = np.zeros((height, width), np.uint8)
-        _check_size("left", blank, rig.left.size)
-        _check_size("right", blank, rig.right.size)
+    if rig.left.size == size or not rescale:
+        _check_size("left", size, rig.left.size, rig.right.size)
         return rig
-    for camera in (rig.left, rig.right):
-        if abs(width / camera.size[0] / (height / camera.size[1]) - 1) > 0.01:
-            raise RectificationError(
-                f"images of {width}x{height} are no scaled version of the calibration's "
-                f"{camera.size[0]}x{camera.size[1]}: the aspect ratio differs (a cropped sensor "
-                "mode?); calibrate at this size"
-            )
+    across, down = (now / was for now, was in zip(size, rig.left.size, strict=True))
+    if abs(across / down - 1) > 0.01:
+        raise RectificationError(
+            f"images of {size[0]}x{size[1]} are no scaled version of the calibration's "
+            f"{rig.left.size[0]}x{rig.left.size[1]}: the aspect ratio differs (a cropped sensor "
+            "mode?); calibrate at this size"
+        )
     return rig.scaled(size)
 
 
 def _rectifying_rotations(rig: StereoRig) -> tuple[Matrix, Matrix]:
-    """The rotations of left and right axes into the common rectified ones, of a horizontal rig."""
+    """The rotations of left and right axes into the common rectified ones."""
     baseline = half_way_baseline(rig.R_right_left, rig.t_right_left)
-    direction = baseline / np.linalg.norm(baseline)
-    if abs(direction[0]) < np.cos(np.pi / 4):
-        if abs(direction[1]) > abs(direction[2]):
-            raise RectificationError(
-                "this is a vertical rig (one camera above the other, baseline "
-                f"{_xyz(baseline)}); only horizontal "
-                "rigs are supported: turn both images by 90 degrees and calibrate again"
-            )
+    if np.hypot(*baseline[:2]) < abs(baseline[2]):
         raise RectificationError(
             "one camera stands in front of the other (baseline "
             f"{_xyz(baseline)}): rows cannot align"
         )
-    if direction[0] < 0:
+    if baseline[0] <= -abs(baseline[1]):
         raise RectificationError(
             "left and right are swapped: the calibration places the right camera "
             f"{length(-baseline[0])} to the left of the left one; exchange the two"

@@ -87,8 +87,8 @@ class Registration:
 
     camera: PlacedCamera
     """Whose pixels are wanted."""
-    R_rect_left: NDArray[np.float64] | None = None
-    """(3, 3) turns the left camera's axes into the rectified ones, as ``Rectification`` has it;
+    R_depth_left: NDArray[np.float64] | None = None
+    """(3, 3) turns the left camera's axes into those of its depth, as ``Rectification`` has it;
     None: the left image came rectified."""
     _lens: tuple[Float, tuple[float, float, float]] = field(init=False, repr=False)
     _tangents: Float = field(init=False, repr=False)
@@ -119,7 +119,7 @@ class Registration:
         register = in_numpy if native is None else native.register_depth
         g, (K, table, where) = depth.geometry, (self.camera.camera.K, *self._lens)
         turn = self.camera.R_camera_left
-        R = turn if self.R_rect_left is None else turn @ self.R_rect_left.T
+        R = turn if self.R_depth_left is None else turn @ self.R_depth_left.T
         motion = np.concatenate([R.ravel(), self.camera.t_camera_left]).astype(np.float32)
         return register(
             np.ascontiguousarray(depth.depth_m),

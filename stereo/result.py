@@ -20,7 +20,7 @@ from stereo.cloud import (
 from stereo.errors import InputError, StereoError
 from stereo.files import outputs as write
 from stereo.files.outputs import make_folder
-from stereo.frame import DepthFrame, DisparityMap, Float, RectifiedPair
+from stereo.frame import DepthFrame, DisparityMap, Float, Image, RectifiedPair
 from stereo.preview import RGB, confidence_preview, depth_preview, disparity_preview
 from stereo.register import RegisteredDepth
 
@@ -51,13 +51,19 @@ class StereoResult:
     """What one frame became, stage by stage."""
 
     pair: RectifiedPair
-    """The rectified images."""
+    """The rectified images as they were matched: of cameras above each other both are turned."""
     disparity: DisparityMap
-    """Disparity of the left image, px, with confidence."""
+    """Disparity of ``left``, px, with confidence; of cameras above each other ``y_left -
+    y_right``, or the reverse where the left one is the lower."""
     depth: DepthFrame | None
     """Metric depth with its error bar; None when no calibration is known."""
     registered: RegisteredDepth | None = None
     """The same for the pixels of a camera beside the rig; None: none was asked for."""
+
+    @property
+    def left(self) -> Image:
+        """The rectified left image, as its camera stands: what ``disparity`` and ``depth`` fit."""
+        return self.pair.left if self.depth is None else self.depth.color
 
     def __repr__(self) -> str:
         return f"StereoResult({self.disparity if self.depth is None else self.depth})"
@@ -203,7 +209,7 @@ OUTPUTS: dict[str, Output] = {
     "preview": Output("preview.png", _preview, False, "colour-mapped picture with a scale"),
     "left": Output(
         "left.png",
-        lambda path, r, _: write.write_image_png(path, r.pair.left),
+        lambda path, r, _: write.write_image_png(path, r.left),
         False,
         "the rectified left image, which all maps fit",
     ),

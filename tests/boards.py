@@ -120,12 +120,28 @@ def fine_rays(camera: Camera) -> Float:
     return camera.scaled((1280, 960)).unproject(np.column_stack([x.ravel(), y.ravel()]))
 
 
-def rendered(rig: StereoRig, R: Float, t: Float, *, board: Board = BOARD) -> tuple[Any, Any]:
-    """Both images of the board at a pose, through the lenses, anti-aliased."""
+def rendered(
+    rig: StereoRig,
+    R: Float,
+    t: Float,
+    *,
+    board: Board = BOARD,
+    background: int = 200,
+    trim_m: float = 0.0,
+) -> tuple[Any, Any]:
+    """Both images of the board at a pose, through the lenses, anti-aliased.
+
+    ``trim_m`` of the paper are cut off on each side; behind it lies ``background``.
+    """
     art = board.artwork()
     scale = 900 / max(art.size_m)
     border = 60
     picture = render(art, scale, border_px=border)
+    cut = round(trim_m * scale)
+    if cut:
+        whole = border + cut
+        picture = np.ascontiguousarray(picture[whole:-whole, whole:-whole])
+        border = -cut
     origin = board.square_m if board.kind == "chessboard" else 0.0
     if isinstance(board, AprilGrid):
         origin = board.gap * board.square_m
@@ -143,12 +159,13 @@ def rendered(rig: StereoRig, R: Float, t: Float, *, board: Board = BOARD) -> tup
             at = o + d * (-o[2] / d[:, 2:])
         uv = np.nan_to_num((at[:, :2] + origin) * scale + border - 0.5, nan=-1e4)
         maps = [uv[:, i].reshape(960, 1280).astype(np.float32) for i in (0, 1)]
-        fine = cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderValue=200)
+        fine = cv2.remap(picture, *maps, cv2.INTER_LINEAR, borderValue=background)
         image = cv2.resize(fine, (640, 480), interpolation=cv2.INTER_AREA)
         images.append(cv2.GaussianBlur(image, (0, 0), 0.6))
     return images[0], images[1]
 
 
+@lru_cache(maxsize=16)
 def seen(spec: str, seed: int = 3) -> tuple[Any, NDArray[np.float64]]:
     """A rendered left image and where the points truly are."""
     board = parse_board(spec)

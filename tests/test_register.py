@@ -9,7 +9,14 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from calib import Camera, CameraError, PlacedCamera, RigFileError, load_camera, save_camera
+from calib import (
+    Camera,
+    CameraError,
+    PlacedCamera,
+    RigFileError,
+    load_placed_camera,
+    save_placed_camera,
+)
 from calib.formats import save_rig
 from stereo import register
 from stereo.errors import ImageError
@@ -156,7 +163,7 @@ def test_a_rotated_left_image_is_turned_back(
     placed = PlacedCamera(Camera("pinhole", SIZE, GEOMETRY.K), np.eye(3), np.zeros(3))
     turned = PlacedCamera(placed.camera, TURN, np.zeros(3))
     one = Registration(turned).apply(room[0])
-    two = Registration(placed, R_rect_left=TURN.T).apply(room[0])
+    two = Registration(placed, R_depth_left=TURN.T).apply(room[0])
     np.testing.assert_array_equal(one.depth_m, two.depth_m)
 
 
@@ -165,8 +172,8 @@ def test_a_rotated_left_image_is_turned_back(
 
 def test_a_camera_file_reads_back(tmp_path: Path) -> None:
     path = tmp_path / "colour.yaml"
-    save_camera(PlacedCamera(FISHEYE, TURN, BESIDE, "colour"), path)
-    found = load_camera(path)
+    save_placed_camera(PlacedCamera(FISHEYE, TURN, BESIDE, "colour"), path)
+    found = load_placed_camera(path)
     assert found.name == "colour"
     assert found.camera.model == "fisheye"
     for name in ("K", "distortion"):
@@ -178,7 +185,7 @@ def test_a_camera_file_reads_back(tmp_path: Path) -> None:
 def test_a_rig_names_its_right_camera(tmp_path: Path) -> None:
     rig = make_sample_rig(SIZE)
     save_rig(rig, tmp_path / "pair.yaml")
-    found = load_camera(tmp_path / "pair.yaml")
+    found = load_placed_camera(tmp_path / "pair.yaml")
     np.testing.assert_array_equal(found.camera.K, rig.right.K)
     np.testing.assert_allclose(found.center_m, rig.right_center_m)
 
@@ -198,14 +205,21 @@ def test_a_wrong_camera_file_is_told_by_its_key(
     tmp_path: Path, old: str, new: str, words: str
 ) -> None:
     path = tmp_path / "colour.yaml"
-    save_camera(PlacedCamera(FISHEYE, TURN, BESIDE, "colour"), path)
+    save_placed_camera(PlacedCamera(FISHEYE, TURN, BESIDE, "colour"), path)
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
     with pytest.raises(RigFileError, match=words):
-        load_camera(path)
+        load_placed_camera(path)
 
 
 def test_a_camera_that_is_none_is_refused() -> None:
     with pytest.raises(CameraError, match="mirrors"):
         PlacedCamera(PINHOLE, np.diag([1.0, 1, -1]), BESIDE)
+
+
+def test_an_oak_names_its_colour_camera(shared_data: Path) -> None:
+    """An OAK-D's stands in the middle of its 75 mm baseline, by its maker's drawing."""
+    found = load_placed_camera(shared_data / "calibration_files" / "depthai" / "oak_d_calib.json")
+    assert found.camera.size == (1920, 1080)
+    np.testing.assert_allclose(found.center_m, [0.0375, 0, 0], atol=2e-3)

@@ -9,17 +9,20 @@ is the same in all images of one tilt, so that no number of views averages it ou
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib.board import Board
+from calib.detection.subpixel import sampled
 
 Float = NDArray[np.float64]
 
 _FLOOR = 0.1  # share of the contrast between paper and ink that counts as paper: noise
+_RAYS = 32
+_LEAST_CONTRAST = 8
 
 
 def disc_centres(image: NDArray[np.float32], points: Float, spacing: Float, board: Board) -> Float:
@@ -34,39 +37,94 @@ def disc_centres(image: NDArray[np.float32], points: Float, spacing: Float, boar
     return centres
 
 
+def disc_edge_width(image: NDArray[np.float32], centres: Float, spacing: Float) -> float:
+    """Median 10-to-90 % width of the discs' outlines, pixels."""
+    return _outlines(image, centres, 0.5 * spacing).edge_px
+
+
+class _Outlines(NamedTuple):
+    """The outlines of discs, in each of ``_RAYS`` directions from the middle."""
+
+    radius: Float
+    """(N, rays) pixels; NaN where the disc has none."""
+    lightest: Float
+    """(N, rays) pixels to where the paper is seen best; on a narrow border, what lies behind the
+    board is blurred into the rest.
+    """
+    ink: Float
+    """(N,) level within."""
+    paper: Float
+    """(N,) level around."""
+    edge_px: float
+    """10-to-90 % width, median of all."""
+
+
+def _outlines(image: NDArray[np.float32], centres: Float, reach: Float) -> _Outlines:
+    angle = np.arange(_RAYS) * (2 * np.pi / _RAYS)
+    share = np.linspace(0, 1, int(np.clip(np.median(reach) / 0.4, 24, 160)))
+    away = reach[:, None, None] * share
+    ray = np.column_stack([np.cos(angle), np.sin(angle)])
+    level = sampled(image, centres[:, None, None] + ray[:, None] * away[..., None])
+    ink = np.median(level[:, :, share < 0.12], axis=(1, 2))
+    rise = level - ink[:, None, None]
+    sign = 1 if np.median(rise[:, :, share > 0.9]) > 0 else -1
+    rise *= sign
+    # what three quarters of the rays reach: beyond the paper's edge there may be anything
+    paper = np.quantile(rise.max(axis=2), 0.25, axis=1)
+    rise /= np.maximum(paper, _LEAST_CONTRAST)[:, None, None]
+    low, half, high = (_first(rise, at) * reach[:, None] for at in (0.2, 0.5, 0.8))
+    widths = (high - low)[np.isfinite(high - low)]
+    # of a Gaussian edge; 20 % and 80 % are farther from the noise than 10 % and 90 %
+    edge_px = 1.523 * float(np.median(widths)) if len(widths) else float("nan")
+    lightest = rise.argmax(axis=2) * share[1] * reach[:, None]
+    return _Outlines(half, lightest, ink, ink + sign * paper, edge_px)
+
+
+def _first(rise: Float, level: float) -> Float:
+    """(N, rays) share of the reach at which profiles first rise to a level; NaN: nowhere."""
+    above = rise >= level
+    k = np.maximum(above.argmax(axis=2), 1)[..., None]
+    there, before = (np.take_along_axis(rise, i, axis=2)[..., 0] for i in (k, k - 1))
+    place = k[..., 0] - (there - level) / np.maximum(there - before, 1e-9)
+    return np.where(above.any(axis=2) & ~above[..., 0], place / (rise.shape[2] - 1), np.nan)
+
+
 def _middles(image: NDArray[np.float32], points: Float, reach: Float) -> tuple[Float, Float]:
     """Centre of gravity (N, 2) and area (N,) of each disc's darkness (or lightness); NaN: none."""
     centres, areas = points.copy(), np.full(len(points), np.nan)
-    for _ in range(2):
-        for i, ((x, y), r) in enumerate(zip(centres, reach, strict=True)):
-            left, top = max(int(np.floor(x - r)), 0), max(int(np.floor(y - r)), 0)
-            patch = image[top : int(y + r) + 2, left : int(x + r) + 2]
-            found = _gravity(patch, x - left, y - top, r)
-            if found is not None:
-                centres[i], areas[i] = (found[0] + left, found[1] + top), found[2]
+    for _ in range(3):
+        seen = _outlines(image, centres, reach)
+        # as far as the blur goes: on a narrow border the background is a few pixels away
+        margin = np.clip(1.1 * seen.edge_px, 2, None)
+        mean = np.nanmean(np.stack([seen.radius, np.roll(seen.radius, _RAYS // 2, 1)]), axis=0)
+        bounds = np.minimum(mean + margin, seen.lightest)
+        for i, (x, y) in enumerate(centres):
+            if abs(seen.paper[i] - seen.ink[i]) < _LEAST_CONTRAST or np.isnan(bounds[i]).any():
+                continue
+            found = _gravity(image, x, y, bounds[i], seen.ink[i], seen.paper[i])
+            centres[i], areas[i] = found[:2], found[2]
     far = np.linalg.norm(centres - points, axis=1) > 0.25 * reach
     centres[far], areas[far] = points[far], np.nan
     return centres, areas
 
 
 def _gravity(
-    patch: NDArray[np.float32], x: float, y: float, r: float
-) -> tuple[float, float, float] | None:
+    image: NDArray[np.float32], x: float, y: float, bound: Float, ink: float, paper: float
+) -> tuple[float, float, float]:
+    """Centre of gravity (x, y) and area of what is ink within ``bound``, a radius for each ray."""
+    r = float(bound.max())
+    left, top = max(int(x - r), 0), max(int(y - r), 0)
+    patch = image[top : int(y + r) + 2, left : int(x + r) + 2]
     yy, xx = np.mgrid[: patch.shape[0], : patch.shape[1]]
-    away = np.hypot(xx - x, yy - y)
-    rim = patch[(away > 0.85 * r) & (away <= r)]
-    core = patch[away < 0.2 * r + 0.7]
-    if rim.size < 4 or core.size < 1:
-        return None
-    paper, ink = float(np.median(rim)), float(np.median(core))
-    if abs(paper - ink) < 8:
-        return None
+    dx, dy = xx + left - x, yy + top - y
+    turn = np.arctan2(dy, dx) * (_RAYS / (2 * np.pi)) % _RAYS
+    inside = np.hypot(dx, dy) <= np.interp(turn, np.arange(_RAYS + 1), np.r_[bound, bound[:1]])
     share = (paper - patch) / (paper - ink)
-    weight = np.clip(share - _FLOOR, 0, 1 - _FLOOR) * (away <= r)
-    total = float(weight.sum())
+    weight = np.clip(share - _FLOOR, 0, 1 - _FLOOR) * inside
+    total = max(float(weight.sum()), 1e-9)
     return (
-        float((weight * xx).sum()) / total,
-        float((weight * yy).sum()) / total,
+        x + float((weight * dx).sum()) / total,
+        y + float((weight * dy).sum()) / total,
         total / (1 - _FLOOR),
     )
 

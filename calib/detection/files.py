@@ -18,11 +18,13 @@ from calib.atomic import replace_whole
 from calib.board import Board
 from calib.detection.detect import detect
 from calib.detection.detection import Detection
+from calib.detection.guess import what_is_there
 from calib.detection.levels import Gray
 
 Float = NDArray[np.float64]
 
-_CACHE_VERSION = "5"
+_CACHE_VERSION = "6"
+_SAMPLE = 6  # images that tell what a session shows
 
 
 def detect_files(
@@ -33,15 +35,41 @@ def detect_files(
     workers: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Detection | None]:
-    """Detect in many files at once, in order; answers are remembered in ``cache`` by content."""
+    """Detect in many files at once, in order; answers are remembered in ``cache`` by content.
+
+    Looking for what is not there takes the longest: where a sample shows another board, no image
+    is looked at further; where it shows none, each gets a quick look.
+    """
     workers = workers or min(8, os.cpu_count() or 1)
     results: list[Detection | None] = []
     with ThreadPoolExecutor(workers) as pool:  # cv2 works outside the interpreter's lock
-        for result in pool.map(lambda path: _detect_file(path, board, cache), paths):
+        quick, there = _first_look(paths, board, cache, pool)
+        if not there:
+            return [None] * len(paths)
+        for result in pool.map(lambda path: _detect_file(path, board, cache, quick), paths):
             results.append(result)
             if progress:
                 progress(len(results), len(paths))
     return results
+
+
+def _first_look(
+    paths: Sequence[Path], board: Board, cache: Path | None, pool: ThreadPoolExecutor
+) -> tuple[bool, bool]:
+    """Whether a quick look at each image will do, and whether the board is there at all.
+
+    Judged by a sample from all over the session: it may show another board, or none.
+    """
+    some = list(paths[:: -(-len(paths) // _SAMPLE) or 1])
+    if any(pool.map(lambda path: _detect_file(path, board, cache, True), some)):
+        return False, True
+    images = [gray for gray in pool.map(read_gray, some) if gray is not None]
+    evidence = what_is_there(images, board)
+    if evidence.difference not in ("same", "nothing") and 2 * evidence.seen >= evidence.looked >= 4:
+        return True, False
+    # small, dark or blurred, perhaps: a thorough look at some of them tells
+    thorough = pool.map(lambda path: _detect_file(path, board, cache, False), some[::2])
+    return evidence.difference == "nothing" and not any(thorough), True
 
 
 def default_cache() -> Path:
@@ -72,7 +100,7 @@ def image_hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
-def _detect_file(path: Path, board: Board, cache: Path | None) -> Detection | None:
+def _detect_file(path: Path, board: Board, cache: Path | None, quick: bool) -> Detection | None:
     entry = None
     if cache is not None:
         try:
@@ -83,8 +111,8 @@ def _detect_file(path: Path, board: Board, cache: Path | None) -> Detection | No
         except (OSError, ValueError, KeyError, EOFError):
             pass  # not seen before, or a damaged entry: detect again
     gray = read_gray(path)
-    found = None if gray is None else detect(gray, board)
-    if entry is not None and gray is not None:
+    found = None if gray is None else detect(gray, board, quick=quick)
+    if entry is not None and gray is not None and not (quick and found is None):
         _remember(entry, found)
     return found
 

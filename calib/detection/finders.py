@@ -1,8 +1,12 @@
-"""Finders, one for each kind of board: image (float32, 0 to 255) -> points (N, 2), ids (N,)."""
+"""Finders, one for each kind of board: image (float32, 0 to 255) -> points (N, 2), ids (N,).
+
+A ``quick`` look makes one attempt: where a board is not, all of them take a second.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 import cv2
@@ -19,6 +23,7 @@ from calib.board import (
     dictionary,
 )
 from calib.detection.circles import disc_centres
+from calib.detection.lattice import blobs
 from calib.detection.levels import gray8
 from calib.detection.subpixel import refine, sampled, spacing
 
@@ -30,9 +35,9 @@ FEWEST = 6
 _FINDER_PX = 1280  # finders are no better on more pixels, only slower; refinement uses them all
 
 
-def _find_chessboard(image: NDArray[np.float32], board: Board) -> Found | None:
+def _find_chessboard(image: NDArray[np.float32], board: Board, quick: bool) -> Found | None:
     grid = (board.columns, board.rows)
-    points = _find_grid(image, lambda small: _chessboard_attempts(small, grid))
+    points = _find_grid(image, lambda small: _chessboard_attempts(small, grid), quick)
     if points is None:
         return None
     points = _right_handed(points, board)
@@ -52,7 +57,7 @@ def _chessboard_attempts(small: NDArray[np.uint8], grid: tuple[int, int]) -> Ite
     yield _taken(cv2.findChessboardCorners(255 - even, grid, flags=classic))
 
 
-def _find_circles(image: NDArray[np.float32], board: Board) -> Found | None:
+def _find_circles(image: NDArray[np.float32], board: Board, quick: bool) -> Found | None:
     layout = (
         cv2.CALIB_CB_ASYMMETRIC_GRID
         if isinstance(board, AsymmetricCircleGrid)
@@ -67,12 +72,12 @@ def _find_circles(image: NDArray[np.float32], board: Board) -> Found | None:
                     picture,
                     grid,
                     flags=layout | extra,
-                    blobDetector=_blobs(small),
+                    blobDetector=blobs(small),
                     parameters=_GRID,
                 )
                 yield _taken((found, points))
 
-    points = _find_grid(image, attempts)
+    points = _find_grid(image, attempts, quick)
     if points is None:
         return None
     points = _right_handed(points, board)
@@ -84,25 +89,14 @@ def _find_circles(image: NDArray[np.float32], board: Board) -> Found | None:
 _GRID = cv2.CirclesGridFinderParameters()
 
 
-def _blobs(image: NDArray[np.uint8]) -> cv2.SimpleBlobDetector:
-    """OpenCV's default stops at 5000 px and keeps blobs 10 px apart; boards come larger, denser."""
-    params = cv2.SimpleBlobDetector.Params()
-    params.minArea, params.maxArea = 12, image.size / 40
-    params.minDistBetweenBlobs = 4
-    params.minThreshold, params.maxThreshold, params.thresholdStep = 20, 235, 10
-    params.filterByConvexity, params.minConvexity = True, 0.85
-    params.filterByCircularity, params.filterByInertia = False, True
-    params.minInertiaRatio = 0.08
-    return cv2.SimpleBlobDetector.create(params)
-
-
-def _find_charuco(image: NDArray[np.float32], board: Board) -> Found | None:
+def _find_charuco(image: NDArray[np.float32], board: Board, quick: bool) -> Found | None:
     assert isinstance(board, Charuco)
     params = cv2.aruco.CharucoParameters()
     params.minMarkers = 1  # corners near the rim of the board have one marker only
     detector = cv2.aruco.CharucoDetector(board.cv_board, params)
     gray = gray8(image)
-    for picture in (gray, cv2.createCLAHE(3.0, (8, 8)).apply(gray), 255 - gray):
+    pictures = (gray, cv2.createCLAHE(3.0, (8, 8)).apply(gray), 255 - gray)
+    for picture in pictures[: 1 if quick else None]:
         corners, ids, _, _ = detector.detectBoard(picture)
         found = np.asarray([] if _absent(ids) else ids).ravel().astype(np.intp)
         if len(found) >= FEWEST:
@@ -111,7 +105,7 @@ def _find_charuco(image: NDArray[np.float32], board: Board) -> Found | None:
     return None
 
 
-def _find_aprilgrid(image: NDArray[np.float32], board: Board) -> Found | None:
+def _find_aprilgrid(image: NDArray[np.float32], board: Board, quick: bool) -> Found | None:
     """Kalibr draws a border of two cells, others one: the better fit to a plane decides."""
     assert isinstance(board, AprilGrid)
     gray = gray8(image)
@@ -171,19 +165,24 @@ FINDERS: dict[str, Callable[..., Found | None]] = {
 
 
 def _find_grid(
-    image: NDArray[np.float32], attempts: Callable[[NDArray[np.uint8]], Iterable[Float | None]]
+    image: NDArray[np.float32],
+    attempts: Callable[[NDArray[np.uint8]], Iterable[Float | None]],
+    quick: bool,
 ) -> Float | None:
-    """First attempt that finds anything, on a copy of moderate size; points in full pixels."""
+    """First attempt that finds anything, on a copy of moderate size; points in full pixels.
+
+    ``quick``: the first attempt only, which finds nine in ten.
+    """
     scale = min(1.0, _FINDER_PX / max(image.shape))
     small = gray8(image)
-    sizes = [scale] if scale == 1 else [scale, 1.0]
+    sizes = [scale] if scale == 1 or quick else [scale, 1.0]
     for factor in sizes:
         picture = (
             cv2.resize(small, None, fx=factor, fy=factor, interpolation=cv2.INTER_AREA)
             if factor < 1
             else small
         )
-        for points in attempts(np.asarray(picture, np.uint8)):
+        for points in islice(attempts(np.asarray(picture, np.uint8)), 1 if quick else None):
             if points is not None:
                 return np.asarray((points + 0.5) / factor - 0.5)
     return None

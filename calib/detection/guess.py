@@ -6,119 +6,194 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, Charuco, Chessboard, dictionary
-from calib.detection.detect import detect
+from calib.board import AprilGrid, Board, Charuco, Chessboard
+from calib.detection.extent import full_size, has_corners
+from calib.detection.lattice import circle_grid
 from calib.detection.levels import gray8, stretched
+from calib.detection.markers import Recognised, coded_board, family
 
-_DICTIONARIES = (
-    "DICT_4X4_1000",
-    "DICT_5X5_1000",
-    "DICT_6X6_1000",
-    "DICT_7X7_1000",
-    "DICT_ARUCO_ORIGINAL",
-)
-"""The largest of each family; smaller ones are their first entries."""
-_SMALL_SIZES = (50, 100, 250, 1000)
+_LOOKED_AT = 6  # images, spread over the session: a board is in most of them, or in none
+_FINDER_PX = 1280
+_SEEN_WITHIN = 0.15  # markers of few pixels look smaller than they are
+
+Difference = Literal["same", "larger", "smaller", "size", "squares", "transposed", "dictionary",
+                     "legacy", "kind", "nothing"]  # fmt: skip
+"""How the board that is there differs from the one that was named.
+
+``same``: it does not (a chessboard of 6x9 is one of 9x6); ``larger``, ``smaller``: by whole rows or
+columns; ``size``: more of one and fewer of the other; ``squares``: a chessboard's squares were
+counted instead of its inner corners, or a ChArUco board's corners instead of its squares;
+``transposed``: columns and rows exchanged, where that makes another board; ``dictionary``: other
+markers; ``legacy``: OpenCV's pattern before 4.6, or not; ``kind``: another kind of board;
+``nothing``: no board was recognised.
+"""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Evidence:
+    """What some images show, beside the board that was named."""
+
+    difference: Difference
+    board: Board | None
+    """What is there, in the named board's lengths, which nobody can see; None: no board."""
+    seen: int
+    """Images in which it was recognised."""
+    looked: int
+    """Images looked at."""
+    mirrored: bool = False
+    """The markers are only to be read in the mirrored images."""
+
+
+def what_is_there(images: Sequence[NDArray[Any]], named: Board) -> Evidence:
+    """Which board a few of ``images`` (H, W) show, and how it differs from the ``named`` one.
+
+    Takes a second or two. Boards that are partly out of sight are no evidence of a smaller board:
+    what is said has been seen, wholly, in half of the images that show any, and in two of them.
+    """
+    grays = [_small(image) for image in images[:: -(-len(images) // _LOOKED_AT) or 1]]
+    found = _recognised(grays, named.square_m, named.unit_known)
+    if found is None:
+        return Evidence("nothing", None, 0, len(grays))
+    difference = _difference(found.board, named)
+    board = named if difference == "same" else _like(found.board, named)
+    return Evidence(difference, board, found.seen, len(grays), found.mirrored)
 
 
 def guess_board(
     images: Sequence[NDArray[Any]], *, square_m: float = 1.0, unit_known: bool = False
 ) -> Board | None:
-    """The ChArUco board or chessboard most of ``images`` (H, W) show; None when there is none.
+    """The board most of ``images`` (H, W) show; None when there is none.
 
     Lengths cannot be seen: the square is ``square_m``, by default one unknown unit.
     """
-    charuco = _guess_charuco(images, square_m, unit_known)
-    return charuco or _guess_chessboard(images, square_m, unit_known)
+    found = _recognised([_small(image) for image in images], square_m, unit_known)
+    return None if found is None or found.mirrored else found.board
 
 
 def chessboard_size(image: NDArray[Any]) -> tuple[int, int] | None:
     """(columns, rows) of inner corners of the chessboard in an image; None when there is none."""
-    gray: NDArray[Any] = gray8(stretched(image))
-    scale = min(1.0, 1280 / max(gray.shape))
-    if scale < 1:
-        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_LARGER
-    found, _, meta = cv2.findChessboardCornersSBWithMeta(gray, (3, 3), flags)
-    if not found:
-        return None
-    rows, columns = meta.shape[:2]
-    return (columns, rows) if columns >= rows else (rows, columns)
+    return _chessboard_size(_small(image))
 
 
-def _guess_chessboard(
-    images: Sequence[NDArray[Any]], square_m: float, unit_known: bool
-) -> Board | None:
-    sizes = Counter(size for size in map(chessboard_size, images) if size is not None)
-    # a board partly hidden looks smaller, never larger: of the frequent sizes take the largest
-    frequent = [size for size, n in sizes.items() if n >= 0.25 * sizes.total()]
-    for columns, rows in sorted(frequent, key=lambda size: -size[0] * size[1]):
-        board = Chessboard(columns, rows, square_m, unit_known)
-        if sum(detect(image, board) is not None for image in images) >= 0.5 * len(images):
-            return board
+def _recognised(
+    grays: Sequence[NDArray[np.uint8]], square_m: float, unit_known: bool
+) -> Recognised | None:
+    """Markers first: their board is a chessboard too, in which pieces of any size are found."""
+    coded = coded_board(grays, square_m, unit_known)
+    if coded is not None:
+        return coded
+    size = _agreed([_chessboard_size(gray) for gray in grays])
+    if size is not None:
+        (columns, rows), seen = size
+        return Recognised(Chessboard(columns, rows, square_m, unit_known), seen)
+    grid = _agreed([circle_grid(gray) for gray in grays])
+    if grid is not None:
+        (kind, columns, rows), seen = grid
+        return Recognised(kind(columns, rows, square_m, unit_known), seen)
     return None
 
 
-def _guess_charuco(
-    images: Sequence[NDArray[Any]], square_m: float, unit_known: bool
-) -> Board | None:
-    markers = {name: [_markers(image, name) for image in images] for name in _DICTIONARIES}
-    name = max(markers, key=lambda n: sum(len(ids) for _, ids in markers[n]))
-    seen = [(corners, ids) for corners, ids in markers[name] if len(ids) >= 4]
-    if len(seen) < max(1, len(images) // 4):
+Size = TypeVar("Size", bound=tuple[Any, ...])
+
+
+def _agreed(sizes: Sequence[Size | None]) -> tuple[Size, int] | None:
+    """The size, columns and rows last, of the board that most of the images show; and how many do.
+
+    A board that is partly hidden looks smaller, never larger: of the frequent sizes the largest.
+    """
+    counts = Counter(size for size in sizes if size is not None)
+    enough = max(min(2, len(sizes)), 0.25 * counts.total())
+    frequent = [size for size, n in counts.items() if n >= enough]
+    if not frequent:
         return None
-    highest = max(int(ids.max()) for _, ids in seen)
-    best: tuple[float, Board] | None = None
-    layouts = [
-        (columns, rows, legacy)
-        for columns in range(3, 30)
-        for rows in range(3, 30)
-        if highest < columns * rows // 2 <= highest + 12
-        for legacy in ((False, True) if rows % 2 == 0 else (False,))
-    ]
-    for columns, rows, legacy in sorted(layouts, key=lambda layout: layout[0] * layout[1]):
-        fit = _layout_error(seen, columns, rows, legacy)
-        if fit is not None and (best is None or fit[0] < best[0] - 2e-3):
-            size = next((n for n in _SMALL_SIZES if columns * rows // 2 <= n), 1000)
-            family = name if "ORIGINAL" in name else name.rsplit("_", 1)[0] + f"_{size}"
-            marker = round(fit[1], 2) * square_m
-            board = Charuco(columns, rows, square_m, unit_known, marker, family, legacy)
-            best = (fit[0], board)
-    return best[1] if best is not None and best[0] < 0.05 else None
+    size = max(frequent, key=lambda size: size[-2] * size[-1])
+    return size, counts[size]
 
 
-def _markers(image: NDArray[Any], name: str) -> tuple[NDArray[Any], NDArray[np.intp]]:
+def _small(image: NDArray[Any]) -> NDArray[np.uint8]:
+    """(H, W) of moderate size: what is too small to be seen there would calibrate nothing."""
     gray = gray8(stretched(image))
-    corners, ids, _ = cv2.aruco.ArucoDetector(dictionary(name)).detectMarkers(gray)
-    if ids is None:
-        return np.zeros((0, 4, 2)), np.zeros(0, np.intp)
-    return np.array([c.reshape(4, 2) for c in corners]), np.asarray(ids).ravel().astype(np.intp)
+    scale = min(1.0, _FINDER_PX / max(gray.shape))
+    if scale == 1:
+        return gray
+    small = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
-def _layout_error(
-    seen: Sequence[tuple[NDArray[Any], NDArray[np.intp]]], columns: int, rows: int, legacy: bool
-) -> tuple[float, float] | None:
-    """(mean error in squares, marker / square) of markers under one layout; None: impossible."""
-    first = 1 if legacy and rows % 2 == 0 else 0
-    cells = np.array([(x, y) for y in range(rows) for x in range(columns) if (x + y) % 2 != first])
-    errors, sides = [], []
-    for corners, ids in seen:
-        if ids.max() >= len(cells):
-            return None
-        centres = cells[ids] + 0.5
-        H, _ = cv2.findHomography(corners.mean(axis=1), centres.astype(float), cv2.RANSAC, 0.2)
-        if H is None:
-            return None
-        on_board = cv2.perspectiveTransform(corners.reshape(-1, 1, 2).astype(float), H)
-        on_board = on_board.reshape(-1, 4, 2)
-        gap = np.linalg.norm(on_board.mean(axis=1) - centres, axis=1)
-        # the mean: a neighbouring layout differs only where rows wrap, in a few markers
-        errors.append(float(np.minimum(gap, 1).mean()))
-        sides.append(float(np.median(np.linalg.norm(on_board[:, 1] - on_board[:, 0], axis=1))))
-    return float(np.mean(errors)), float(np.median(sides))
+def _chessboard_size(gray: NDArray[np.uint8]) -> tuple[int, int] | None:
+    flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE | cv2.CALIB_CB_LARGER
+    found, points, meta = cv2.findChessboardCornersSBWithMeta(gray, (3, 3), flags)
+    if not found:
+        return None
+    rows, columns = meta.shape[:2]
+    part = Chessboard(columns, rows, 1.0)
+    image, spots = gray.astype(np.float32), points.reshape(-1, 2).astype(float)
+    if not has_corners(image, spots, part):
+        return None
+    columns, rows = full_size(image, spots, part)
+    return max(columns, rows), min(columns, rows)
+
+
+# -- comparing -----------------------------------------------------------------------------------
+
+
+def _like(found: Board, named: Board) -> Board:
+    """With the named board's proportions, which are known better than seen, where they may be."""
+    if isinstance(found, Charuco) and isinstance(named, Charuco):
+        like = abs(found.marker_m / named.marker_m - 1) < _SEEN_WITHIN
+        return replace(found, marker_m=named.marker_m) if like else found
+    if isinstance(found, AprilGrid) and isinstance(named, AprilGrid):
+        like = abs((1 + found.gap) / (1 + named.gap) - 1) < _SEEN_WITHIN
+        return replace(found, gap=named.gap) if like else found
+    return found
+
+
+def _difference(found: Board, named: Board) -> Difference:
+    if found.kind != named.kind:
+        return "kind"
+    if isinstance(found, Charuco) and isinstance(named, Charuco):
+        return _charuco_difference(found, named)
+    mine, theirs = (named.columns, named.rows), (found.columns, found.rows)
+    if mine == theirs or (_turns(named) and mine == theirs[::-1]):
+        return "same"
+    if mine == theirs[::-1]:
+        return "transposed"
+    if isinstance(named, AprilGrid) and mine[0] == theirs[0] and mine[1] > theirs[1]:
+        return "same"  # the last tags were in none of the images
+    if isinstance(named, Chessboard) and sorted(mine) == sorted(n + 1 for n in theirs):
+        return "squares"
+    return _by_size(sorted(mine) if _turns(named) else mine,
+                    sorted(theirs) if _turns(named) else theirs)  # fmt: skip
+
+
+def _charuco_difference(found: Charuco, named: Charuco) -> Difference:
+    mine, theirs = (named.columns, named.rows), (found.columns, found.rows)
+    if family(found.dictionary) != family(named.dictionary):
+        return "dictionary"
+    if mine[0] == theirs[0] and mine[1] >= theirs[1]:
+        # the last rows may have been in none of the images
+        even = mine[1] % 2 == 0 and theirs[1] % 2 == 0
+        return "legacy" if even and found.legacy != named.legacy else "same"
+    if mine == theirs[::-1]:
+        return "transposed"
+    if mine == (theirs[0] - 1, theirs[1] - 1):
+        return "squares"
+    return _by_size(mine, theirs)
+
+
+def _turns(board: Board) -> bool:
+    """Whether columns and rows can be exchanged without making another board."""
+    return board.kind in ("chessboard", "circles")
+
+
+def _by_size(mine: Sequence[int], theirs: Sequence[int]) -> Difference:
+    if all(m <= t for m, t in zip(mine, theirs, strict=True)):
+        return "larger"
+    return "smaller" if all(m >= t for m, t in zip(mine, theirs, strict=True)) else "size"

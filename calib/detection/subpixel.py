@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, Charuco, Chessboard
+from calib.board import AprilGrid, Board, Charuco
 
 Float = NDArray[np.float64]
 
@@ -89,23 +89,54 @@ def _clearance(points: Float, ids: NDArray[np.intp], board: Board) -> Float:
     return np.asarray(np.minimum(gap.min(axis=1), spacing(points, ids, board)))
 
 
-def edge_width(image: NDArray[np.float32], points: Float, board: Board) -> float:
-    """Median 10-to-90 % width of the edges between neighbouring corners of a chessboard."""
-    if not isinstance(board, Chessboard):
+def edge_width(
+    image: NDArray[np.float32], points: Float, ids: NDArray[np.intp], board: Board
+) -> float:
+    """Median 10-to-90 % width of the edges between neighbouring corners of squares or tags."""
+    place = np.full(len(board.points), -1)
+    place[ids] = np.arange(len(ids))
+    sides = place[_sides(board)]
+    sides = sides[(sides >= 0).all(axis=1)]
+    if not len(sides):
         return float("nan")
-    a, b = (points[board.neighbours[:, side]] for side in (0, 1))
+    a, b = points[sides[:, 0]], points[sides[:, 1]]
     along = b - a
     length = np.linalg.norm(along, axis=1)
     across = np.column_stack([-along[:, 1], along[:, 0]]) / length[:, None]
-    reach = np.linspace(-0.35, 0.35, 41) * length[:, None]
-    spots = ((a + b) / 2)[:, None] + across[:, None] * reach[..., None]
-    profile = sampled(image, spots)
-    step = np.abs(profile[:, -6:].mean(axis=1) - profile[:, :6].mean(axis=1))
-    slope = np.abs(np.gradient(profile, axis=1)).max(axis=1) / (0.7 * length / 40)
+    count = int(np.clip(4 * _edge_share(board) * length.max(), 21, 401)) | 1
+    reach = np.linspace(-1, 1, count) * (_edge_share(board) * length)[:, None]
+    # side by side, so that noise makes no edge look steeper
+    middles = (a + b)[:, None] / 2 + along[:, None] * np.linspace(-0.2, 0.2, 5)[:, None]
+    spots = middles[:, :, None] + across[:, None, None] * reach[:, None, :, None]
+    profile = sampled(image, spots).mean(axis=1)
+    end = max(2, count // 7)
+    step = np.abs(profile[:, -end:].mean(axis=1) - profile[:, :end].mean(axis=1))
+    slope = np.abs(np.gradient(profile, axis=1)).max(axis=1) / (reach[:, 1] - reach[:, 0])
     return float(np.median(0.8 * step / np.maximum(slope, 1e-6)))
 
 
+def _sides(board: Board) -> NDArray[np.intp]:
+    """(M, 2) points that an edge from black to white joins."""
+    if not isinstance(board, AprilGrid):
+        return board.neighbours
+    tag = 4 * np.arange(len(board.points) // 4)[:, None, None]
+    corners = np.array([[0, 1], [1, 2], [2, 3], [3, 0]])
+    return np.asarray((tag + corners).reshape(-1, 2))
+
+
+def _edge_share(board: Board) -> float:
+    """How far from an edge, as a share of its length, there is nothing but black and white."""
+    if isinstance(board, Charuco):
+        return min(0.35, 0.9 * (1 - board.marker_m / board.square_m) / 2)
+    if isinstance(board, AprilGrid):
+        return min(0.12, 0.9 * board.gap)  # a border of one cell in eight at least
+    return 0.35
+
+
 def sampled(image: NDArray[np.float32], spots: Float) -> Float:
-    """Brightness at (H, W, 2) pixel positions."""
-    x, y = (np.ascontiguousarray(spots[..., axis], np.float32) for axis in (0, 1))
-    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR), float)
+    """Brightness at (..., K, 2) pixel positions."""
+    shape = spots.shape[:-1]
+    x, y = (
+        np.ascontiguousarray(spots[..., axis], np.float32).reshape(-1, shape[-1]) for axis in (0, 1)
+    )
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_LINEAR), float).reshape(shape)

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from calib.camera import Model
+from calib.camera import CalibratedCamera, Model
 from calib.checks import Size
 from calib.errors import CameraError, RigFileError, RigWriteError
-from calib.formats import beside, placed
+from calib.formats import beside, camera, placed
 from calib.formats.reading import Stated
 from calib.formats.registry import FORMATS as FORMATS
 from calib.formats.registry import Files, Rig
@@ -19,6 +19,9 @@ from calib.formats.registry import Format as Format
 from calib.formats.sides import with_notes
 from calib.placed import PlacedCamera
 from calib.rig import RectifiedRig, StereoRig
+
+_CHOOSE = {"kalibr", "kitti", "eth3d", "depthai", "opencv"}
+"""Formats whose files name their cameras."""
 
 
 class Found(NamedTuple):
@@ -64,10 +67,17 @@ def find_rig(path: str | Path, *, format: str | None = None, stated: Stated | No
     """
     if format is not None and format not in FORMATS:
         raise RigFileError(f"unknown calibration format {format!r}; known: {', '.join(FORMATS)}")
+    try:
+        return _find(path, format, stated or Stated())
+    except OSError as error:  # a folder that may not be listed
+        raise RigFileError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def _find(path: str | Path, format: str | None, stated: Stated) -> Found:
     files = beside.given(path)
     heads = [beside.head(each) for each in files]
     if len(files) == 1 and files[0].is_dir():
-        return _in_folder(files[0], format, stated or Stated())
+        return _in_folder(files[0], format, stated)
     names = [format or _recognised(each, head) for each, head in zip(files, heads, strict=True)]
     if len(set(names)) > 1:
         said = ", ".join(f"{file.name} ({name})" for file, name in zip(files, names, strict=True))
@@ -75,7 +85,23 @@ def find_rig(path: str | Path, *, format: str | None = None, stated: Stated | No
     return Found(names[0], FORMATS[names[0]].complete(files[0]) if len(files) == 1 else files)
 
 
-def load_camera(
+def load_camera(path: str | Path) -> CalibratedCamera:
+    """Read a file of one camera, as ``stereo calibrate --single`` writes it.
+
+    Raises RigFileError naming the file and the key.
+    """
+    path = Path(path)
+    if not camera.matches(beside.head(path)):
+        raise RigFileError(f"{path}: not a camera file of stereo-depth (stereo calibrate --single)")
+    return camera.read(path)
+
+
+def save_camera(known: CalibratedCamera, path: str | Path) -> None:
+    """Write a camera in one step. Raises RigWriteError when it cannot be written whole."""
+    camera.write(known, Path(path))
+
+
+def load_placed_camera(
     path: str | Path, *, unit: str | float | None = None, cameras: tuple[str, str] | None = None
 ) -> PlacedCamera:
     """Read a camera beside a rig: its own file, or a rig whose right camera it is.
@@ -86,7 +112,7 @@ def load_camera(
     what is needed.
     """
     files = beside.given(path)
-    if len(files) == 1 and placed.matches(beside.head(files[0])):
+    if len(files) == 1 and camera.matches(beside.head(files[0])):
         return placed.read(files[0])
     if cameras is None and find_rig(path).name == "depthai":
         cameras = ("1", "0")
@@ -99,13 +125,20 @@ def load_camera(
     return PlacedCamera.right_of(found)
 
 
-def save_camera(camera: PlacedCamera, path: str | Path) -> None:
-    """Write a camera file in one step. Raises RigWriteError when it cannot be written whole."""
-    placed.write(camera, Path(path))
+def save_placed_camera(known: PlacedCamera, path: str | Path) -> None:
+    """Write a camera and its place in one step. Raises RigWriteError as ``save_camera``."""
+    placed.write(known, Path(path))
 
 
 def _load(found: Found, stated: Stated) -> Rig:
     source = " + ".join(map(str, found.files))
+    if stated.resolution is not None and found.name != "zed":
+        raise RigFileError(f"{source}: only a ZED conf has several resolutions, not {found.name}")
+    if stated.cameras is not None and found.name not in _CHOOSE:
+        raise RigFileError(
+            f"{source}: {found.name} holds one pair of cameras; say which is left by the order of "
+            "its files, or not at all"
+        )
     try:
         loaded = FORMATS[found.name].read(found.files, stated)
     except CameraError as error:
@@ -114,6 +147,8 @@ def _load(found: Found, stated: Stated) -> Rig:
         raise RigFileError(f"{source}: cannot be read: {error.strerror or error}") from error
     if found.name == "rig":
         return loaded  # its notes are its own
+    if isinstance(loaded, StereoRig) and stated.model not in (None, loaded.left.model):
+        raise RigFileError(f"{source}: the lens model is {loaded.left.model}, not {stated.model}")
     names = [file.name for file in found.files]
     return with_notes(loaded, {"format": found.name, "read_from": names})
 
@@ -121,9 +156,14 @@ def _load(found: Found, stated: Stated) -> Rig:
 def _recognised(path: Path, head: bytes) -> str:
     name = next((name for name, each in FORMATS.items() if each.matches(path, head)), None)
     if name is None:
-        what = "a binary file, no calibration" if b"\0" in head else "no calibration format I know"
-        raise RigFileError(f"{path}: {what}; known formats: {_known()}")
+        raise RigFileError(f"{path}: {_strange(head)}; known formats: {_known()}")
     return name
+
+
+def _strange(head: bytes) -> str:
+    if camera.matches(head):
+        return "holds one camera, and a rig has two (stereo calibrate --intrinsics LEFT,RIGHT)"
+    return "a binary file, no calibration" if b"\0" in head else "no calibration format I know"
 
 
 def _in_folder(folder: Path, format: str | None, stated: Stated) -> Found:

@@ -6,6 +6,7 @@ that is missing.
 
 from __future__ import annotations
 
+import base64
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ from calib.formats.reading import (
     read_text,
 )
 
+_BASE64 = "$base64$"
+_TYPES = {"u": "u1", "c": "i1", "w": "<u2", "s": "<i2", "i": "<i4", "f": "<f4", "d": "<f8"}
 _MATRICES = ("opencv-matrix", "opencv-nd-matrix")
 
 
@@ -86,6 +89,8 @@ def _element(element: ET.Element, depth: int, path: Path) -> Any:
         raise RigFileError(f"{path}: nested more than {MAX_DEPTH} levels deep")
     if not len(element):
         words = (element.text or "").replace('"', " ").split()
+        if element.get("type_id") == "binary":
+            return _BASE64 + "".join(words)
         return words[0] if len(words) == 1 and element.tag != "data" else words
     found = {"type_id": element.get("type_id")} if element.get("type_id") else {}
     for child in element:
@@ -103,11 +108,30 @@ def _with_arrays(value: Any, name: str, path: Path) -> Any:
     return _matrix(value, name, path) if value["type_id"] in _MATRICES else None
 
 
+def _unpacked(data: Any, name: str, path: Path) -> Any:
+    """The numbers of data written with FileStorage's BASE64 flag; other data as it is.
+
+    24 bytes say the type ("1d"), then the numbers follow, little-endian.
+    """
+    if isinstance(data, str) and data.startswith(_BASE64):
+        try:
+            data = base64.b64decode(data.removeprefix(_BASE64), validate=True)
+        except ValueError as error:
+            raise RigFileError(f"{path}: {name}: not valid base64: {error}") from error
+    if not isinstance(data, bytes):
+        return data
+    kind = re.fullmatch(rb"\d*([ucwsifd]) *", data[:24])
+    width = 0 if kind is None else np.dtype(_TYPES[kind[1].decode()]).itemsize
+    if kind is None or (len(data) - 24) % width:
+        raise RigFileError(f"{path}: {name}: base64 data of a kind that is no matrix's, or cut off")
+    return np.frombuffer(data, _TYPES[kind[1].decode()], offset=24).tolist()
+
+
 def _matrix(value: Mapping[str, Any], name: str, path: Path) -> Float:
-    sizes = value.get("sizes", [value.get("rows"), value.get("cols")])
+    sizes = _unpacked(value.get("sizes", [value.get("rows"), value.get("cols")]), name, path)
     shape = [number(n) for n in (sizes if isinstance(sizes, list) else [sizes])]
     kind = re.fullmatch(r"(\d{0,3})[a-zA-Z]", str(value.get("dt", "")))
-    data = value.get("data")
+    data = _unpacked(value.get("data"), name, path)
     if kind is None or None in shape or not isinstance(data, list):
         raise RigFileError(f"{path}: {name}: a matrix needs rows, cols, dt and data")
     numbers = [number(item) for item in data]

@@ -24,6 +24,7 @@ from calib.formats.fields import camera_matrix, rotation, shown
 from calib.formats.filestorage import looks_like as is_filestorage
 from calib.formats.guessing import metres_of
 from calib.formats.naming import (
+    SIDES,
     Values,
     array_of,
     find_pair,
@@ -40,6 +41,7 @@ from calib.formats.opencv_files import (
     without_fisheye_mark,
 )
 from calib.formats.reading import Stated, number
+from calib.formats.sides import exchanged
 from calib.rig import RectifiedRig, StereoRig
 
 _MODELS: dict[str, Model] = {
@@ -61,23 +63,58 @@ def read(files: tuple[Path, ...], stated: Stated) -> StereoRig | RectifiedRig:
         rig := _rectified(values, stated, source)
     ) is not None:
         return rig
+    values = _with_motion(values, source)
     _check_complete(values, files, source)
     R, T = _rotation(_single(values, "R", source), source), _translation(values, source)
     K, distortion = _both(values, "K", source), _both(values, "distortion", source)
     sizes = _sizes(values, stated, source)
-    model, model_note = _model(values, distortion, stated, source, marked=marked)
+    models, model_note = _models(values, distortion, stated, source, marked=marked)
     metres, unit_note = _unit(values, float(np.linalg.norm(T)), "|T|", stated, source)
     left, right = (
         Camera(model, size, matrix.reshape(3, 3), coefficients.ravel())
-        for size, matrix, coefficients in zip(sizes, K, distortion, strict=True)
+        for model, size, matrix, coefficients in zip(models, sizes, K, distortion, strict=True)
     )
-    return StereoRig(
+    stereo = StereoRig(
         left,
         right,
         R,
         T * metres,
         reprojection_rms_px=number(value_of(values, "rms")),
         notes=model_note | unit_note,
+    )
+    return exchanged(stereo) if _is_swapped(values, stated, source) else stereo
+
+
+def _with_motion(values: Values, source: str) -> Values:
+    """Return the values with R and T, where a file has only R1, R2 and P2 (ORB-SLAM's).
+
+    ``R = R2^T R1`` and ``T = R2^T K'^-1 P2[:, 3]``, as in ROS.
+    """
+    names = find_pair(values, "R"), find_pair(values, "P")
+    if names[0] is None or names[1] is None or value_of(values, "T") is not None:
+        return values
+    R1, R2 = (_rotation(array_of(values[name], name, source), source) for name in names[0])
+    P2 = array_of(values[names[1][1]], names[1][1], source)
+    if P2.size != 12 or P2.flat[0] <= 0:
+        return values
+    P2 = P2.reshape(3, 4)
+    shift = P2[:, 3] / np.array([P2[0, 0], P2[1, 1], 1.0])
+    return {**values, "r": R2.T @ R1, "t": R2.T @ shift}
+
+
+def _is_swapped(values: Values, stated: Stated, source: str) -> bool:
+    """Whether the caller states the file's two cameras the other way round."""
+    if stated.cameras is None:
+        return False
+    names = tuple(map(normal, stated.cameras))
+    pair = find_pair(values, "K")
+    for left, right in SIDES:
+        theirs = pair and left in pair[0] and right in pair[1]
+        if theirs and names in ((left, right), (right, left)):
+            return names == (right, left)
+    raise RigFileError(
+        f"{source}: has no cameras {' and '.join(stated.cameras)}; its camera matrices are "
+        f"{' and '.join(pair or ())}: give left,right or 1,2 as they are called, or the reverse"
     )
 
 
@@ -218,18 +255,21 @@ def _size(value: object, source: str) -> Size:
     return int(numbers[0]), int(numbers[1])
 
 
-def _model(
+def _models(
     values: Values, distortion: tuple[Float, Float], stated: Stated, source: str, *, marked: bool
-) -> tuple[Model, dict[str, str]]:
-    """Lens model, and a note when it was assumed; ``marked``: by names that mean fisheye."""
-    written = "fisheye" if marked else value_of(values, "model")
-    in_file = None if written is None else _MODELS.get(normal(str(written)))
-    if written is not None and in_file is None:
-        raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {written!r}")
-    if in_file and stated.model and in_file != stated.model:
-        raise RigFileError(f"{source}: the lens model is {in_file}, not {stated.model}")
-    known = in_file or stated.model
-    if known:
+) -> tuple[list[Model], dict[str, str]]:
+    """Lens models of left and right, and a note when they were assumed; ``marked``: by names that
+    mean fisheye.
+    """
+    each = [values[name] for name in find_pair(values, "model") or ()]
+    written = ["fisheye"] * 2 if marked else each or [value_of(values, "model")] * 2
+    in_file = [None if text is None else _MODELS.get(normal(str(text))) for text in written]
+    for text, model in zip(written, in_file, strict=True):
+        if text is not None and model is None:
+            raise RigFileError(f"{source}: lens model: expected pinhole or fisheye, got {text!r}")
+        if model and stated.model and model != stated.model:
+            raise RigFileError(f"{source}: the lens model is {model}, not {stated.model}")
+    if len(known := [m for model in in_file if (m := model or stated.model)]) == 2:
         return known, {}
     if 4 in (distortion[0].size, distortion[1].size):
         raise RigFileError(
@@ -237,7 +277,8 @@ def _model(
             "(k1 k2 k3 k4), and the file does not say which; add a line model: pinhole or "
             "model: fisheye to it, or state it (model=, --model)"
         )
-    return "pinhole", {"model_assumed": f"pinhole: {distortion[0].size} distortion coefficients"}
+    count = distortion[0].size
+    return ["pinhole"] * 2, {"model_assumed": f"pinhole: {count} distortion coefficients"}
 
 
 def _unit(

@@ -40,9 +40,9 @@ _MOTION = ("R", "T", "R1", "R2", "P1", "P2", "Q")
 
 def _cameras(rig: StereoRig) -> Entries:
     left, right = rig.left, rig.right
-    if left.model != right.model:
-        raise RigWriteError("OpenCV holds one lens model for both cameras; rig and kalibr hold two")
     values: Entries = {"unit": "m", "model": left.model}
+    if left.model != right.model:
+        values = {"unit": "m", "model_left": left.model, "model_right": right.model}
     if left.size == right.size:
         values |= {"image_width": left.size[0], "image_height": left.size[1]}
     else:

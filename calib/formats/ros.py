@@ -105,6 +105,11 @@ def _shift(fields: Fields, stated: Stated) -> Float:
         raise RigFileError(
             f"{fields.source}: projection_matrix has no focal length: the camera is not calibrated"
         )
+    if np.any(P[[0, 1, 2, 2], [1, 0, 0, 1]]) or P[2, 2] != 1:
+        raise RigFileError(
+            f"{fields.source}: projection_matrix: expected f 0 cx Tx / 0 f cy Ty / 0 0 1 0, as a "
+            "rectified camera has; one that holds a rotation says nothing of the rectified pair"
+        )
     shift = np.linalg.solve(P[:, :3], P[:, 3]) * stated_metres(stated, "m", fields.source)
     return np.asarray(shift)
 

@@ -39,13 +39,18 @@ def left_first(rig: StereoRig, names: tuple[str, str]) -> StereoRig:
     x, y, z = rig.right_center_m
     if not (x < 0 and -x > max(abs(y), abs(z))):
         return rig
-    R, t = inverse((rig.R_right_left, rig.t_right_left))
     said = (
         f"{names[1]} is the left camera: it stands {length(-x)} to the left of {names[0]}, "
         f"so its images are the left ones"
     )
     notes = {**rig.notes, "sides_assumed": said}
-    return replace(rig, left=rig.right, right=rig.left, R_right_left=R, t_right_left=t, notes=notes)
+    return exchanged(replace(rig, notes=notes))
+
+
+def exchanged(rig: StereoRig) -> StereoRig:
+    """Return the rig with left and right exchanged."""
+    R, t = inverse((rig.R_right_left, rig.t_right_left))
+    return replace(rig, left=rig.right, right=rig.left, R_right_left=R, t_right_left=t)
 
 
 def chosen(

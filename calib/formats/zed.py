@@ -5,7 +5,9 @@
 millimetres and the rotation vector RX_HD, CV_HD, RZ_HD. Keys and sections in any case.
 
 The vendor's own samples disagree on the sign of Baseline against R: ``readings`` gives every
-reading that one of them takes, for the images' row error to decide; ``read`` takes the first.
+reading that one of them takes, for the images' row error to decide. ``read`` takes the first: that
+of the vendor's calibration tool, which writes ``Baseline = -T[0]``, ``TY = T[1]``, ``TZ = T[2]`` of
+OpenCV's R and T.
 """
 
 from __future__ import annotations
@@ -58,7 +60,7 @@ def readings(path: Path, stated: Stated) -> dict[str, StereoRig]:
     R = from_rotvec(turn)
     across = abs(stereo.number("baseline")) * metres
     y, z = (_of(stereo, key, name) * metres for key in ("ty", "tz"))
-    left, right = (_camera(sections, side, name, path) for side in ("left", "right"))
+    left, right = (_camera(sections, side, name, stated) for side in ("left", "right"))
     back = np.array([across, y, z])
     found = {
         "x_right = R x_left + (-Baseline, TY, TZ)": (R, np.array([-across, y, z])),
@@ -104,6 +106,11 @@ def _section(sections: dict[str, Fields], name: str, path: Path) -> Fields:
 def _of(stereo: Fields, key: str, resolution: str) -> float:
     """A value of [STEREO], its own for a resolution or one for all."""
     own = f"{key}_{resolution.lower()}"
+    if own not in stereo and key not in stereo and key in ("ty", "tz"):
+        raise RigFileError(
+            f"{stereo.source}: stereo.{key} is missing; confs of the first cameras have none: if "
+            "this is one, add the lines TY=0 and TZ=0 to [STEREO]"
+        )
     return stereo.number(own if own in stereo or key not in stereo else key)
 
 
@@ -135,13 +142,16 @@ def _resolution(
     return largest, {"resolution_assumed": f"{largest} of {known}; others with --resolution"}
 
 
-def _camera(sections: dict[str, Fields], side: str, resolution: str, path: Path) -> Camera:
+def _camera(sections: dict[str, Fields], side: str, resolution: str, stated: Stated) -> Camera:
+    path = Path(str(sections["stereo"].source))
     own = _section(sections, f"{side}_cam_{resolution.lower()}", path)
     lens = sections.get(f"{side}_disto", own)
     keys = _NEW if any(f"k{i}" in lens for i in (4, 5, 6)) else _OLD
     K = camera_matrix(*(own.number(key) for key in ("fx", "fy", "cx", "cy")))
     D = np.array([lens.number(key) for key in keys])
-    return Camera("pinhole", RESOLUTIONS[resolution], K, D)
+    if stated.model == "fisheye":  # wide lenses: the file does not say it, k1 to k4 are theirs
+        D = np.array([lens.number(f"k{i}") for i in (1, 2, 3, 4)])
+    return Camera(stated.model or "pinhole", RESOLUTIONS[resolution], K, D)
 
 
 def write(rig: StereoRig, paths: tuple[Path, ...]) -> None:

@@ -1,7 +1,7 @@
 """Does a rig file still describe the cameras? The whole of the check on one page.
 
-    health = check_rig(rig, [(left, right), ...])
-    print(health.verdict)
+health = check_rig(rig, [(left, right), ...])
+print(health.verdict)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from calib.errors import CameraError
 from calib.health.effect import FLAG_PX, GOOD_PX, UNUSABLE_PX, Effect, effect_of
 from calib.health.explain import Explanation, explain
 from calib.health.features import Gray, Matches, match_features
-from calib.health.findings import Finding, findings_of, other_size
+from calib.health.findings import Finding, findings_of, other_distance, other_size
 from calib.health.motion import Problem
 from calib.health.row_errors import (
     FEWEST_MATCHES,
@@ -28,6 +28,7 @@ from calib.health.row_errors import (
     sight,
 )
 from calib.rig import RectifiedRig, StereoRig
+from calib.solving.solve import one_thread
 from calib.words import fixed
 
 Float = NDArray[np.float64]
@@ -82,26 +83,50 @@ def check_rig(
     found: list[Finding] = []
     cameras = _of_size(as_cameras(rig, next(iter(sizes))), *pairs[0], found)
     matches = tuple(match_features(*pair) for pair in pairs)
-    problem = Problem.of(cameras, matches)
+    return check_matches(cameras, matches, found, known_distance_m=known_distance_m)
+
+
+def check_matches(
+    rig: StereoRig,
+    matches: Sequence[Matches],
+    found: Sequence[Finding] = (),
+    *,
+    known_distance_m: float | None = None,
+) -> Health:
+    """Return the same from points that were found already, in images of the rig's size.
+
+    ``found``: what is known to be wrong. Raises CameraError for a distance nothing tells of.
+    """
+    with one_thread():
+        return _checked(rig, matches, found, known_distance_m)
+
+
+def _checked(
+    rig: StereoRig, matches: Sequence[Matches], found: Sequence[Finding], distance_m: float | None
+) -> Health:
+    problem = Problem.of(rig, matches)
     rows = problem.rows(np.zeros(6))
-    known = _known(cameras, matches, rows, known_distance_m)
+    problem = replace(problem, known=_known(rig, matches, rows, distance_m))
     if len(rows) < FEWEST_MATCHES:
-        found += findings_of(cameras, matches, rows, None)
+        found = [*found, *findings_of(rig, matches, rows, None)]
         grade: Grade = "unusable" if any(f.stops for f in found) else "unknown"
         verdict = _too_little(matches, rows)
-        return Health(grade, verdict, tuple(found), cameras, matches, rows, None, None)
-    explanation = explain(replace(problem, known=known), rows)
-    found += findings_of(cameras, matches, rows, explanation)
+        return Health(grade, verdict, tuple(found), rig, tuple(matches), rows, None, None)
+    why = explain(problem, rows)
+    found = [*found, *findings_of(rig, matches, rows, why)]
+    if distance_m is not None and problem.known is not None:
+        off_px = float(problem.residuals(np.zeros(6))[1].sum())
+        found += other_distance(distance_m, problem.known[1], off_px)
     effect = effect_of(
         rows.pattern,
         focal_px=rows.focal_px,
-        baseline_m=cameras.baseline_m,
-        yaw_sigma_rad=float(explanation.all_free.sigma[1]),
-        yaw_rad=float(explanation.motion.change[1]),
+        baseline_m=rig.baseline_m,
+        yaw_sigma_rad=float(why.all_free.sigma[1]),
+        yaw_rad=float(why.motion.change[1]),
     )
     grade = _grade(rows, found)
-    verdict = _verdict(grade, rows, explanation, len(pairs), found)
-    return Health(grade, verdict, tuple(found), cameras, matches, rows, explanation, effect)
+    verdict = _verdict(grade, rows, why, len(matches), found)
+    return Health(grade, verdict, tuple(found), rig, tuple(matches), rows, why, effect)
 
 
 def as_cameras(rig: StereoRig | RectifiedRig, size: tuple[int, int]) -> StereoRig:
@@ -120,15 +145,14 @@ def as_cameras(rig: StereoRig | RectifiedRig, size: tuple[int, int]) -> StereoRi
 
 def _of_size(rig: StereoRig, left: Gray, right: Gray, found: list[Finding]) -> StereoRig:
     """The rig for images of this size; what is said of it is added to ``found``."""
-    cameras = {}
-    for side, image in (("left", left), ("right", right)):
-        camera: Camera = getattr(rig, side)
+    cameras = []
+    for side, camera, image in (("left", rig.left, left), ("right", rig.right, right)):
         size = (image.shape[1], image.shape[0])
         finding = other_size(side, size, camera)
         if finding is not None and not found:
             found.append(finding)
-        cameras[side] = camera if size == camera.size else camera.scaled(size)
-    return replace(rig, **cameras)
+        cameras.append(camera if size == camera.size else camera.scaled(size))
+    return replace(rig, left=cameras[0], right=cameras[1])
 
 
 def _known(
@@ -153,7 +177,7 @@ def _known(
 
 
 def measured_distance_m(health: Health) -> float:
-    """Return how far away the middle of the first left image is, as the rig has it; NaN: unknown."""
+    """Return how far away the rig has the middle of the first left image, metres; NaN: unknown."""
     seen = sight(health.rig, health.matches[:1])
     focal = mean_focal_px(health.rig)
     left, right = rectified(seen, health.rig.R_right_left, health.rig.t_right_left, focal)
@@ -169,7 +193,7 @@ def measured_distance_m(health: Health) -> float:
 def _grade(rows: Rows, found: Sequence[Finding]) -> Grade:
     if any(finding.stops for finding in found) or rows.systematic_px > UNUSABLE_PX:
         return "unusable"
-    if rows.systematic_px > FLAG_PX:
+    if rows.systematic_px > FLAG_PX or any(finding.cause == "distance" for finding in found):
         return "moved"
     return "fair" if rows.systematic_px > GOOD_PX else "good"
 
@@ -185,6 +209,8 @@ def _verdict(
     stops = next((finding for finding in found if finding.stops), None)
     if stops is not None:
         return f"Do not use it: {stops.message}; {facts}."
+    if any(finding.cause == "distance" for finding in found):
+        return f"The rig has moved (yaw), or its baseline is not as long as the file says: {facts}."
     cause = " and ".join(why.named()[:2]) or "the lenses"
     if grade in ("good", "fair"):
         return f"{grade.capitalize()}: {facts}."

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from calib.health.effect import FLAG_PX
 from calib.health.motion import NAMES, Linear, Motion, Problem, Side, fit, jacobian
 from calib.health.row_errors import Rows
-from calib.solving.solve import one_thread
 
 Float = NDArray[np.float64]
 Bool = NDArray[np.bool_]
@@ -66,15 +65,11 @@ class Explanation:
 
 def explain(whole: Problem, rows: Rows) -> Explanation:
     """Return the change that explains ``rows``, which are those of ``whole`` without change."""
-    with one_thread():
-        return _explained(whole, rows)
-
-
-def _explained(whole: Problem, rows: Rows) -> Explanation:
     everything = np.ones(6, bool)
     whole, first = _turned(whole, rows)
     # wrong matches look different once the rig is right
-    problem = _thinned(whole.some(whole.rows(first.change).kept))
+    kept = whole.rows(first.change).kept
+    problem = _thinned(whole.some(kept if kept.any() else rows.kept))
     all_free = fit(problem, everything, start=first.change)
     near = Linear.near(problem, all_free.change)
     parts = folds(problem)

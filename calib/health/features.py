@@ -51,8 +51,9 @@ def match_features(
 ) -> Matches:
     """Match features of two gray images, (H, W) uint8 each, not necessarily of one size.
 
-    ``corners`` at most are looked for in the left image. ``any_pose``: the cameras may be turned and scaled towards
-    each other, which takes ten times as long. Few or none come back where little is to be seen.
+    ``corners`` at most are looked for in the left image. ``any_pose``: the cameras may be turned
+    and scaled towards each other, which takes ten times as long. Few or none come back where
+    little is to be seen.
     """
     none = Matches(np.zeros((0, 2)), np.zeros((0, 2)), 0)
     if min(*left.shape, *right.shape) < SMALLEST_PX:
@@ -97,7 +98,9 @@ def _sift(image: Gray, corners: int) -> tuple[Float, NDArray[np.float32]]:
     return np.array([key.pt for key in keys]).reshape(-1, 2), np.asarray(looks, np.float32)
 
 
-def _spread(places: Float, strength: Float, shape: tuple[int, ...], corners: int) -> NDArray[np.intp]:
+def _spread(
+    places: Float, strength: Float, shape: tuple[int, ...], corners: int
+) -> NDArray[np.intp]:
     """The strongest of each cell of the image, together at most ``corners``."""
     columns, rows = _CELLS
     cell = (places[:, 0] * columns / shape[1]).astype(int)
@@ -109,13 +112,13 @@ def _spread(places: Float, strength: Float, shape: tuple[int, ...], corners: int
 
 
 def _recognised(
-    left: NDArray[np.generic], right: NDArray[np.generic]
+    left: NDArray[np.uint8] | NDArray[np.float32], right: NDArray[np.uint8] | NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of looks that are each other's best, and clearly better than the second best."""
     binary = left.dtype == np.uint8
     matcher = cv2.BFMatcher(cv2.NORM_HAMMING if binary else cv2.NORM_L2)
-    there = matcher.knnMatch(left, right, k=2)  # type: ignore[call-overload]
-    back = {m.queryIdx: m.trainIdx for m in matcher.match(right, left)}  # type: ignore[call-overload]
+    there = matcher.knnMatch(left, right, k=2)
+    back = {m.queryIdx: m.trainIdx for m in matcher.match(right, left)}
     good = [
         (best.queryIdx, best.trainIdx)
         for best, second in there

@@ -14,12 +14,14 @@ from calib.health.explain import Explanation
 from calib.health.features import Matches
 from calib.health.row_errors import Rows, rows_of_rectified, rows_of_rig
 from calib.rig import StereoRig
-from calib.words import fixed
+from calib.words import fixed, length
 
 _MOSTLY = 0.8
 _MISPLACED = 0.2  # of the image's side, between the principal point and the middle
 _APART_PX = 0.3
 _SURE = 5.0
+_FAR_OFF_PX = 0.5  # what finding a point and holding a ruler are not to blame for
+_FAR_OFF_SHARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ class Finding:
     """Something that is wrong, by name."""
 
     cause: str
-    """swapped, behind_infinity, rectified, resolution, principal_point or unsynchronised."""
+    """swapped, behind_infinity, rectified, resolution, principal_point, unsynchronised or
+    distance."""
     message: str
     """What is wrong and what to do."""
     stops: bool = False
@@ -68,6 +71,21 @@ def _misplaced(side: str, camera: Camera) -> Finding | None:
         f"the {side} camera's principal point ({x:.0f}, {y:.0f}) lies far from the middle of its "
         f"{camera.size[0]}x{camera.size[1]} image: was it calibrated at another resolution?",
     )
+
+
+def other_distance(known_m: float, disparity_px: float, off_px: float) -> list[Finding]:
+    """Say that what lies ``known_m`` away, at ``disparity_px``, is seen ``off_px`` beside that."""
+    if abs(off_px) < max(_FAR_OFF_PX, _FAR_OFF_SHARE * disparity_px):
+        return []
+    seen_px = disparity_px + off_px
+    seen_m = known_m * disparity_px / seen_px if seen_px > 0 else float("inf")
+    return [
+        Finding(
+            "distance",
+            f"what lies {length(known_m)} away is {length(seen_m)} away as the rig has it: it has "
+            "turned about y (yaw), which rows hardly show, or its baseline is another",
+        )
+    ]
 
 
 def findings_of(

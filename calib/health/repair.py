@@ -35,12 +35,12 @@ UNOBSERVABLE = (
 
 
 def nothing_to_mend(health: Health) -> bool:
-    """Whether pairs left out agree no better with any change: the rig is as images would have it."""
+    """Whether the rig is good and pairs left out agree no better with any change."""
     why = health.explanation
     return health.trusted and why is not None and not _improves(why)
 
 
-def why_not(health: Health) -> str | None:
+def why_not_mended(health: Health) -> str | None:
     """Say why the rig cannot be mended from these pairs; None: it can."""
     why, rows = health.explanation, health.rows
     stops = next((finding for finding in health.findings if finding.stops), None)
@@ -50,8 +50,9 @@ def why_not(health: Health) -> str | None:
         return health.verdict
     different = len({m.left.tobytes() for m in health.matches})
     if different < FEWEST_PAIRS:
+        few = "1 pair is" if different == 1 else f"{different} different pairs are"
         return (
-            f"{different} different pairs are too few: a repair must prove itself on pairs left "
+            f"{few} too few: a repair must prove itself on pairs left "
             f"out of it; give {FEWEST_PAIRS} or more, 10 are good"
         )
     if len(rows) < _FEWEST_MATCHES:
@@ -61,9 +62,7 @@ def why_not(health: Health) -> str | None:
         )
     covered = _covered(health)
     if covered < _SHARE_OF_CELLS:
-        return (
-            f"matches cover only {covered:.0%} of the image: take images with texture everywhere"
-        )
+        return f"matches cover only {covered:.0%} of the image: take images with texture everywhere"
     unsure = np.flatnonzero(why.motion.sigma > _SIGMA_RAD)
     if len(unsure):
         k = int(unsure[0])
@@ -92,8 +91,8 @@ def why_not(health: Health) -> str | None:
 def mended(health: Health) -> StereoRig:
     """Return the rig with what natural images tell changed, and the evidence in its notes.
 
-    Only after ``why_not`` said nothing. Of a rig that was calibrated with a covariance, the new
-    rotation's is added to it, so that error bars of depth stay honest.
+    Only after ``why_not_mended`` said nothing. Of a rig that was calibrated with a covariance, the
+    new rotation's is added to it, so that error bars of depth stay honest.
     """
     why = health.explanation
     assert why is not None

@@ -144,7 +144,7 @@ def clean_rows(left: Float, right: Float, pair: NDArray[np.intp], focal_px: floa
     ``left`` and ``right`` (N, 2) rectified pixels. A plane over the image that most matches agree
     on comes first (so that rows may be tens of pixels apart), then reweighted least squares.
     """
-    kept = np.isfinite(left).all(axis=1) & np.isfinite(right).all(axis=1)
+    kept: Bool = np.asarray(np.isfinite(np.hstack([left, right])).all(axis=1), np.bool_)
     if kept.any():
         kept[kept] = _near_a_plane(left[kept], (left - right)[kept, 1])
     pattern = np.zeros(0)
@@ -185,13 +185,13 @@ def _off_pattern(
     """How far each row error lies off a smooth pattern, and the pattern; both (N,)."""
     gap = left - right
     smooth = _smooth(left, gap[:, 0], focal_px)
-    planes = [
-        smooth[:, :3] * (pair == number)[:, None]
-        for number in np.unique(pair)
-        if np.count_nonzero(pair == number) >= _PAIR_MATCHES
-    ]
-    design = np.hstack([smooth, *planes]) if len(planes) > 1 else smooth
-    pattern = design @ robust_fit(design, gap[:, 1])
+    pattern = np.asarray(smooth @ robust_fit(smooth, gap[:, 1]))
+    numbers, counts = np.unique(pair, return_counts=True)
+    if len(numbers) > 1:
+        for number in numbers[counts >= _PAIR_MATCHES]:
+            mine = pair == number
+            plane, rest = smooth[mine, :3], (gap[:, 1] - pattern)[mine]
+            pattern[mine] += plane @ robust_fit(plane, rest)
     return gap[:, 1] - pattern, pattern
 
 
@@ -209,10 +209,10 @@ def robust_fit(design: Float, values: Float, *, rounds: int = 8) -> Float:
     """
     weight = np.ones(len(values))
     ridge = np.diag(np.full(design.shape[1], _RIDGE))
-    found = np.zeros(design.shape[1])
+    found: Float = np.zeros(design.shape[1])
     for _ in range(rounds):
         weighted = (design * weight[:, None]).T
-        found = np.linalg.solve(weighted @ design + ridge, weighted @ values)
+        found = np.asarray(np.linalg.solve(weighted @ design + ridge, weighted @ values))
         off = np.abs(values - design @ found)
         weight = 1 / (1 + (off / max(2.5 * _median(off), 0.05)) ** 2)
     return found

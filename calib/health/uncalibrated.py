@@ -50,8 +50,8 @@ class SelfRectification:
     H_right: Float
     """(3, 3) the same of the right image."""
     bend: float
-    """Of both lenses, 0: none; ``p = c + (q - c) / (1 + bend |q - c|^2 / r^2)`` unbends pixel q with
-    c the middle of the image and r half its diagonal."""
+    """Of both lenses, 0: none; ``p = c + (q - c) / (1 + bend |q - c|^2 / r^2)`` unbends pixel q,
+    with c the middle of the image and r half its diagonal."""
     sizes: tuple[Size, Size]
     """(width, height) of the images it takes, left and right."""
     size: Size
@@ -68,8 +68,10 @@ class SelfRectification:
     def sources(self, side: int) -> NDArray[np.float32]:
         """Return (H, W, 2) where each rectified pixel of the left (0) or right (1) image lies."""
         H = (self.H_left, self.H_right)[side]
-        x, y = np.meshgrid(np.arange(self.size[0], dtype=float), np.arange(self.size[1], dtype=float))
-        at = _through(np.linalg.inv(H), np.column_stack([x.ravel(), y.ravel()]))
+        x, y = np.meshgrid(
+            np.arange(self.size[0], dtype=float), np.arange(self.size[1], dtype=float)
+        )
+        at = _through(np.asarray(np.linalg.inv(H)), np.column_stack([x.ravel(), y.ravel()]))
         bent = _bent(at, self.bend, self.sizes[side])
         return bent.reshape(self.size[1], self.size[0], 2).astype(np.float32)
 
@@ -157,9 +159,7 @@ class _Guess:
         return np.asarray((b * Fa).sum(axis=1) / np.maximum(length, 1e-12))
 
 
-def _solved(
-    left: Float, right: Float, sizes: tuple[Size, Size], hfov_deg: float | None
-) -> _Guess:
+def _solved(left: Float, right: Float, sizes: tuple[Size, Size], hfov_deg: float | None) -> _Guess:
     """The cameras that fit best; with a bend of the lenses only where that fits clearly better."""
     every = max(1, -(-len(left) // _MOST_FITTED))
     start = _Guess(np.zeros(8), sizes, hfov_deg is not None, hfov_deg or _HFOV_DEG)
@@ -205,7 +205,7 @@ def _placed(found: _Guess, left: Float, right: Float, pair: NDArray[np.intp]) ->
         _through(h, _unbent(at, found.values[7], each))
         for h, at, each in zip(H, (left, right), found.sizes, strict=True)
     ]
-    rows = clean_rows(*views, pair, focal)
+    rows = clean_rows(views[0], views[1], pair, focal)
     if len(rows) < FEWEST_MATCHES:
         raise CameraError(
             f"rows could not be made to match: {len(rows)} of {len(left)} points agree; is the "
@@ -214,9 +214,8 @@ def _placed(found: _Guess, left: Float, right: Float, pair: NDArray[np.intp]) ->
     middles = [
         _through(h, (np.array([each]) - 1) / 2)[0] for h, each in zip(H, found.sizes, strict=True)
     ]
-    low, high = np.percentile(rows.disparity, [1, 99])
     shift = (np.array(size) - 1) / 2 - [middles[0][0], (middles[0][1] + middles[1][1]) / 2]
-    doffs = float(low) - _MARGIN_PX
+    doffs = float(np.percentile(rows.disparity, 1)) - _MARGIN_PX
     into = [np.array([[1, 0, shift[0] + x], [0, 1, shift[1]], [0, 0, 1]]) for x in (0.0, doffs)]
     p5, p95 = np.percentile(rows.disparity, [5, 95])
     return SelfRectification(

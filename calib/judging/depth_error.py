@@ -95,7 +95,7 @@ def expected_depth_errors(
     state = c.fit.state
     focal = float(np.mean([values[:2] for values in state.intrinsics]))
     baseline = float(np.linalg.norm(state.t))
-    halves = _halves(c)
+    halves = two_halves(c)
     rows = []
     for distance in distances:
         left, right = image_points(c, state, distance)
@@ -121,7 +121,7 @@ def expected_depth_errors(
     return tuple(rows)
 
 
-def _halves(c: Calibration) -> tuple[State, State] | None:
+def two_halves(c: Calibration) -> tuple[State, State] | None:
     """Solutions from every second view each."""
     if len(c.views) < 6:
         return None

@@ -3,42 +3,141 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.board import Board, Charuco, Chessboard
-from calib.detection.detect import detect
-from calib.detection.guess import guess_board
+from calib.board import Board
 from calib.errors import CalibrationError
-from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, Finding, fit_limit
+from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, fit_limit, opposed
+from calib.judging.finding import Finding
+from calib.judging.other_board import other_board
 from calib.judging.rejected import turned
-from calib.solving.calibration import FEWEST_VIEWS, View
-from calib.solving.solve import calibrate_stereo
+from calib.solving.adjust import Fit
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, View
+from calib.solving.choose import MODELS
+from calib.solving.first_rig import agree_on_motion, solve_camera
+from calib.solving.solve import calibrate_stereo, one_thread
+from calib.solving.state import BoardModel
 
 _TOO_FEW_TO_BLAME = 4  # each lens alone is then too uncertain for a verdict on the pairs
+_SHARES = (0.6, 0.45, 0.3)  # of the views that must agree: the most that do
+_MANY = 0.3  # rejected views that make a solution odd
+_FAR_BETTER = 0.7
+_WHOLE = 0.7  # share of the views that agree when the explanation is right for all
 
 
-def explain_failure(views: Sequence[View], board: Board, error: CalibrationError) -> list[Finding]:
-    """Name why no rig could be solved at all."""
+class Failure(NamedTuple):
+    """Why no rig could be solved from all views."""
+
+    findings: list[Finding]
+    agreeing: list[View]
+    """The largest set of views that agree; empty: none do, or all have one fault."""
+
+
+def explain_failure(views: Sequence[View], board: Board, error: CalibrationError) -> Failure:
+    """Name why no rig could be solved at all, or find the views from which one can be."""
     names = tuple(view.name for view in views)
+
+    def stop(cause: str, message: str) -> Failure:
+        return Failure([Finding(cause, message, names, stops=True)], [])
+
     if len(views) < FEWEST_VIEWS:
-        return [Finding("too_few", str(error), names, stops=True)]
+        return stop("too_few", str(error))
     if _horizons_spread(views, board) < np.tan(np.radians(PARALLEL_DEG)):
-        return [Finding("parallel_views", TOO_PARALLEL.format("hardly at all"), names, stops=True)]
-    for cause, message, changed in _whole_session_tries(views):
-        if _solves(changed, board):
-            return [Finding(cause, message, names, stops=True)]
-    if len(views) <= _TOO_FEW_TO_BLAME:
-        message = (
-            f"only {len(views)} usable pairs, too few for a rig that they agree on; take 15 to 30, "
-            "board and cameras still for each, the board tilted differently in each"
-        )
-        return [Finding("too_few", message, names, stops=True)]
-    return [Finding("unsynchronised", str(error), names, stops=True)]
+        return stop("parallel_views", TOO_PARALLEL.format("hardly at all"))
+    with one_thread():
+        try:
+            lenses = [_lens(views, board, side) for side in ("left", "right")]
+        except CalibrationError as lensless:
+            return stop("wrong_board", str(lensless))
+        sizes = (views[0].left.size, views[0].right.size)
+        unfit = [
+            s for s, lens in zip(("left", "right"), lenses, strict=True) if _unfit(lens, sizes)
+        ]
+        if unfit:
+            return stop(
+                "wrong_board",
+                f"the corners of the {' and of the '.join(unfit)} images alone do not fit the "
+                f"board {board.spec}: is its number of inner corners right, is it flat, are the "
+                "squares square?",
+            )
+        for cause, message, changed, solos in _whole_session_tries(views, board, lenses):
+            if len(_agreeing(changed, board, solos, _WHOLE)) >= FEWEST_VIEWS:
+                return stop(cause, message)
+        if len(views) <= _TOO_FEW_TO_BLAME:
+            return stop(
+                "too_few",
+                f"only {len(views)} usable pairs, too few for a rig that they agree on; take 15 to "
+                "30, board and cameras still for each, the board tilted differently in each",
+            )
+        sets = (_agreeing(views, board, lenses, share) for share in _SHARES)
+        most = next((found for found in sets if len(found) > FEWEST_VIEWS), [])
+    return Failure([Finding("unsynchronised", str(error), names, stops=True)], most)
+
+
+def better_explained(c: Calibration, views: Sequence[View]) -> Finding | None:
+    """One fault of all views under which they fit far better than as they are; only looked for
+    where the solution is odd. Mirrored images of a board that was hardly tilted seem turned by 180
+    degrees, and three times as noisy.
+    """
+    odd = opposed(c.fit.state.R) or len(c.rejected) > _MANY * len(views)
+    if not odd or len(views) <= _TOO_FEW_TO_BLAME:
+        return None
+    with one_thread():
+        try:
+            lenses = [_lens(views, c.board, side) for side in ("left", "right")]
+        except CalibrationError:
+            return None
+        tries = _whole_session_tries(views, c.board, lenses)
+        for cause, message, changed, solos in tries:
+            agreeing = _agreeing(changed, c.board, solos, _WHOLE)
+            if len(agreeing) >= FEWEST_VIEWS and _fits_better(c, changed):
+                return Finding(cause, message, tuple(v.name for v in views), stops=True)
+    return None
+
+
+def _fits_better(c: Calibration, changed: Sequence[View]) -> bool:
+    name = "fisheye" if "fisheye" in c.model_name else "pinhole5"
+    try:
+        other = calibrate_stereo(changed, c.board, model=name, deformation="flat")
+    except CalibrationError:
+        return False
+    return len(other.views) >= len(c.views) and other.rms_px() < _FAR_BETTER * c.rms_px()
+
+
+def _lens(views: Sequence[View], board: Board, side: str) -> Fit:
+    """One camera alone, by the lens model that fits it better."""
+    seen, shape = [getattr(view, side) for view in views], BoardModel(board.points)
+    fits = []
+    for name in ("pinhole5", "fisheye"):
+        try:
+            fits.append(solve_camera(seen, shape, *MODELS[name])[0])
+        except CalibrationError as error:
+            failed = error
+    if not fits:
+        raise failed
+    return min(fits, key=lambda fit: fit.cost)
+
+
+def _unfit(lens: Fit, sizes: Sequence[tuple[int, int]]) -> bool:
+    """Whether most corners are nowhere near the board's; single bad views do not count."""
+    usual = float(np.sqrt(np.median((lens.residuals**2).sum(axis=1)) / 0.69))
+    return usual > fit_limit(sizes)
+
+
+def _agreeing(
+    views: Sequence[View], board: Board, lenses: Sequence[Fit], share: float
+) -> list[View]:
+    """The views that agree on a motion between the cameras; none when fewer than ``share`` do."""
+    try:
+        _, good, _ = agree_on_motion(views, board, lenses, share=share)
+    except CalibrationError:
+        return []
+    found = [view for view, ok in zip(views, good, strict=True) if ok]
+    return found if len(found) >= share * len(views) else []
 
 
 def _horizons_spread(views: Sequence[View], board: Board) -> float:
@@ -57,63 +156,41 @@ def _horizons_spread(views: Sequence[View], board: Board) -> float:
     return float(np.linalg.norm(lines[:, None] - lines[None], axis=2).max(initial=0))
 
 
-def _whole_session_tries(views: Sequence[View]) -> Iterator[tuple[str, str, list[View]]]:
+def _whole_session_tries(
+    views: Sequence[View], board: Board, lenses: Sequence[Fit]
+) -> Iterator[tuple[str, str, list[View], list[Fit]]]:
+    left, right = lenses
+    n = len(views)
     for shift in (1, -1, 2, -2):
-        moved = [
-            View(view.name, view.left, views[i + shift].right)
-            for i, view in enumerate(views)
-            if 0 <= i + shift < len(views)
-        ]
-        first = max(0, -shift)
+        first = [i for i in range(n) if 0 <= i + shift < n]
+        if len(first) <= FEWEST_VIEWS:
+            continue
+        moved = [View(views[i].name, views[i].left, views[i + shift].right) for i in first]
+        a, b = views[first[0]], views[first[0] + shift]
         yield (
             "unsynchronised",
-            f"left and right are out of step by {abs(shift)} view(s): left {views[first].name} "
-            f"belongs to the right image of {views[first + shift].name}; pair them again",
+            f"left and right are out of step by {abs(shift)} view(s): left {a.name} "
+            f"belongs to the right image of {b.name}; pair them again",
             moved,
+            [_of_views(left, first), _of_views(right, [i + shift for i in first])],
         )
-    for side in ("right", "left"):
+    for s, side in ((1, "right"), (0, "left")):
         change = turned(side, (-1, 1))
-        yield (
-            "mirrored",
-            f"the {side} images are mirrored; flip them back",
-            [changed for view in views if (changed := change(view)) is not None],
-        )
+        flipped = [changed for view in views if (changed := change(view)) is not None]
+        both = [left, right]
+        both[s] = _lens(flipped, board, side)
+        yield "mirrored", f"the {side} images are mirrored; flip them back", flipped, both
 
 
-def _solves(views: Sequence[View], board: Board) -> bool:
-    try:
-        c = calibrate_stereo(views, board, model="pinhole5", deformation="flat")
-    except CalibrationError:
-        return False
-    return c.rms_px() < fit_limit(c.sizes) and len(c.views) >= 0.7 * len(views)
+def _of_views(fit: Fit, views: Sequence[int]) -> Fit:
+    return fit._replace(state=fit.state.of_views(views))
 
 
 def explain_unseen(images: Sequence[NDArray[Any]], board: Board) -> Finding:
-    """Why a board was found in none of some images: what is there instead."""
-    if isinstance(board, Charuco):
-        other = replace(board, legacy=not board.legacy)
-        if any(detect(image, other) is not None for image in images):
-            return Finding(
-                "wrong_board",
-                f"the board is not {board.spec} but {other.spec} (OpenCV changed its pattern "
-                "in 4.6)",
-                stops=True,
-            )
-    found = guess_board(images, square_m=board.square_m, unit_known=board.unit_known)
-    if found is None:
-        return Finding(
-            "not_found",
-            f"no board was found in the images; expected {board.spec}: is it wholly visible, "
-            "sharp, with a white border, and are columns and rows inner corners?",
-            stops=True,
-        )
-    why = ""
-    if isinstance(board, Chessboard) and isinstance(found, Chessboard):
-        larger = sorted((board.columns - 1, board.rows - 1))
-        if larger == sorted((found.columns, found.rows)):
-            why = " (squares were counted instead of inner corners)"
-    return Finding(
-        "wrong_board",
-        f"the images do not show {board.spec}, but {found.spec}{why}",
+    """Why a board was found in hardly any of some images: what is there instead."""
+    return other_board(images, board) or Finding(
+        "not_found",
+        f"no board was found in the images; expected {board.spec}: is it wholly visible, "
+        "sharp, with a white border, and are columns and rows inner corners?",
         stops=True,
     )

@@ -1,9 +1,7 @@
 """How far a calibration can be trusted, in millimetres at the distance where it is used.
 
-Everything here is about views the solution has not seen, or about what its covariance says of
-depth. The covariance is that of least squares, made larger where leaving single views out moves
-the answer more than it should (jackknife): corners of one view are wrong together, and plain least
-squares does not know.
+Everything here is about views the solution has not seen, or about what its covariance
+(``covariance.py``) says of depth.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from calib.judging.covariance import SQUARE_ERROR, baseline_sigma, certainty
 from calib.judging.depth_error import (
     MATCHING_NOISE_PX,
     DepthError,
@@ -24,10 +23,9 @@ from calib.judging.depth_error import (
     expected_depth_errors,
     image_points,
 )
+from calib.judging.uncertainty import with_scale
 from calib.solving.calibration import Calibration, HeldOut
-from calib.solving.held_out import held_out, information
 from calib.solving.solve import one_thread
-from calib.solving.state import difference, parameter_names
 from calib.words import number
 
 Float = NDArray[np.float64]
@@ -36,6 +34,9 @@ Grade = Literal["good", "usable", "recalibrate"]
 
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 _COVERAGE_GRID = (8, 6)
+_GOOD, _UNUSABLE = 0.01, 0.1
+"""One sigma of depth at ten baselines, by calibration alone, and of the focal length, as a share:
+below the first it disappears beside what matching adds; from the second on, depth is a guess."""
 _REGIONS = (
     ("upper left", "upper middle", "upper right"),
     ("middle left", "centre", "middle right"),
@@ -57,11 +58,14 @@ class Quality:
     names: tuple[str, ...]
     """Of the rows of ``covariance``."""
     covariance: Float
-    """(G, G) of all global parameters, without the board's shape; zeros for fixed ones."""
+    """(G, G) of all global parameters, without the board's shape, as far as the images tell:
+    without the squares' error; zeros for fixed ones."""
     inflation: float
     """By how much the error bars of plain least squares were lengthened."""
+    square_error: float
+    """One standard deviation of the size of the board's squares, a share of it."""
     baseline_sigma: float
-    """One standard deviation of the baseline, board units (metres)."""
+    """One standard deviation of the baseline, with the squares' error, board units (metres)."""
     depth_error: tuple[DepthError, ...]
     distance_check: DistanceCheck
     coverage: tuple[Float, Float]
@@ -82,16 +86,22 @@ def assess(
     *,
     distances: Sequence[float] | None = None,
     matching_noise_px: float = MATCHING_NOISE_PX,
+    square_error: float = SQUARE_ERROR,
 ) -> Quality:
-    """Judge a calibration: refits without each view, propagates errors to depth, grades."""
+    """Judge a calibration: propagates errors to depth, grades.
+
+    ``square_error`` is one standard deviation of the size of the squares, as a share of it.
+    """
+    square_error = square_error if c.board.unit_known else 0.0  # lengths are in squares then
     with one_thread():
-        left_out = held_out(c)
-        names, covariance, inflation = _covariance(c, left_out)
+        left_out = c.held_out[c.name]
+        names, covariance, inflation = certainty(c)
         if distances is None:
             baseline = float(np.linalg.norm(c.fit.state.t))
             unknown = tuple(round(baseline * k, 3) for k in (5, 10, 20, 50))
             distances = DISTANCES_M if c.board.unit_known else unknown
-        depth = expected_depth_errors(c, covariance, distances, matching_noise_px)
+        metric = with_scale(covariance, c.fit.state.t, square_error)
+        depth = expected_depth_errors(c, metric, distances, matching_noise_px)
         check = distance_check(c, left_out, covariance)
     coverage = tuple(_coverage(c, side) for side in (0, 1))
     shares = tuple(float((cells > 0).mean()) for cells in coverage)
@@ -105,44 +115,14 @@ def assess(
         names,
         covariance,
         inflation,
-        _baseline_sigma(c, covariance),
+        square_error,
+        baseline_sigma(metric, c.fit.state.t),
         depth,
         check,
         (coverage[0], coverage[1]),
         (shares[0], shares[1]),
         tilt,
     )
-
-
-# -- covariance ----------------------------------------------------------------------------------
-
-
-def _covariance(c: Calibration, left_out: HeldOut) -> tuple[tuple[str, ...], Float, float]:
-    names = parameter_names(c.fit.state)
-    N = information(c)[0].sum(axis=0)
-    scale = 1 / np.sqrt(np.maximum(np.diag(N), 1e-300))
-    inverse = np.linalg.pinv(N * np.outer(scale, scale), rcond=1e-13, hermitian=True)
-    free = np.flatnonzero(c.fit.free)
-    full = np.zeros((len(c.fit.free),) * 2)
-    full[np.ix_(free, free)] = c.noise_px**2 * inverse * np.outer(scale, scale)
-    full = full[: len(names), : len(names)]
-    inflation = _jackknife_ratio(c, left_out, full)
-    return names, full * inflation**2, inflation
-
-
-def _jackknife_ratio(c: Calibration, left_out: HeldOut, covariance: Float) -> float:
-    """Median over the parameters of jackknife sigma / least-squares sigma, at least 1."""
-    moves = np.array([difference(c.fit.state, state) for state in left_out.states])
-    n = len(moves)
-    spread = np.sqrt((n - 1) / n * ((moves - moves.mean(axis=0)) ** 2).sum(axis=0))
-    sigma = np.sqrt(np.diag(covariance))
-    known = sigma > 0
-    return float(max(1.0, np.median(spread[known] / sigma[known]))) if known.any() else 1.0
-
-
-def _baseline_sigma(c: Calibration, covariance: Float) -> float:
-    along = c.fit.state.t / np.linalg.norm(c.fit.state.t)
-    return float(np.sqrt(max(float(along @ covariance[-3:, -3:] @ along), 0)))
 
 
 # -- coverage and grade --------------------------------------------------------------------------
@@ -177,21 +157,41 @@ def _grade(c: Calibration, left_out: HeldOut, covariance: Float, tilt: float) ->
     if len(left) >= 4:
         share = float(np.nanmedian(calibration_depth_sigma(c, covariance, left, right)[1]) / near)
     row = left_out.row_error_px * min(1.0, 1000 / max(c.sizes[0]))
-    aspect = max(abs(v[0] / v[1] - 1) for v in state.intrinsics)
     focal = max(
         np.sqrt(covariance[i, i]) / values[0]
         for i, values in zip((0, len(state.intrinsics[0])), state.intrinsics, strict=True)
     )
     unit = "m" if c.board.unit_known else "board units"
-    facts = (
-        f"rows agree to {left_out.row_error_px:.2f} px on views left out, and calibration "
-        f"changes depth by {number(100 * share, 2)} % at {number(near, 2)} {unit}"
+    agree = f"rows agree to {left_out.row_error_px:.2f} px on views left out"
+    changes = f"calibration changes depth by {number(100 * share, 2)} % at {number(near, 2)} {unit}"
+    lens = f"the focal length is known to {number(100 * focal, 2)} % only"
+    reasons = those_that_hold(
+        {
+            f"the board's planes differ by {tilt:.0f} degrees at most": tilt < 8,
+            lens: focal > _UNUSABLE,
+            changes.replace("calibration", "calibration alone"): not share < _UNUSABLE,
+            agree.replace("agree to", "agree only to"): not row < 1.0,
+        }
     )
-    if tilt < 8 or focal > 0.03 or aspect > 0.15 or not share < 0.05 or not row < 1.0:
-        return "recalibrate", f"Do not trust it: {facts}."
-    if row < 0.4 and share < 0.01 and focal < 0.01 and len(c.views) >= 8:
-        return "good", f"Good: {facts}."
-    return "usable", f"Usable: {facts}."
+    if reasons:
+        return "recalibrate", f"Do not trust it: {' and '.join(reasons)}."
+    reasons = those_that_hold(
+        {
+            f"there are only {len(c.views)} views": len(c.views) < 8,
+            lens: focal >= _GOOD,
+            "that is more than 1 % of the depth": share >= _GOOD,
+            "rows should agree better": row >= 0.4,
+        }
+    )
+    facts = f"{agree[0].upper()}{agree[1:]}, and {changes}"
+    if reasons:
+        return "usable", f"{facts}; {' and '.join(reasons)}."
+    return "good", f"{facts}."
+
+
+def those_that_hold(reasons: dict[str, bool]) -> list[str]:
+    """The reasons that are true, in their order."""
+    return [reason for reason, holds in reasons.items() if holds]
 
 
 def _advice(c: Calibration, coverage: Sequence[Float], tilt: float, left_out: HeldOut) -> str:

@@ -7,9 +7,8 @@ under which a view suddenly agrees with the rig is the diagnosis.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,11 @@ from numpy.typing import NDArray
 from calib.board import Board
 from calib.detection.detection import Detection
 from calib.errors import CalibrationError
+from calib.judging.change import Change, posed_views
+from calib.judging.offered import blurred
 from calib.solving.adjust import adjust
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View, observe
-from calib.solving.first_rig import agree_on_motion, board_poses, solve_camera
+from calib.solving.first_rig import agree_on_motion, solve_camera
 from calib.solving.held_out import view_errors
 from calib.solving.solve import one_thread
 from calib.solving.state import BoardModel, State
@@ -27,22 +28,39 @@ from calib.solving.state import BoardModel, State
 Float = NDArray[np.float64]
 
 
-ZOOM = 0.01
-"""A change of focal length by more is no noise."""
+def explain_rejected(
+    c: Calibration, views: Sequence[View], change: Change | None = None
+) -> list[Rejected]:
+    """Why each rejected view contradicts the rig; ``views`` are all that were offered.
 
-
-def explain_rejected(c: Calibration, views: Sequence[View]) -> list[Rejected]:
-    """Why each rejected view contradicts the rig; ``views`` are all that were offered."""
+    ``change`` is what is known to have changed while they were taken.
+    """
     by_name = {view.name: view for view in views}
     out = [by_name[r.name] for r in c.rejected if r.name in by_name]
     others = [r for r in c.rejected if r.name not in by_name]
+    if not out:
+        return others
     with one_thread():
         limit = max(3.5 * float(np.median(_errors(c, c.views))), 0.4)
-        moved = _moved_together(c, out, limit)
-        return others + [moved.get(v.name) or _explain(c, v, views, limit) for v in out]
+        known = {}
+        known = _by_change(change) if change is not None else _moved_together(c, out, limit)
+        wide = blurred(views)
+        return others + [known.get(v.name) or _explain(c, v, views, limit, wide) for v in out]
 
 
-def _explain(c: Calibration, view: View, views: Sequence[View], limit: float) -> Rejected:
+def _by_change(change: Change) -> dict[str, Rejected]:
+    before = f"agrees with the other views before {change.after[0]}, not with those after"
+    return {
+        name: Rejected(name, change.cause, change.what)
+        if name in change.after
+        else Rejected(name, "before_change", before)
+        for name in change.agree
+    }
+
+
+def _explain(
+    c: Calibration, view: View, views: Sequence[View], limit: float, wide: Mapping[str, float]
+) -> Rejected:
     def fits(candidate: View) -> bool:
         return bool(_errors(c, [candidate])[0] < limit)
 
@@ -56,17 +74,26 @@ def _explain(c: Calibration, view: View, views: Sequence[View], limit: float) ->
         ("mirrored", "the right image is mirrored top to bottom", turned("right", (1, -1))),
         ("mirrored", "the left image is mirrored top to bottom", turned("left", (1, -1))),
     )
-    for cause, reason, change in tries:
-        changed = change(view)
-        if changed is not None and any(fits(v) for v in _all_orders(c.board, changed)):
-            return Rejected(view.name, cause, reason)
-    for other in views:
-        if other.name != view.name and fits(replace(view, right=other.right)):
-            return Rejected(
-                view.name,
-                "unsynchronised",
-                f"its left image belongs to the right image of {other.name}",
-            )
+    found = [
+        (error, cause, reason)
+        for cause, reason, change in tries
+        if (changed := change(view)) is not None
+        for error in _errors(c, _all_orders(c.board, changed))
+    ]
+    partners = [other for other in views if other.name != view.name]
+    errors = _errors(c, [replace(view, right=other.right) for other in partners])
+    found += [
+        (error, "unsynchronised", f"its left image belongs to the right image of {other.name}")
+        for error, other in zip(errors, partners, strict=True)
+    ]
+    # of all that fit the best, not the first: a board held in the middle fits upside down as well
+    error, cause, reason = min(found, key=lambda one: one[0])
+    if error < limit:
+        return Rejected(view.name, cause, reason)
+    if view.name in wide:
+        return Rejected(
+            view.name, "blurred", f"is blurred: its edges are {wide[view.name]:.1f} px wide"
+        )
     alone = [_errors_alone(c, view, side) for side in (0, 1)]
     if max(alone) < 2 * limit:
         gap = _errors(c, [view])[0]
@@ -84,15 +111,7 @@ def _explain(c: Calibration, view: View, views: Sequence[View], limit: float) ->
 
 def _errors(c: Calibration, views: Sequence[View]) -> Float:
     """(V,) rms of views with the rig fixed, poses found afresh."""
-    state = _posed(c, views)
-    return view_errors(c.shape, state, observe(views))
-
-
-def _posed(c: Calibration, views: Sequence[View]) -> Any:
-    camera = c.fit.state.camera(0, c.sizes[0])
-    rays = [camera.unproject(view.left.points) for view in views]
-    R, t = board_poses(rays, [view.left for view in views], c.shape)
-    return replace(c.fit.state, view_R=R, view_t=t)
+    return view_errors(c.shape, *posed_views(c, views))
 
 
 def _errors_alone(c: Calibration, view: View, side: int) -> float:
@@ -170,37 +189,83 @@ def _moved_together(c: Calibration, out: Sequence[View], limit: float) -> dict[s
         state, _, _ = agree_on_motion(out, c.board, solos)
     except CalibrationError:
         return {}
-    first, both = len(state.intrinsics[0]), sum(map(len, state.intrinsics))
-    each = np.arange(state.globals)
-    focal = np.isin(each, (0, 1, first, first + 1))
-    fit = adjust(shape, state, observe(out), free=(each >= both) | focal, robust_px=1.0)
-    error = view_errors(shape, fit.state, observe(out))
-    near = float(np.clip(3.5 * np.median(error), 2 * limit, 4 * limit))
-    same = [v for v, e in zip(out, error, strict=True) if e < near]
-    if len(same) < FEWEST_VIEWS:
+    found = _simplest_change(c, out, state, limit)
+    if found is None:
         return {}
-    cause = _other_rig(fit.state, state)
-    return {v.name: Rejected(v.name, cause, _OTHER_RIG[cause]) for v in same}
+    cause, reason, names = found
+    return {name: Rejected(name, cause, reason) for name in names}
 
 
-_OTHER_RIG = {
-    "swapped": "left and right are exchanged in these pairs",
-    "refocused": "these views agree among themselves on another focal length: a camera was "
-    "refocused or zoomed between them and the others",
-    "rig_moved": "these views agree among themselves on another position of the cameras: "
-    "the rig moved between them and the others",
-}
+def _simplest_change(
+    c: Calibration, out: Sequence[View], start: State, limit: float
+) -> tuple[str, str, list[str]] | None:
+    """The fewest parameters of the rig that must differ for the views to agree: cause, what
+    changed, and which views agree then.
+    """
+    seen, found = observe(out), []
+    exchanged = _exchanges(c.fit.state, start)
+    for cause, what, free, state in _kinds(c.fit.state, start):
+        fit = adjust(c.shape, state, seen, free=free, robust_px=1.0)
+        error = view_errors(c.shape, fit.state, seen)
+        found.append((cause, what(fit.state), error, float(np.median(error))))
+    best = min(usual for *_, usual in found)
+    cause, text, error, usual = next(f for f in found if f[3] <= 1.3 * best + 0.1 * limit)
+    same = error < float(np.clip(3.5 * usual, 2 * limit, 4 * limit))
+    if same.sum() < FEWEST_VIEWS:
+        return None
+    names = [view.name for view, agrees in zip(out, same, strict=True) if agrees]
+    if exchanged:
+        return "swapped", "left and right are exchanged in these pairs", names
+    return (
+        cause,
+        f"these views agree among themselves, but {text} between them and the others",
+        names,
+    )
 
 
-def _other_rig(new: State, old: State) -> str:
-    if float((-new.R.T @ new.t)[0]) < 0:
-        return "swapped"
-    return "refocused" if focal_change(old, new) > ZOOM else "rig_moved"
+def _exchanges(old: State, new: State) -> bool:
+    """Whether the cameras stand the other way round: relative to the rig, which may be swapped."""
+    centres = [-state.R.T @ state.t for state in (old, new)]
+    return bool(centres[0] @ centres[1] < 0)
 
 
-def focal_change(before: State, after: State) -> float:
-    """Larger relative change of focal length of the two cameras."""
-    return max(
-        abs(float(b[:2].mean() / a[:2].mean()) - 1)
+def _kinds(
+    old: State, new: State
+) -> list[tuple[str, Callable[[State], str], NDArray[np.bool_], State]]:
+    """What may have changed, the simple first: cause, words, free globals and a start.
+
+    ``new`` has lenses like ``old`` and a motion that the views propose.
+    """
+    first, both = len(old.intrinsics[0]), sum(map(len, old.intrinsics))
+    each = np.arange(old.globals)
+    near = replace(new, intrinsics=old.intrinsics, R=old.R, t=old.t, shape=old.shape)
+    start = replace(new, intrinsics=old.intrinsics, shape=old.shape)
+    focal = [np.isin(each, (k, k + 1)) for k in (0, first)]
+    motion = (each >= both) & (each < both + 6)
+
+    def zoom(state: State) -> str:
+        change = max(focal_changes(old, state), key=abs)
+        side = ("left", "right")[int(np.argmax(np.abs(focal_changes(old, state))))]
+        return f"the {side} camera was refocused or zoomed by {100 * change:+.1f} %"
+
+    def move(state: State) -> str:
+        turn = state.R @ old.R.T
+        angle = np.degrees(np.arccos(np.clip((np.trace(turn) - 1) / 2, -1, 1)))
+        return f"the rig moved: one camera was turned by {angle:.2f} degrees or shifted"
+
+    return [
+        ("refocused", zoom, focal[0], near),
+        ("refocused", zoom, focal[1], near),
+        ("rig_moved", move, motion, start),
+        ("refocused", zoom, focal[0] | focal[1], near),
+        ("rig_moved", move, motion | focal[0] | focal[1], start),
+    ]
+
+
+def focal_changes(before: State, after: State) -> tuple[float, float]:
+    """Relative change of the focal length of the left and the right camera."""
+    left, right = (
+        float(b[:2].mean() / a[:2].mean()) - 1
         for a, b in zip(before.intrinsics, after.intrinsics, strict=True)
     )
+    return left, right

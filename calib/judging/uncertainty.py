@@ -24,18 +24,30 @@ Float = NDArray[np.float64]
 _BASELINES = (1e4, 10.0)  # the line is laid through depths so many baselines away
 
 
+def with_scale(covariance: Float, t: Float, square_error: float) -> Float:
+    """The covariance with the relative error of the board's squares, which moves ``t`` alone."""
+    full = covariance.copy()
+    full[-3:, -3:] += square_error**2 * np.outer(t, t)
+    return full
+
+
 def known_covariance(rig: StereoRig) -> Float | None:
-    """(G, G) covariance of the rig's parameters as its file keeps it; None: it keeps none."""
+    """(G, G) covariance of the rig's parameters as its file keeps it, with the error of the board's
+    squares; None: it keeps none.
+    """
     kept = rig.notes.get("calibration")
     try:
         covariance = np.array(kept["covariance"], np.float64)  # type: ignore[index]
         names = tuple(kept["parameters"])  # type: ignore[index]
-    except (KeyError, TypeError, ValueError):
+        square_error = float(kept.get("square_error", 0.0))  # type: ignore[union-attr]
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
     count = len(names)
     if covariance.shape != (count, count) or not np.isfinite(covariance).all():
         return None
-    return covariance if names == parameter_names(state_of(rig, names)) else None
+    if names != parameter_names(state_of(rig, names)):
+        return None
+    return with_scale(covariance, rig.t_right_left, square_error)
 
 
 def state_of(rig: StereoRig, names: tuple[str, ...]) -> State:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -51,6 +51,8 @@ class HeldOut(NamedTuple):
     reprojection_rms_px: float
     row_error_px: float
     """Mean |y_left - y_right| after rectification; NaN of one camera alone."""
+    depth_error: float
+    """How far off triangulated boards are, a share of their distance; NaN of one camera alone."""
     view_row_error_px: Float
     """(V,) mean of each view."""
     view_rms_px: Float
@@ -82,6 +84,8 @@ class Calibration:
     starts_agree: float
     """Share of all starts that ended in this minimum, 0 to 1."""
     fixed_intrinsics: bool = False
+    lens_covariance: Float | None = None
+    """(L, L) of the intrinsics of both cameras, as far as it was given with them."""
     noise_px: float = 0.0
     """Standard deviation of one coordinate of a corner, estimated from the residuals."""
 
@@ -123,6 +127,22 @@ class Calibration:
         if view is not None:
             rows &= self.seen.view == view
         return rms(self.fit.residuals[rows])
+
+
+def in_other_unit(c: Calibration, board: Board) -> Calibration:
+    """The same solution with another size of the board's squares: all lengths in proportion."""
+    scale = board.square_m / c.board.square_m
+    shape = BoardModel(board.points, c.shape.modes * scale)
+
+    def scaled(s: State) -> State:
+        return replace(s, t=s.t * scale, view_t=s.view_t * scale)
+
+    held = {
+        name: h._replace(states=tuple(scaled(s) for s in h.states))
+        for name, h in c.held_out.items()
+    }
+    fit = c.fit._replace(state=scaled(c.fit.state))
+    return replace(c, board=board, shape=shape, fit=fit, held_out=held)
 
 
 def observe(views: Sequence[View]) -> Observations:

@@ -14,8 +14,8 @@ import numpy as np
 from calib.camera import Model
 from calib.errors import CalibrationError
 from calib.solving.adjust import adjust
-from calib.solving.calibration import Calibration, rms
-from calib.solving.clean import corner_noise
+from calib.solving.calibration import Calibration, HeldOut, observe, rms
+from calib.solving.clean import corner_noise, without_bad_corners
 from calib.solving.deformation import Deformation, board_modes
 from calib.solving.held_out import held_out
 from calib.solving.projection import Float
@@ -33,7 +33,8 @@ MODELS: dict[str, tuple[Model, int]] = {
 }
 """Lens models by the name ``--model`` takes: (model, distortion coefficients)."""
 _LARGER = ("pinhole8", "pinhole12", "pinhole14")
-_BETTER = 0.97  # a larger model must lower the held-out error to this share
+_BETTER = 0.97  # a candidate must lower the held-out error of corners to this share
+_NO_WORSE = 1.03  # and may not raise that of rows or depth further
 
 
 class Candidate(NamedTuple):
@@ -58,11 +59,10 @@ def chosen(
     if larger and "pinhole5" in best.model_name:
         for name in _LARGER:
             best = _better(best, _extended(best, name))
-    if deformation != "flat":
-        deformed = _deformed(best)
-        if deformed is not None:
-            best = deformed if deformation == "bent" else _better(best, deformed)
-    return best
+    bent = None if deformation == "flat" else _bent(best)
+    if bent is not None:
+        best = bent if deformation == "bent" else _better(best, bent)
+    return _cleaned_again(best)
 
 
 def _with_held_out(c: Calibration) -> Calibration:
@@ -110,7 +110,7 @@ def _usable(c: Calibration) -> bool:
     )
 
 
-def _deformed(c: Calibration) -> Calibration | None:
+def _bent(c: Calibration) -> Calibration | None:
     """The same with the board's shape refined; None when too few corners would carry it."""
     modes = board_modes(c.board, c.seen)
     if modes is None:
@@ -126,6 +126,25 @@ def _better(old: Calibration, new: Calibration) -> Calibration:
     """The new candidate if it predicts views it has not seen clearly better, else the old one."""
     mine, other = old.held_out[old.name], new.held_out.get(new.name)
     together = {**old.held_out, **new.held_out}
-    if other is None or other.reprojection_rms_px > _BETTER * mine.reprojection_rms_px:
-        return replace(old, held_out=together)
-    return replace(new, held_out=together)
+    same = old.fit.state.models == new.fit.state.models
+    better = other is not None and _predicts_better(other, mine, same_rows=same)
+    return replace(new if better else old, held_out=together)
+
+
+def _predicts_better(new: HeldOut, old: HeldOut, *, same_rows: bool) -> bool:
+    """Corners on views left out clearly better, and neither rows nor depth there worse. Rows of a
+    fisheye are measured otherwise than a pinhole's, and do not compare.
+    """
+    others = [(new.depth_error, old.depth_error)]
+    if same_rows:
+        others.append((new.row_error_px, old.row_error_px))
+    worse = any(a > _NO_WORSE * b for a, b in others)
+    return not worse and new.reprojection_rms_px <= _BETTER * old.reprojection_rms_px
+
+
+def _cleaned_again(c: Calibration) -> Calibration:
+    """All corners of the views judged once more, now by the lens and the board that were chosen."""
+    found = without_bad_corners(replace(c, seen=observe(c.views)))
+    if not _usable(found):
+        return c
+    return replace(found, held_out={**c.held_out, found.name: held_out(found)})

@@ -21,21 +21,33 @@ def half_way_baseline(R: Float, t: Float) -> Float:
     return _baseline(_half_turn(R), t)
 
 
+def quarter_turns(R: Float, t: Float) -> int:
+    """How both images are turned, counter-clockwise, for the baseline to run along the rows.
+
+    0 for cameras side by side, also where they stand at 45 degrees; 1 for a right camera below the
+    left one, -1 for one above it.
+    """
+    x, y, _ = half_way_baseline(R, t)
+    return 0 if abs(x) >= abs(y) else 1 if y > 0 else -1
+
+
 def rectifying_rotations(R: Float, t: Float) -> tuple[Float, Float]:
     """The rotations (3, 3) of left and right axes into the common rectified ones.
 
-    Both cameras are turned half-way towards each other and then together until the baseline runs
-    along x (J.-Y. Bouguet). Swapped cameras stay upright: their baseline runs along -x.
+    Both cameras are turned half-way towards each other, by the quarter turn of cameras above each
+    other, and then together until the baseline runs along x (J.-Y. Bouguet). Swapped cameras stay
+    upright: their baseline runs along -x.
     """
+    quarter = Rotation.from_rotvec([0, 0, -np.pi / 2 * quarter_turns(R, t)])
     half = _half_turn(R)
-    baseline = _baseline(half, t)
+    baseline = quarter.apply(_baseline(half, t))
     direction = baseline / np.linalg.norm(baseline)
-    if direction[0] < 0 and abs(direction[0]) >= abs(direction[1]):
+    if direction[0] < 0:
         direction = -direction
     angle = np.arccos(np.clip(direction[0], -1, 1))
     axis = np.cross(direction, [1.0, 0.0, 0.0])
     norm = np.linalg.norm(axis)
-    align = Rotation.from_rotvec(axis / norm * angle if norm > 1e-12 else np.zeros(3))
+    align = Rotation.from_rotvec(axis / norm * angle if norm > 1e-12 else np.zeros(3)) * quarter
     return (align * half).as_matrix(), (align * half.inv()).as_matrix()
 
 

@@ -133,12 +133,12 @@ def board_poses(
 
 
 def agree_on_motion(
-    views: Sequence[View], board: Board, solos: Sequence[Fit]
+    views: Sequence[View], board: Board, solos: Sequence[Fit], *, share: float = 0.6
 ) -> tuple[State, NDArray[np.bool_], list[int]]:
     """The motion most views agree on, which views do, and the order of the right corners of each.
 
-    Every view in every order proposes a motion; the one with the lowest 60 % quantile of errors
-    wins (least median of squares), so up to 40 % of the views may be wrong.
+    Every view in every order proposes a motion; the one with the lowest quantile of errors wins
+    (least median of squares), by default that of 60 %, so up to 40 % of the views may be wrong.
     """
     left, right = (solo.state for solo in solos)
     orders = _orders(views, board)
@@ -152,7 +152,7 @@ def agree_on_motion(
             R = R_v @ left.view_R[v].T
             proposals.append((R, t_v - R @ left.view_t[v]))
     best: tuple[float, float, Float, list[int], tuple[Float, Float]] | None = None
-    rank = max(0, int(np.ceil(0.6 * len(views))) - 1)
+    rank = max(0, int(np.ceil(share * len(views))) - 1)
     for R, t in proposals:
         errors, chosen = _motion_errors(views, board, left, right, R, t, orders)
         score = float(np.sort(errors)[rank])

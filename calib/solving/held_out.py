@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from calib.solving.calibration import Calibration, HeldOut
 from calib.solving.epipolar import row_errors
 from calib.solving.normal import normal, tables, without_poses
 from calib.solving.state import BoardModel, Observations, State, moved
+from calib.solving.triangulation import triangulate
 
 Float = NDArray[np.float64]
 
@@ -25,15 +27,19 @@ def held_out(c: Calibration) -> HeldOut:
     """
     states = _without_each(c)
     judged = [_judged(c, state, v) for v, state in enumerate(states)]
-    square, rows = zip(*judged, strict=True)
-    every = np.concatenate(rows)
     return HeldOut(
-        float(np.sqrt(np.concatenate(square).mean())),
-        float(every.mean()) if len(every) else np.nan,
-        np.array([row.mean() if len(row) else np.nan for row in rows]),
-        np.array([np.sqrt(e2.mean()) for e2 in square]),
+        float(np.sqrt(np.concatenate([one.square for one in judged]).mean())),
+        _mean(np.concatenate([one.rows for one in judged])),
+        _mean(np.array([one.depth for one in judged])),
+        np.array([_mean(one.rows) for one in judged]),
+        np.array([np.sqrt(one.square.mean()) for one in judged]),
         states,
     )
+
+
+def _mean(values: Float) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else np.nan
 
 
 def _without_each(c: Calibration) -> tuple[State, ...]:
@@ -58,14 +64,16 @@ def _refit(c: Calibration, views: NDArray[np.intp]) -> State:
     return adjust(c.shape, state, seen, free=c.fit.free, max_steps=10, tolerance=1e-6).state
 
 
-def information(c: Calibration) -> tuple[Float, Float]:
+def information(c: Calibration, *, free: NDArray[np.bool_] | None = None) -> tuple[Float, Float]:
     """(V, F, F) and (V, F): what each view says of the free globals, its own pose left free.
 
     At the solution the (V, F) sum to zero. ``scaled_solve(H[set].sum(0), g[set].sum(0))`` is the
     step that a set of views alone would take from there; ``gain`` is what it would gain by it.
     """
     parts = tables(c.seen, len(c.fit.state.intrinsics))
-    return without_poses(normal(c.shape, c.fit.state, parts, free=c.fit.free))
+    return without_poses(
+        normal(c.shape, c.fit.state, parts, free=c.fit.free if free is None else free)
+    )
 
 
 def gain(H: Float, g: Float) -> float:
@@ -76,18 +84,44 @@ def gain(H: Float, g: Float) -> float:
     return float(slope @ scaled_solve(H.sum(axis=0), slope)) / 2
 
 
-def _judged(c: Calibration, state: State, v: int) -> tuple[Float, Float]:
-    """Squared errors (M,) px^2 of a view's corners, infinite where it fits nowhere, and its row
-    errors (K,) px, under a rig that has not seen it.
-    """
+class _Judged(NamedTuple):
+    square: Float
+    """(M,) squared errors of corners, px^2; infinite where the view fits nowhere."""
+    rows: Float
+    """(K,) row errors, px."""
+    depth: float
+
+
+def _judged(c: Calibration, state: State, v: int) -> _Judged:
+    """A view under a rig that has not seen it."""
     view = c.seen.of_views([v])
     pose = replace(state, view_R=c.fit.state.view_R[[v]], view_t=c.fit.state.view_t[[v]])
     fixed = np.zeros(pose.globals, bool)
     alone = adjust(c.shape, pose, view, free=fixed, max_steps=4, tolerance=1e-4)
-    rows = row_errors(state, view) if len(state.intrinsics) == 2 else np.zeros(0)
-    if np.isfinite(alone.cost):
-        return (alone.residuals**2).sum(axis=1), rows
-    return np.full(len(view.view), np.inf), rows
+    fits = np.isfinite(alone.cost)
+    square = (alone.residuals**2).sum(axis=1) if fits else np.full(len(view.view), np.inf)
+    if len(state.intrinsics) == 1:
+        return _Judged(square, np.zeros(0), np.nan)
+    board = c.shape.deformed(c.fit.state.shape)
+    return _Judged(square, row_errors(state, view), _depth_error(state, view, board))
+
+
+def _depth_error(state: State, view: Observations, board: Float) -> float:
+    """Root mean square distance of triangulated corners from the board laid through them, as a
+    share of its distance; NaN: too few corners.
+    """
+    left, right = (view.chosen(view.camera == side) for side in (0, 1))
+    ids, a, b = np.intersect1d(left.point, right.point, return_indices=True)
+    found = triangulate(state, left.pixels[a], right.pixels[b])
+    ok = np.isfinite(found).all(axis=1)
+    if ok.sum() < 4:
+        return np.nan
+    found, known = found[ok], board[ids[ok]]
+    away = float(np.linalg.norm(found.mean(axis=0)))
+    found, known = found - found.mean(axis=0), known - known.mean(axis=0)
+    U, _, Vt = np.linalg.svd(found.T @ known)
+    turned = known @ (U @ np.diag([1, 1, np.linalg.det(U @ Vt)]) @ Vt).T
+    return float(np.sqrt(((found - turned) ** 2).sum(axis=1).mean())) / away
 
 
 def view_errors(shape: BoardModel, state: State, seen: Observations) -> Float:

@@ -21,9 +21,10 @@ from calib.board import Board
 from calib.camera import Camera
 from calib.errors import CalibrationError
 from calib.solving.adjust import Fit
-from calib.solving.calibration import FEWEST_VIEWS, Calibration, View, observe
+from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View, observe
 from calib.solving.choose import MODELS, Candidate, Lenses, chosen, lens_name
 from calib.solving.clean import cleaned
+from calib.solving.copies import COPY, first_alike
 from calib.solving.deformation import Deformation
 from calib.solving.first_rig import agree_on_motion, solve_camera
 from calib.solving.state import BoardModel
@@ -33,6 +34,7 @@ Tell = Callable[[int, int], None]
 """Called with how many steps of solving are done, and how many there are."""
 
 _BASES = ("pinhole5", "fisheye")
+_AS_GOOD = 1.1  # in rms
 _PLAUSIBLE = 2.0  # a lens that fits the corners of its camera so much worse is not tried further
 
 
@@ -43,17 +45,20 @@ def calibrate_stereo(
     model: str | Lenses = "auto",
     deformation: Deformation = "auto",
     intrinsics: tuple[Camera, Camera] | None = None,
+    lens_covariance: Float | None = None,
     progress: Tell | None = None,
 ) -> Calibration:
     """Solve a stereo rig from the views of a board.
 
     ``model`` is a key of MODELS, one for each camera, or "auto"; ``intrinsics`` are kept as given
-    when they are. Raises CalibrationError when nothing can be solved: fewer than three usable
-    views, or no motion between the cameras that a majority of views agrees on.
+    when they are, and ``lens_covariance`` (L, L) of all their parameters is carried along. Raises
+    CalibrationError when nothing can be solved: fewer than three usable views, or no motion
+    between the cameras that a majority of views agrees on.
     """
     _check_views(views, ("left", "right"))
     with one_thread():
-        return _solve(views, board, model, deformation, intrinsics, progress)
+        c = _solve(views, board, model, deformation, intrinsics, progress)
+    return replace(c, lens_covariance=lens_covariance)
 
 
 def calibrate_camera(
@@ -93,11 +98,13 @@ def _solve(
     tell = progress or (lambda *_: None)
     steps = 4
     tell(0, steps)
+    views, copies = _without_copies(views)
     alone = [_alone(views, board, side, model, intrinsics) for side in range(cameras)]
     tell(1, steps)
     bases = _bases(alone)
     draft, good = _draft(views, board, [alone[s][name] for s, name in enumerate(bases[0])])
-    draft = cleaned(replace(draft, fixed_intrinsics=intrinsics is not None), good)
+    draft = replace(draft, fixed_intrinsics=intrinsics is not None, rejected=copies)
+    draft = cleaned(draft, good)
     tell(2, steps)
     others = [
         Candidate(lenses, tuple(alone[s][n].fit.state.intrinsics[0] for s, n in enumerate(lenses)))
@@ -106,6 +113,22 @@ def _solve(
     found = chosen(draft, others, deformation, larger=model == "auto" and intrinsics is None)
     tell(steps, steps)
     return found
+
+
+def _without_copies(views: Sequence[View]) -> tuple[list[View], tuple[Rejected, ...]]:
+    first = first_alike(views)
+    copies = [
+        Rejected(view.name, "duplicate", COPY.format(views[n].name))
+        for i, (view, n) in enumerate(zip(views, first, strict=True))
+        if n != i
+    ]
+    kept = [view for i, view in enumerate(views) if first[i] == i]
+    if len(kept) < FEWEST_VIEWS:
+        raise CalibrationError(
+            f"the {len(views)} pairs show only {len(kept)} different positions of the board; at "
+            f"least {FEWEST_VIEWS} are needed and 15 to 30 are good"
+        )
+    return kept, tuple(copies)
 
 
 # -- one camera at a time ------------------------------------------------------------------------
@@ -149,11 +172,16 @@ def _alone(
 
 
 def _bases(alone: Sequence[dict[str, _Solo]]) -> list[tuple[str, ...]]:
-    """The lenses to begin with, the best first: the same for both cameras where possible."""
-    common = [name for name in alone[0] if all(name in each for each in alone)]
+    """The lenses to begin with, the best first: the same for both cameras where possible. Of two
+    that are as good it is the first of ``_BASES``.
+    """
+    common = [name for name in _BASES if name in alone[0]] or list(alone[0])
+    common = [name for name in common if all(name in each for each in alone)]
     if not common:
         return [tuple(next(iter(each)) for each in alone)]
-    common.sort(key=lambda name: sum(each[name].fit.cost for each in alone))
+    cost = {name: sum(each[name].fit.cost for each in alone) for name in common}
+    about = _AS_GOOD**2 * min(cost.values())
+    common.sort(key=lambda name: (cost[name] > about, cost[name] if cost[name] > about else 0))
     return [(name,) * len(alone) for name in common]
 
 

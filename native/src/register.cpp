@@ -26,6 +26,7 @@ inline Four load(const float* p) {
   return x;
 }
 inline void store(float* p, Four x) { std::memcpy(p, &x, sizeof x); }
+inline void store(std::int32_t* p, FourInts x) { std::memcpy(p, &x, sizeof x); }
 inline Four absolute(Four x) { return Four(FourInts(x) & 0x7fffffff); }
 inline Four where(FourInts yes, Four a, Four b) {
   return Four((FourInts(a) & yes) | (FourInts(b) & ~yes));
@@ -137,18 +138,23 @@ void move_row(const SeenDepth& seen, const OtherCamera& other, int y, Moved& mov
   for (float* plane : {u_at, v_at, near}) plane[-1] = plane[seen.width] = 0.0f;
 }
 
-// What is drawn of one row of facets. Nearly all of them reach to at most two columns and two rows:
-// of those it holds the first of both and 1/Z at the four pixels, 0 where they are not covered.
+// What is drawn of one row of facets. Where the other camera has about as many pixels, nearly all
+// cover one pixel or none: of those it holds 1/Z (0: none) and the place. Of those that reach to at
+// most two columns and two rows it holds 1/Z at the four pixels, 0 where they are not covered.
+constexpr std::int32_t kNone = 0, kOne = 1, kFour = 2, kAny = 3;  // the kinds of them
+
 struct Facets {
   std::vector<float> su, sv, tu, tv, near_u, near_v, reach_u, reach_v;
   std::array<std::vector<float>, 4> corner;
-  std::vector<std::int32_t> first, first_row, large;  // large: -1 where they reach farther
+  std::vector<float> one;
+  std::vector<std::int32_t> column, row, first, first_row, kind;
 
   explicit Facets(int width) {
     const std::size_t size = width + 4;
-    for (auto* line : {&su, &sv, &tu, &tv, &near_u, &near_v, &reach_u, &reach_v}) line->resize(size);
+    for (auto* line : {&su, &sv, &tu, &tv, &near_u, &near_v, &reach_u, &reach_v, &one})
+      line->resize(size);
     for (auto& line : corner) line.resize(size);
-    for (auto* line : {&first, &first_row, &large}) line->resize(size);
+    for (auto* line : {&column, &row, &first, &first_row, &kind}) line->resize(size);
   }
 };
 
@@ -223,22 +229,30 @@ void shape_row(const SeenDepth& seen, const OtherCamera& other, const FacetRules
     const Four low_u = where(drawn, here_u - reach_u, four(0));
     const Four low_v = where(drawn, here_v - reach_v, four(0));
     const FourInts first = up(low_u), first_row = up(low_v);
-    const FourInts large = (reach_u >= 1.0f) | (reach_v >= 1.0f);
-    std::memcpy(&facets.first[x], &first, sizeof first);
-    std::memcpy(&facets.first_row[x], &first_row, sizeof first_row);
-    std::memcpy(&facets.large[x], &large, sizeof large);
     const Four column = __builtin_convertvector(first, Four);
     const Four row = __builtin_convertvector(first_row, Four);
+    FourInts any = {}, hits = {}, to_right = {}, to_below = {};
     for (int k = 0; k < 4; ++k) {
       const Four c = column + float(k % 2), r = row + float(k / 2);
       const FourInts reached = (c <= here_u + reach_u) & (r <= here_v + reach_v) & drawn;
-      const Four found = slopes.at(c - here_u, r - here_v, half);
-      store(&facets.corner[k][x], Four(FourInts(found) & reached));
+      const FourInts found = FourInts(slopes.at(c - here_u, r - here_v, half)) & reached;
+      const FourInts hit = found != 0;
+      any |= found, hits -= hit;
+      if (k % 2) to_right |= hit;
+      if (k / 2) to_below |= hit;
+      store(&facets.corner[k][x], Four(found));
     }
+    const FourInts large = (reach_u >= 1.0f) | (reach_v >= 1.0f);
+    const FourInts several = hits > 1;
+    const FourInts small = (several & kFour) | (~several & kOne);
+    store(&facets.kind[x], drawn & ((large & kAny) | (~large & small)));
+    store(&facets.one[x], Four(any));
+    store(&facets.column[x], first - to_right), store(&facets.row[x], first_row - to_below);
+    store(&facets.first[x], first), store(&facets.first_row[x], first_row);
     store(&facets.su[x], slopes.su), store(&facets.sv[x], slopes.sv);
     store(&facets.tu[x], slopes.tu), store(&facets.tv[x], slopes.tv);
     store(&facets.near_u[x], slopes.near_u), store(&facets.near_v[x], slopes.near_v);
-    store(&facets.reach_u[x], where(drawn, reach_u, four(-1.0f)));
+    store(&facets.reach_u[x], reach_u);
     store(&facets.reach_v[x], reach_v);
   }
 }
@@ -297,7 +311,7 @@ void draw_band(const SeenDepth& seen, const OtherCamera& other, const FacetRules
   std::fill(band.at(0, band.top), band.at(0, band.end), 0);
   Facets facets(seen.width);
   const float reach = rules.largest_px;
-  const unsigned columns = unsigned(band.width - 1), rows = unsigned(band.end - band.top - 1);
+  const unsigned columns = unsigned(band.width), rows = unsigned(band.end - band.top);
   for (int y = 0; y < seen.height; ++y) {
     if (moved.highest[y] + reach < float(band.top) || moved.lowest[y] - reach > float(band.end - 1))
       continue;
@@ -305,16 +319,19 @@ void draw_band(const SeenDepth& seen, const OtherCamera& other, const FacetRules
     const std::size_t row = moved.row(y);
     std::uint32_t index = std::uint32_t(y) * std::uint32_t(seen.width);
     for (int x = 0; x < seen.width; ++x, ++index) {
-      if (facets.reach_u[x] < 0) continue;
-      const unsigned first = unsigned(facets.first[x]);
-      const unsigned first_row = unsigned(facets.first_row[x] - band.top);
+      const int kind = facets.kind[x];
       // negative numbers are huge ones here
-      if (!facets.large[x] & (first < columns) & (first_row < rows)) {
-        std::uint64_t* best = band.at(int(first), facets.first_row[x]);
+      if (kind == kOne) {
+        const unsigned place = unsigned(facets.row[x] - band.top);
+        if ((place < rows) & (unsigned(facets.column[x]) < columns))
+          draw(*band.at(facets.column[x], facets.row[x]), facets.one[x], index);
+      } else if (kind == kFour && unsigned(facets.first[x]) < columns - 1 &&
+                 unsigned(facets.first_row[x] - band.top) < rows - 1) {
+        std::uint64_t* best = band.at(facets.first[x], facets.first_row[x]);
         std::uint64_t* next = best + band.width;
         draw(best[0], facets.corner[0][x], index), draw(best[1], facets.corner[1][x], index);
         draw(next[0], facets.corner[2][x], index), draw(next[1], facets.corner[3][x], index);
-      } else {
+      } else if (kind != kNone) {
         band.draw_any(facets, x, moved.u.data[row + x], moved.v.data[row + x],
                       moved.near.data[row + x], rules.half_side, index);
       }
@@ -335,13 +352,14 @@ inline std::uint64_t across(std::uint64_t here, std::uint64_t one, std::uint64_t
 void finish_row(const SeenDepth& seen, const OtherCamera& other, float limit, int y,
                 const std::uint64_t* drawn, float* depth, float* sigma, std::int32_t* source) {
   constexpr float kUnknown = std::numeric_limits<float>::quiet_NaN();
-  const std::size_t at = std::size_t(y) * other.width, stride = other.width;
+  const std::size_t at = std::size_t(y) * other.width;
+  const std::ptrdiff_t wide = other.width;
   for (int x = 0; x < other.width; ++x) {
     const std::uint64_t* here = drawn + at + x;
     std::uint64_t found = *here;
     const bool beside = x > 0 && x + 1 < other.width, between = y > 0 && y + 1 < other.height;
     const std::uint64_t along = beside ? across(found, here[-1], here[1], limit) : 0;
-    const std::uint64_t upright = between ? across(found, here[-std::ptrdiff_t(stride)], here[stride], limit) : 0;
+    const std::uint64_t upright = between ? across(found, here[-wide], here[wide], limit) : 0;
     found = std::max({found, along, upright});
     const std::uint32_t index = std::uint32_t(found);
     depth[at + x] = found ? 1.0f / near_of(found) : kUnknown;

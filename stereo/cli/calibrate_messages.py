@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from calib.words import fixed, length, number, plain, table
 
 if TYPE_CHECKING:  # they take a while to load
     from calib.outcome import Outcome
+    from calib.single import CameraOutcome
     from stereo.live.calibration import Solved, Step
     from stereo.sources import Event
 
@@ -39,20 +40,57 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None] | None]:
         yield update
 
 
-def show_outcome(outcome: Outcome, written: dict[str, str]) -> None:
-    """Print what came of a calibration, and the files it was written to."""
+def show_outcome(outcome: Outcome, written: dict[str, str], *, moved: str | None = None) -> None:
+    """Print what came of a calibration, how the rig has moved, and the files it was written to."""
     s = outcome.summary()
     click.echo(f"{s['grade'].upper()}. {s['verdict']}")
     if outcome.quality is not None:
         _show_numbers(s)
         _show_expected_errors(s)
+    if moved is not None:
+        click.echo(f"  moved     {moved}")
+    _show_rest(outcome, written, unseen=s["not_seen"])
+
+
+def show_camera_outcome(outcome: CameraOutcome, written: dict[str, str]) -> None:
+    """Print what came of the calibration of one camera, and the file it was written to."""
+    s = outcome.summary()
+    click.echo(f"{s['grade'].upper()}. {s['verdict']}")
+    if outcome.quality is not None:
+        (fx, fy), (cx, cy) = s["focal_px"], s["principal_point_px"]
+        sigmas, rms, off = s["sigmas"], s["reprojection_rms_px"], s["projection_error"]
+        click.echo(
+            f"  model     {s['model']}{', board bent' if s['board_bent'] else ''}; "
+            f"{s['views_used']} of {s['images_offered']} images"
+        )
+        click.echo(f"  focal     {fx:.2f} x {fy:.2f} px, plus or minus {fixed(sigmas['fx'], 2)} px")
+        click.echo(
+            f"  centre    {cx:.2f}, {cy:.2f} px, plus or minus {fixed(sigmas['cx'], 2)}, "
+            f"{fixed(sigmas['cy'], 2)} px"
+        )
+        click.echo(f"  rms       {rms['used']:.3f} px, {rms['held_out']:.3f} px on views left out")
+        click.echo(
+            f"  expected  a far point is seen within {fixed(off['median_px'], 2)} px, at the rim "
+            f"within {fixed(off['worst_px'], 2)} px (one sigma)"
+        )
+    _show_rest(outcome, written)
+
+
+def _show_rest(
+    outcome: Outcome | CameraOutcome, written: dict[str, str], *, unseen: Sequence[str] = ()
+) -> None:
+    """What is wrong, what was left out, what nothing here can see, what to do next, and what was
+    written.
+    """
     for finding in outcome.findings:
         click.echo(
             f"  {'STOP' if finding.stops else 'note'}      {finding.cause}: {finding.message}"
         )
     for r in outcome.rejected:
         click.echo(f"  not used  {r.name}: {r.reason}")
-    click.echo(f"  next      {s['advice']}")
+    for text in unseen:
+        click.echo(f"  unseen    {text}")
+    click.echo(f"  next      {outcome.advice}")
     for what, path in written.items():
         click.echo(f"  {what:8}  {path}")
 

@@ -4,59 +4,26 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
 
 import click
 
 from calib import save_rig
 from calib.health.check import Health, check_rig
 from calib.health.picture import picture
-from calib.health.repair import mended, nothing_to_mend, why_not
+from calib.health.repair import mended, nothing_to_mend, why_not_mended
 from calib.health.summary import summary
 from stereo.cli.check_input import GrayPair, gray_pairs
 from stereo.cli.check_messages import show_health
-from stereo.cli.groups import command, headed, json_option, option
+from stereo.cli.check_options import RepairOptions, UncalibratedOptions
+from stereo.cli.check_uncalibrated import check_uncalibrated
+from stereo.cli.groups import command, headed, json_option
 from stereo.cli.options import PairOptions, RigFileOptions
 from stereo.cli.rig import read_rig
-from stereo.cli.values import Metres
 from stereo.errors import InputError
 from stereo.files import outputs
 
 UNTRUSTED = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairOptions:
-    """Mending the rig."""
-
-    heading: ClassVar[str] = "Repair"
-    repair: bool = option(is_flag=True, help="Mend the rig from the images, if that is better.")
-    out: Path | None = option(
-        "-o", "--out", type=click.Path(path_type=Path), help="File for the mended rig."
-    )
-    known_distance_m: float | None = option(
-        type=Metres(most=1000),
-        help="How far away the middle of the first left image is, metres: shows a yaw.",
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UncalibratedOptions:
-    """Two cameras that nothing is known of."""
-
-    heading: ClassVar[str] = "Without a rig file"
-    uncalibrated: bool = option(
-        is_flag=True, help="No RIG: find homographies that make rows match; -o FOLDER."
-    )
-    hfov_deg: float | None = option(
-        type=click.FloatRange(5, 170),
-        help="Horizontal field of view of the left camera, for a rough guess of metres.",
-    )
-    baseline_m: float | None = option(
-        type=Metres(most=5), help="Distance between the cameras, for that guess."
-    )
 
 
 @command("check")
@@ -89,14 +56,12 @@ def check_command(
     drawing: Path | None,
     as_json: bool,
 ) -> int:
-    """Check RIG against natural images: do the rows of LEFT and RIGHT still match?
+    """Tell from natural images whether RIG still fits: do the rows of LEFT and RIGHT match.
 
     LEFT RIGHT are images, folders, globs or videos, as for stereo run; several pairs are better
     than one, and none needs a board. Exit code 3: the rig should not be used as it is.
     """
     if without.uncalibrated:
-        from stereo.cli.check_uncalibrated import check_uncalibrated
-
         return check_uncalibrated(
             rig_and_images, images, repair, without, most=most, drawing=drawing, as_json=as_json
         )
@@ -139,16 +104,14 @@ def _mended(health: Health, repair: RepairOptions) -> tuple[dict[str, str], int]
         return {}, as_it_is
     if nothing_to_mend(health):
         return {"not_mended": "nothing to mend; no file was written"}, as_it_is
-    reason = why_not(health)
+    reason = why_not_mended(health)
     if reason is not None:
         return {"not_mended": f"not mended: {reason}; no file was written"}, UNTRUSTED
     save_rig(mended(health), repair.out)
     return {"rig": str(repair.out)}, 0
 
 
-def _show(
-    health: Health, pairs: list[GrayPair], written: dict[str, str], *, as_json: bool
-) -> None:
+def _show(health: Health, pairs: list[GrayPair], written: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         names = [one.name for one in pairs]
         click.echo(json.dumps({**summary(health), "names": names, **written}, allow_nan=False))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import takewhile
 
 import click
 import numpy as np
@@ -48,9 +48,9 @@ def gray_pairs(
     Raises InputError for an odd number of images and what reading them raises.
     """
     found: list[GrayPair] = []
-    sides = _sides(named, side_by_side=images.side_by_side)
+    sides = _sides(named, whole=images.composite is not None)
     for left, right in _spread(sides, most):
-        given = run_input(stack, left, right, _tell, side_by_side=images.side_by_side)
+        given = run_input(stack, left, right, _tell, composite=images.composite)
         wanted = max(1, most // len(sides))
         for pair in _chosen(given.pairs, given.total, wanted):
             frame = pair.read(swap=images.swap)
@@ -67,8 +67,8 @@ def gray_pairs(
     return found
 
 
-def _sides(named: Sequence[str], *, side_by_side: bool) -> list[tuple[str, str | None]]:
-    if side_by_side or len(named) == 1:
+def _sides(named: Sequence[str], *, whole: bool) -> list[tuple[str, str | None]]:
+    if whole or len(named) == 1:
         return [(name, None) for name in named]
     if len(named) % 2:
         raise InputError(
@@ -84,7 +84,11 @@ def _sides(named: Sequence[str], *, side_by_side: bool) -> list[tuple[str, str |
 
 def _alike(sides: tuple[Sequence[str], Sequence[str]]) -> int:
     """How far the names of each side begin alike."""
-    return sum(len(os.path.commonprefix(list(names))) for names in sides)
+    return sum(len(list(takewhile(_one, zip(*names, strict=False)))) for names in sides)
+
+
+def _one(letters: tuple[str, ...]) -> bool:
+    return len(set(letters)) == 1
 
 
 def _spread(items: Sequence[tuple[str, str | None]], most: int) -> list[tuple[str, str | None]]:
@@ -94,7 +98,7 @@ def _spread(items: Sequence[tuple[str, str | None]], most: int) -> list[tuple[st
     return [items[round(k)] for k in np.linspace(0, len(items) - 1, most)]
 
 
-def _chosen(pairs: object, total: int | None, most: int) -> list[Pair]:
+def _chosen(pairs: Iterable[Pair], total: int | None, most: int) -> list[Pair]:
     """At most so many pairs, evenly spread; of an unknown number every tenth."""
     found: list[Pair] = []
     numbers = (
@@ -102,7 +106,7 @@ def _chosen(pairs: object, total: int | None, most: int) -> list[Pair]:
         if total is None
         else {round(k) for k in np.linspace(0, total - 1, min(most, total))}
     )
-    for number, pair in enumerate(pairs):  # type: ignore[call-overload]
+    for number, pair in enumerate(pairs):
         if number in numbers:
             found.append(pair)
         if len(found) == len(numbers) or number > _READ * most * _EVERY:
@@ -111,5 +115,5 @@ def _chosen(pairs: object, total: int | None, most: int) -> list[Pair]:
 
 
 def _tell(event: Event) -> None:
-    if event.kind not in ("opened", "ended"):
+    if event.kind not in ("connected", "ended"):
         click.echo(f"note: {event.message}", err=True)

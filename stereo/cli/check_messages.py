@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import numpy as np
 
-from calib.health.check import Health
+from calib.health.check import Health, measured_distance_m
 from calib.health.effect import FLAG_PX, GOOD_PX, UNUSABLE_PX
 from calib.health.explain import Explanation
 from calib.health.motion import NAMES
@@ -34,6 +34,11 @@ def show_health(health: Health, written: dict[str, str]) -> None:
             f"{fixed(rows.noise_px, 2)} px. Without noise, up to {plain(GOOD_PX)} px is good, "
             f"{plain(FLAG_PX)} fair, {plain(UNUSABLE_PX)} to be mended, more unusable"
         )
+    if why is not None and why.distance_known:
+        click.echo(
+            "the middle of the first left image lies "
+            f"{length(measured_distance_m(health))} away, as the rig has it"
+        )
     if why is not None and not any(finding.stops for finding in health.findings):
         _show_change(why)
         _show_effect(health)
@@ -49,7 +54,9 @@ def _show_change(why: Explanation) -> None:
         factor, unit = (100.0, "%") if name == "zoom" else (180 / np.pi, "degrees")
         value = fixed(factor * why.motion.change[k], 3) if free else "as it was"
         moves = fixed(why.contribution_px[k], 2) + " px" if free else "-"
-        lines.append([f"  {name}", _MEANS[name], value, f"± {fixed(factor * sigma, 3)} {unit}", moves])
+        lines.append(
+            [f"  {name}", _MEANS[name], value, f"± {fixed(factor * sigma, 3)} {unit}", moves]
+        )
     header = ["", "", "change", "known to", "moves rows by"]
     for line in table(header, lines, names=2):
         click.echo(line)
@@ -68,9 +75,9 @@ def _show_effect(health: Health) -> None:
     assert effect is not None
     assert why is not None
     click.echo(
-        f"\nExpected for it: {fixed(100 * effect.right_share, 0)} % of the right answers that level "
-        f"rows would give, disparities {fixed(effect.added_noise_px, 2)} px noisier. One sigma of "
-        "depth:"
+        f"\nExpected for it: {fixed(100 * effect.right_share, 0)} % of the right answers that "
+        f"level rows would give, disparities {fixed(effect.added_noise_px, 2)} px noisier. "
+        "One sigma of depth:"
     )
     header = ["distance", "level rows", "as it is", "yaw that is not seen"]
     lines = [
@@ -85,9 +92,7 @@ def _show_effect(health: Health) -> None:
     yaw = why.motion.free[1]
     if yaw:
         header.append("yaw that was found")
-        lines = [
-            [*line, length(d.yaw_m)] for line, d in zip(lines, effect.depth, strict=True)
-        ]
+        lines = [[*line, length(d.yaw_m)] for line, d in zip(lines, effect.depth, strict=True)]
     for text in table(header, lines, names=0):
         click.echo(text)
 
@@ -105,4 +110,6 @@ def _show_written(health: Health, written: dict[str, str]) -> None:
     elif health.grade in ("moved", "unusable") and "not_mended" not in written:
         mendable = health.explanation is not None and health.explanation.plausible
         if mendable and not any(finding.stops for finding in health.findings):
-            click.echo("\nMend it with --repair -o NEW_RIG, from ten pairs or so, or calibrate anew.")
+            click.echo(
+                "\nMend it with --repair -o NEW_RIG, from ten pairs or so, or calibrate anew."
+            )

@@ -1,11 +1,11 @@
-"""``stereo check --uncalibrated``: make rows match without a rig file, and say what that is worth."""
+"""``stereo check --uncalibrated``: rows that match without a rig file, and what they are worth."""
 
 from __future__ import annotations
 
 import json
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import cv2
@@ -16,14 +16,12 @@ from calib.health.uncalibrated import LEAST_PARALLAX_PX, SelfRectification, self
 from calib.plain import jsonable
 from calib.words import fixed
 from stereo.cli.check_input import gray_pairs
+from stereo.cli.check_options import RepairOptions, UncalibratedOptions
 from stereo.cli.options import PairOptions
 from stereo.errors import InputError
 from stereo.files import outputs
 from stereo.frame import Image, StereoFrame, StereoGeometry
 from stereo.preview import lines_preview
-
-if TYPE_CHECKING:
-    from stereo.cli.check import RepairOptions, UncalibratedOptions
 
 UNTRUSTED = 3
 _MOSTLY = 0.9
@@ -94,8 +92,8 @@ def _worries(found: SelfRectification) -> list[str]:
     said = []
     if found.rows.systematic_px > FLAG_PX:
         said.append(
-            f"rows still differ by {fixed(found.rows.systematic_px, 2)} px that is no noise: lenses "
-            "that bend more than this model, or things that moved between the images"
+            f"rows still differ by {fixed(found.rows.systematic_px, 2)} px that is no noise: "
+            "lenses that bend more than this model, or things that moved between the images"
         )
     if found.parallax_px < LEAST_PARALLAX_PX:
         said.append(
@@ -178,8 +176,10 @@ def _show(found: SelfRectification, facts: dict[str, Any], out: Path | None) -> 
         return
     if rough:
         scale = found.focal_px
-        click.echo(f"guessed focal length {fixed(scale, 0)} px; next: stereo run {out / 'left.png'} "
-                   f"{out / 'right.png'} --calib {out / 'calib.txt'} -o RESULT")
+        click.echo(
+            f"guessed focal length {fixed(scale, 0)} px; next: stereo run {out / 'left.png'} "
+            f"{out / 'right.png'} --calib {out / 'calib.txt'} -o RESULT"
+        )
     else:
         click.echo(f"next: stereo run {out / 'left.png'} {out / 'right.png'} --rectified -o RESULT")
     click.echo(f"look at {out / 'lines.png'}: every point must lie on its line in both halves")

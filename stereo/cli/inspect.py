@@ -10,8 +10,9 @@ from typing import Any
 import click
 import numpy as np
 
-from calib import FORMATS, RectifiedRig, RigWriteError, StereoRig
+from calib import FORMATS, CameraError, RectifiedRig, RigWriteError, StereoRig
 from calib.formats.rectifying import rectify
+from calib.solving.epipolar import quarter_turns
 from calib.words import fixed, length, plain, table
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.options import RigFileOptions
@@ -25,6 +26,8 @@ from stereo.rectify import Rectification
 UNTRUSTED = 3
 _MOST_PIXELS = 40_000_000
 """More are not rectified only to look at the numbers."""
+_SIDES = {0: "right", 1: "below", -1: "above"}
+"""Where the right camera stands, by the quarter turns that matching needs."""
 DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
@@ -102,11 +105,18 @@ def _geometry(rig: StereoRig | RectifiedRig) -> tuple[StereoGeometry | None, str
             return None, "the cameras are not side by side"
         try:
             return Rectification.from_calibration(rig).geometry, None
-        except RectificationError as error:
+        except (RectificationError, CameraError) as error:
             return None, str(error)
     return StereoGeometry(
         shown.focal_px, shown.baseline_m, shown.cx_left_px, shown.cy_px, shown.doffs_px
     ), None
+
+
+def _stands(calibration: StereoRig | RectifiedRig) -> str:
+    """Where the right camera stands, seen from the left one."""
+    if isinstance(calibration, RectifiedRig):
+        return "right"
+    return _SIDES[quarter_turns(calibration.R_right_left, calibration.t_right_left)]
 
 
 def _own_errors(rig: StereoRig | RectifiedRig) -> list[float] | None:
@@ -152,6 +162,7 @@ def _describe(
     common = {
         "rectified_focal_px": None if geometry is None else round(geometry.focal_px, 3),
         "baseline_m": round(calibration.baseline_m, 6),
+        "right_camera": _stands(calibration),
     }
     if isinstance(calibration, RectifiedRig):
         return common | {"kind": "rectified", "size": calibration.size, "cameras": {}}
@@ -187,6 +198,11 @@ def _show(rig: str, facts: dict[str, Any]) -> None:
     click.echo(f"{rig}: {facts['kind']} stereo rig, {size}")
     names = ", ".join(Path(path).name for path in facts["files"])
     click.echo(f"format {facts['format']}: {FORMATS[facts['format']].description} ({names})")
+    if facts["right_camera"] != "right":
+        click.echo(
+            f"the right camera stands {facts['right_camera']} the left one: images are turned for "
+            "matching, and depth is turned back"
+        )
     focal = facts["rectified_focal_px"]
     click.echo(
         f"baseline {length(facts['baseline_m'], 4)}"
@@ -194,7 +210,8 @@ def _show(rig: str, facts: dict[str, Any]) -> None:
     )
     for side, camera in facts["cameras"].items():
         click.echo(
-            f"{side:>5}: {camera['model']} with {len(camera['distortion'])} coefficients, "
+            f"{side:>5}: {camera['size'][0]}x{camera['size'][1]}, "
+            f"{camera['model']} with {len(camera['distortion'])} coefficients, "
             f"focal {camera['focal_px'][0]:.1f} x {camera['focal_px'][1]:.1f} px, "
             f"field of view {camera['field_of_view_deg'][0]:.1f} x "
             f"{camera['field_of_view_deg'][1]:.1f} degrees"

@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -37,6 +38,7 @@ from stereo.files import outputs
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.pipeline import LiveSettings
 from stereo.live.region import Region
+from stereo.live.watch import RigWatch
 from stereo.matching import MATCHERS
 from stereo.refining.refine import RefineParams
 from stereo.result import CloudOptions, check_output_names, output_names, write_outputs
@@ -127,13 +129,19 @@ def live_command(
         tapped, switch = _recorded(stack, peeked, calibration, saving.record, view)
         live = stack.enter_context(LiveDepth(tapped, rect, settings, register_to=camera))
         viewer = stack.enter_context(_viewer(view, looking, live, saver, switch))
+        watch = stack.enter_context(RigWatch(partial(messages.rig, source)))
         stack.callback(messages.end, live, stats=stats)
-        _loop(live, viewer, saver, messages, ending)
+        _loop(live, viewer, saver, messages, ending, watch)
     return 0
 
 
 def _loop(
-    live: LiveDepth, viewer: Viewer, saver: _Saver, messages: LiveMessages, ending: EndOptions
+    live: LiveDepth,
+    viewer: Viewer,
+    saver: _Saver,
+    messages: LiveMessages,
+    ending: EndOptions,
+    watch: RigWatch,
 ) -> None:
     end_s = time.monotonic() + (ending.duration_s or math.inf)
     shown = 0
@@ -146,6 +154,7 @@ def _loop(
         found = live.wait(_TICK_S)
         if found is not None:
             viewer.show(found)
+            watch.offer(found.result.pair)
             saver.maybe(found)
             viewer.status(messages.frame(live, found, paused=viewer.paused))
             shown += 1

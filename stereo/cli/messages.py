@@ -13,8 +13,9 @@ import click
 import numpy as np
 
 from calib.plain import jsonable
-from calib.words import length
+from calib.words import fixed, length
 from stereo.live.depth import LiveDepth, LiveFrame
+from stereo.live.watch import RigState
 from stereo.sources import Event
 
 
@@ -45,6 +46,12 @@ class LiveMessages:
         self._interval_s = 0.0
         self._status_line = "waiting for the first frame"
         self._event, self._event_s = "", -math.inf
+        self._rig: RigState | None = None
+
+    def rig(self, source: str, state: RigState) -> None:
+        """The rig has moved, or is well again."""
+        self._rig = state
+        self.event(Event("moved", source, state.line(), time.monotonic()))
 
     def event(self, event: Event) -> None:
         """Something happened to a stream."""
@@ -69,10 +76,12 @@ class LiveMessages:
         self._interval_s = now - self._frame_s if self._frames else 0.0
         self._frame_s = now
         self._frames += 1
-        facts = _facts(live, found)
+        facts = _facts(live, found) | {"rig_moved": self._rig is not None and self._rig.moved}
         if self._as_json:
             self._print_json(facts)
         self._status_line = _status(facts)
+        if self._rig is not None and self._rig.moved:
+            self._status_line += f", RIG MOVED (rows {fixed(self._rig.row_error_px, 1)} px)"
         self._status(f"paused; {self._status_line}" if paused else self._status_line)
         return self._status_line
 

@@ -46,7 +46,8 @@ def rectify_command(
     """Rectify the pair LEFT RIGHT with a rig file.
 
     Writes left.png, right.png, calib.txt (Middlebury form, to use them with --calib) and
-    lines.png: both side by side with lines, on which every point must have its partner.
+    lines.png: both side by side with lines, on which every point must have its partner. Images of
+    cameras above each other are turned by 90 degrees, so that any stereo program can match them.
     """
     composite = images.composite
     if (right is None) != (composite is not None):
@@ -61,13 +62,15 @@ def rectify_command(
     rows = check_rows(pair)
     _write(out, pair, geometry)
     if as_json:
-        click.echo(json.dumps(jsonable(_facts(out, geometry, rows))))
+        click.echo(json.dumps(jsonable(_facts(out, geometry, rows, rect.turns))))
     else:
         click.echo(
             f"rows differ by {fixed(rows.typical_px, 2)} px (median of {rows.matches} matches); "
             f"focal length {fixed(geometry.focal_px, 1)} px, "
             f"baseline {length(geometry.baseline_m, 4)}"
         )
+        if rect.turns:
+            click.echo(f"cameras above each other: both images are turned {_turn(rect.turns)}")
         click.echo(f"look at {out / 'lines.png'}: every point must lie on its line in both halves")
     if not rows.aligned:
         click.echo("warning: the rows do not correspond; this rig file does not fit", err=True)
@@ -89,7 +92,11 @@ def _write(out: Path, pair: RectifiedPair, geometry: StereoGeometry) -> None:
     outputs.write_middlebury_calib(out / "calib.txt", geometry, (width, height))
 
 
-def _facts(out: Path, geometry: StereoGeometry, rows: RowCheck) -> dict[str, Any]:
+def _turn(turns: int) -> str:
+    return f"by 90 degrees {'counter-clockwise' if turns > 0 else 'clockwise'}"
+
+
+def _facts(out: Path, geometry: StereoGeometry, rows: RowCheck, turns: int) -> dict[str, Any]:
     return {
         "focal_px": geometry.focal_px,
         "baseline_m": geometry.baseline_m,
@@ -100,5 +107,6 @@ def _facts(out: Path, geometry: StereoGeometry, rows: RowCheck) -> dict[str, Any
         "row_error_systematic_px": rows.systematic_px,
         "row_matches": rows.matches,
         "aligned": rows.aligned,
+        "turned_deg": 90 * turns,
         "folder": str(out),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import click
 
@@ -38,7 +38,16 @@ def read_rig(
     loaded = file.load(path, size, rectified=rectified)
     for note in assumptions(loaded):
         click.echo(f"note: {note}", err=True)
+    if isinstance(loaded, StereoRig) and not loaded.usable:
+        click.echo(f"warning: {path}: {_why_unusable(loaded)}", err=True)
     return loaded
+
+
+def _why_unusable(rig: StereoRig) -> str:
+    """What the calibration said of itself; notes may hold anything."""
+    summary = rig.notes.get("summary")
+    verdict = summary.get("verdict") if isinstance(summary, Mapping) else None
+    return f"its calibration says not to use it (usable: false). {verdict or ''}".rstrip()
 
 
 def assumptions(rig: StereoRig | RectifiedRig) -> list[str]:

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import click
 
-from calib import PlacedCamera, load_camera
+from calib import PlacedCamera, load_placed_camera
 from stereo.cli.groups import option
 from stereo.errors import InputError
 from stereo.rectify import Rectification
@@ -35,11 +35,11 @@ class RegisterOptions:
         """Return the camera that depth is wanted for. Raises InputError, RigFileError."""
         if self.register is None and self.third is not None:
             raise InputError("--third gives the images of a camera: say which, --register CAMERA")
-        return None if self.register is None else load_camera(self.register)
+        return None if self.register is None else load_placed_camera(self.register)
 
 
 def registration(camera: PlacedCamera, rect: Rectification) -> Registration:
     """Return what moves depth to a camera beside the rig; InputError without metric depth."""
     if rect.geometry is None:
         raise InputError("--register needs metric depth: give the rig's calibration with --calib")
-    return Registration(camera, rect.R_rect_left)
+    return Registration(camera, rect.R_depth_left)

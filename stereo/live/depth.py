@@ -108,7 +108,7 @@ class LiveDepth(Closing):
         self._registration = (
             None
             if register_to is None
-            else Registration(register_to, self.rectification.R_rect_left)
+            else Registration(register_to, self.rectification.R_depth_left)
         )
         self._pipeline = self._made(settings or LiveSettings())
         self._results: Latest[LiveFrame] = Latest()

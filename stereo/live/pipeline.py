@@ -82,7 +82,7 @@ class LivePipeline:
         self.rectification, self.settings = rectification, settings
         self.smoothed_share = 0.0
         """Share of the last frame's pixels that smoothing changed, 0 to 1."""
-        self._part = settings.part
+        self._part = settings.part.for_matching(rectification)
         measured = self._part.of_rectification(rectification)
         self._told = _told_range(settings, measured)
         self._steady = SteadyRange()

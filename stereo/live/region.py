@@ -31,7 +31,9 @@ from stereo.rectify import Rectification
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A rectangle of the rectified left image. Raises InputError when it is empty."""
+    """A rectangle of the rectified left image, as its camera stands. Raises InputError when it is
+    empty.
+    """
 
     x: int
     """Leftmost column, pixels."""
@@ -51,6 +53,26 @@ class Region:
     def __str__(self) -> str:
         return f"{self.x},{self.y},{self.width},{self.height}"
 
+    def turned(self, size: tuple[int, int], turns: int) -> Region:
+        """Return where it lies after an image of ``size`` (width, height) is turned, in quarters.
+
+        Raises InputError where it does not fit the image.
+        """
+        (width, height), region = size, self
+        self.check_fits(size)
+        for _ in range(turns % 4):
+            y = width - region.x - region.width
+            region = Region(region.y, y, region.height, region.width)
+            width, height = height, width
+        return region
+
+    def check_fits(self, size: tuple[int, int]) -> None:
+        """Raise InputError unless it lies within an image of ``size`` (width, height)."""
+        if self.x + self.width > size[0] or self.y + self.height > size[1]:
+            raise InputError(
+                f"region {self} does not fit the rectified image of {size[0]}x{size[1]}"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -60,6 +82,17 @@ class Part:
     """In pixels of the full image; None: all of it."""
     divisor: int = 1
     """Both sides are divided by this."""
+
+    def for_matching(self, rectification: Rectification) -> Part:
+        """Return the same part of the images as they are matched, which may be turned.
+
+        Raises InputError for a region that does not fit them.
+        """
+        turns, size = rectification.turns, rectification.size
+        if turns == 0 or size is None or self.region is None:
+            return self
+        upright = size if turns % 2 == 0 else size[::-1]
+        return replace(self, region=self.region.turned(upright, turns))
 
     def of_rectification(self, rectification: Rectification) -> Rectification:
         """Return ``rectification`` with the geometry and error of the part, for measuring it."""
@@ -182,8 +215,7 @@ def crop_pair(pair: RectifiedPair, region: Region, *, max_disparity: int) -> Rec
     ``trim`` takes the surplus off again. Raises InputError for a region outside the image.
     """
     height, width = pair.left.shape[:2]
-    if region.x + region.width > width or region.y + region.height > height:
-        raise InputError(f"region {region} does not fit the rectified image of {width}x{height}")
+    region.check_fits((width, height))
     rows = slice(region.y, region.y + region.height)
     columns = slice(max(0, region.x - max(max_disparity, 0)), region.x + region.width)
 

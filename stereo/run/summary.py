@@ -25,13 +25,13 @@ def summarize(
     """Return the facts of one result; what could not be measured is NaN or None."""
     height, width = result.disparity.px.shape
     warnings = _warnings(pipeline, result, rows)
-    geometry = pipeline.rectification.geometry
     summary: dict[str, Any] = {
         "schema": "stereo-depth-summary/1",
         "version": __version__,
         "size": [width, height],
         "valid_share": round(result.disparity.valid_share, 4),
         "disparity_px": _spread(result.disparity.px),
+        "disparity_along": "columns" if pipeline.rectification.turns else "rows",
         "depth_m": None,
         "sigma_m": None,
         "focal_px": None,
@@ -45,11 +45,12 @@ def summarize(
         "warnings": warnings,
         "trusted": rows.aligned,
     }
-    if result.depth is None or geometry is None:
+    if result.depth is None:
         summary["why_no_depth"] = (
             "no calibration was given: --calib RIG, or --rectified with --focal-px and --baseline-m"
         )
         return summary
+    geometry = result.depth.geometry
     return summary | {
         "depth_m": _spread(result.depth.depth_m),
         "sigma_m": _spread(result.depth.sigma_m),

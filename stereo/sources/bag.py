@@ -252,11 +252,12 @@ def rig_of(left: Any, right: Any) -> StereoRig | None:
     """Return the rig of two CameraInfo messages; None when they hold no baseline.
 
     R and t are not in them, but follow from the rectification: ``R = R2^T R1`` and
-    ``t = R2^T [P2[0,3] / P2[0,0], 0, 0]`` (ROS REP 104 and image_geometry). Raises CameraError.
+    ``t = R2^T [P2[0,3] / P2[0,0], P2[1,3] / P2[1,1], 0]`` (ROS REP 104 and image_geometry; the
+    second is that of cameras above each other). Raises CameraError.
     """
     R1, R2 = (_matrix(info, "r", (3, 3)) for info in (left, right))
     P2 = _matrix(right, "p", (3, 4))
-    if P2[0, 0] == 0 or P2[0, 3] == 0:
+    if P2[0, 0] == 0 or P2[1, 1] == 0 or not P2[:2, 3].any():
         return None
     identity = np.eye(3)
     R1, R2 = (R if R.any() else identity for R in (R1, R2))
@@ -264,7 +265,7 @@ def rig_of(left: Any, right: Any) -> StereoRig | None:
         left=_camera(left),
         right=_camera(right),
         R_right_left=R2.T @ R1,
-        t_right_left=R2.T @ np.array([P2[0, 3] / P2[0, 0], 0, 0]),
+        t_right_left=R2.T @ np.array([P2[0, 3] / P2[0, 0], P2[1, 3] / P2[1, 1], 0]),
     )
 
 

@@ -17,7 +17,7 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from typing import Any
 import cv2
 
 from calib import RectifiedRig, StereoRig, save_rig
+from calib.plain import jsonable
 from stereo._version import __version__
 from stereo.closing import Closing
 from stereo.errors import InputError, OutputError
@@ -242,7 +243,10 @@ def _check_empty(folder: Path) -> None:
 
 def _rectified(calibration: RectifiedRig | None) -> dict[str, Any] | None:
     """A rectified rig needs no file of its own: a few numbers."""
-    return None if calibration is None else asdict(calibration)
+    if calibration is None:
+        return None
+    names = [field.name for field in fields(calibration)]
+    return {name: jsonable(getattr(calibration, name)) for name in names}
 
 
 def _encode(image: Image, options: list[int]) -> bytes:

@@ -13,7 +13,16 @@ from stereo.frame import MAX_SIDE_PX, StereoFrame
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
 
 EventKind = Literal[
-    "connected", "lost", "reconnecting", "frozen", "resized", "unpaired", "dropped", "ended", "note"
+    "connected",
+    "lost",
+    "reconnecting",
+    "frozen",
+    "resized",
+    "unpaired",
+    "dropped",
+    "ended",
+    "note",
+    "moved",
 ]
 
 

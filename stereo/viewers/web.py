@@ -39,6 +39,7 @@ _MAX_FPS = 12.0
 _SHARE = 0.1
 """Of one core's time, at most, goes into drawing: a matcher on two cores loses a twentieth."""
 _HEALTH_EVERY_S = 4.0
+_HEALTH_SHARE = 0.01  # of one core's time, at most
 _IMAGE_WIDTH = 360
 _STEADY = 0.8  # share of the old colour scale that each picture keeps
 
@@ -221,7 +222,7 @@ class WebViewer(Closing):
 
     def _draw(self, frame: LiveFrame) -> None:
         result = frame.result
-        self._left.image = fitting(result.pair.left, _IMAGE_WIDTH)
+        self._left.image = fitting(result.left, _IMAGE_WIDTH)
         self._depth.label, self._depth.image = self._depth_picture(frame)
         for phone in list(self._phones.values()):
             phone.show(self._depth.image)
@@ -229,11 +230,13 @@ class WebViewer(Closing):
             self._cloud.show(frame.depth)
         self._measure.refresh(frame)
         if time.monotonic() >= self._next_health:
+            began = time.thread_time()
             health = rig_health(result)
+            rest = max(_HEALTH_EVERY_S, (time.thread_time() - began) / _HEALTH_SHARE)
             self._health.content = (
                 f"Rig {'good' if health.good else '**needs a look**'}: {health.line()}"
             )
-            self._next_health = time.monotonic() + _HEALTH_EVERY_S
+            self._next_health = time.monotonic() + rest
 
     def _depth_picture(self, frame: LiveFrame) -> tuple[str, NDArray[np.uint8]]:
         """What the second picture is, and the picture, colour-mapped with its scale."""

@@ -53,7 +53,7 @@ class ViewState:
 
 def draw(found: LiveFrame, state: ViewState) -> RGB:
     """Return the picture: left image and depth side by side, scale, words and marks."""
-    left, depth = found.result.pair.left, found.depth
+    left, depth = found.result.left, found.depth
     scale = shown_scale(left.shape[1])
     # made small first: it costs less, and lines and letters stay sharp
     marked = _marked(to_rgb8(_smaller(left, scale, cv2.INTER_AREA)), state.marks, scale)
@@ -225,7 +225,7 @@ class WindowViewer(Closing):
     def _mouse(self, event: int, x: int, y: int, _flags: int, _param: Any) -> None:
         if self._found is None:
             return
-        height, width = self._found.result.pair.left.shape[:2]
+        height, width = self._found.result.left.shape[:2]
         scale = shown_scale(width)
         at = ((x + 0.5) / scale - 0.5, (y + 0.5) / scale - 0.5)
         inside = at[0] < width - 0.5 and at[1] < height - 0.5

@@ -53,6 +53,27 @@ def test_wrong_square_size_shows_against_a_known_baseline() -> None:
     assert "27.5" in outcome.findings[0].message
 
 
+def test_a_square_that_is_two_percent_off_shows_only_against_a_known_baseline() -> None:
+    rng = np.random.default_rng(13)
+    rig = random_rig(rng)
+    views = synthetic_views(rng, rig, 10)
+    blind = calibrate_views(views, BOARD, model="pinhole5", deformation="flat")
+    assert blind.trusted
+    assert "ten in a row" in blind.summary()["not_seen"][0]
+    for share, trusted in ((1.0, True), (1.02, False)):
+        outcome = calibrate_views(
+            views,
+            BOARD,
+            model="pinhole5",
+            deformation="flat",
+            baseline_m=share * rig.baseline_m,
+        )
+        assert outcome.trusted == trusted
+        assert outcome.not_seen == ()
+        assert outcome.rig is not None
+        assert outcome.rig.usable == trusted
+
+
 def test_a_known_baseline_gives_a_board_of_unknown_units_its_length() -> None:
     rng = np.random.default_rng(17)
     rig = random_rig(rng)

@@ -317,7 +317,6 @@ def test_rig_knows_its_baseline_and_where_the_right_camera_stands() -> None:
         ({"t_right_left": [0, 0, 0]}, "baseline is 0 m"),
         ({"t_right_left": [np.nan, 0, 0]}, "t_right_left: expected finite"),
         ({"t_right_left": [[-0.1], [0], [0]]}, r"expected shape \(3,\), got \(3, 1\)"),
-        ({"right": Camera("fisheye", SIZE, K)}, "left pinhole, right fisheye"),
         ({"row_error_px": -1.0}, "row_error_px: expected pixels >= 0"),
         ({"reprojection_rms_px": float("nan")}, "reprojection_rms_px: expected pixels >= 0"),
         ({"name": 3}, "name: expected text, got 3"),

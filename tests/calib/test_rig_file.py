@@ -185,7 +185,7 @@ def test_what_the_file_states_is_not_overruled(tmp_path: Path) -> None:
     save_rig(a_rig(), path)
     with pytest.raises(RigFileError, match="lengths are metres, not 'mm'; omit the unit"):
         load_rig(path, unit="mm")
-    with pytest.raises(RigFileError, match="the cameras are pinhole, not 'fisheye'"):
+    with pytest.raises(RigFileError, match="the left camera is pinhole, not 'fisheye'"):
         load_rig(path, model="fisheye")
     assert load_rig(path, size=(320, 240)).left.size == (640, 480)  # type: ignore[union-attr]
 

@@ -42,7 +42,7 @@ def test_fisheye_lenses_and_board_units() -> None:
     rig = StereoRig.from_opencv(
         K1, D[0, :4], K2, D[0, :4], R, [-2.4, 0, 0], SIZE, unit=0.025, model="fisheye"
     )
-    assert rig.model == "fisheye"
+    assert rig.left.model == "fisheye"
     assert rig.baseline_m == pytest.approx(0.06)
 
 

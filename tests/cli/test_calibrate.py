@@ -11,7 +11,7 @@ import pytest
 from boards import random_poses, random_rig, rendered
 from click.testing import CliRunner, Result
 
-from calib import StereoRig, load_rig
+from calib import CalibratedCamera, StereoRig, load_camera, load_rig, save_camera, save_rig
 from stereo.cli.board import board_command
 from stereo.cli.calibrate import calibrate_command
 
@@ -91,3 +91,77 @@ def test_board_is_written_with_the_command_to_use_it(tmp_path: Path) -> None:
     assert "--board charuco:11x8:30mm:22.5mm:DICT_5X5_50" in done.stdout
     assert "larger than A4" in done.stderr
     assert out.read_bytes().startswith(b"%PDF")
+
+
+def test_one_camera_at_a_time_then_the_rig_then_a_knocked_one(
+    session: Path, tmp_path: Path
+) -> None:
+    """Each file is what the next command takes."""
+    cameras = []
+    for side in ("left", "right"):
+        out = tmp_path / f"{side}.yaml"
+        done = run("--single", session / side, *BOARD, "-o", out, "--json")
+        assert done.exception is None
+        answer = json.loads(done.stdout)
+        assert done.return_value == (0 if answer["grade"] != "recalibrate" else 3)
+        assert answer["views_used"] >= 6
+        assert answer["reprojection_rms_px"]["held_out"] < 0.6  # of so few
+        assert answer["projection_error"]["median_px"] < 1
+        cameras.append(load_camera(out))
+    solve = [a for a in BOARD if a not in ("--model", "pinhole5")]
+    names = f"{tmp_path / 'left.yaml'},{tmp_path / 'right.yaml'}"
+    rig = tmp_path / "rig.yaml"
+    done = run(session, *solve, "--intrinsics", names, "-o", rig)
+    assert done.exception is None
+    made = load_rig(rig)
+    assert isinstance(made, StereoRig)
+    np.testing.assert_array_equal(made.right.K, cameras[1].camera.K)
+    again = run(session, "--from", rig, "--warp", "flat", "--no-cache", "--json")
+    answer = json.loads(again.stdout)
+    assert answer["board"] == "chessboard:9x6:25mm"  # of the rig's own calibration
+    assert answer["moved"]["rotation_deg"] < 0.01
+    assert answer["moved"]["right_camera_mm"] < 0.05
+    said = run(session, "--from", rig, "--warp", "flat", "--no-cache").stdout
+    assert "moved     the right camera is turned by 0.00" in said
+
+
+def test_too_few_images_of_one_camera_end_with_code_3(session: Path) -> None:
+    images = [session / "left" / f"{i:02d}.png" for i in (0, 1)]
+    done = run("--single", *images, *BOARD)
+    assert done.return_value == 3
+    assert done.stdout.startswith("RECALIBRATE. No calibration: only 2 image(s) show it")
+    assert "STOP      too_few" in done.stdout
+
+
+def test_options_about_known_lenses_contradict_each_other(session: Path, tmp_path: Path) -> None:
+    rig, camera = tmp_path / "rig.yaml", tmp_path / "camera.yaml"
+    lens = random_rig(np.random.default_rng(31))
+    save_rig(lens, rig)
+    save_camera(CalibratedCamera(lens.left), camera)
+    for arguments, says in (
+        (["--from", rig, "--intrinsics", rig], "give --from RIG or --intrinsics, not both"),
+        (["--from", rig, "--model", "fisheye"], "--model contradicts lenses that are kept"),
+        (["--from", rig], "give --board"),  # the file does not say which board it was
+        (["--from", camera], "holds one camera; give both with a comma"),
+        (["--intrinsics", camera], "give both with a comma"),
+        (["--intrinsics", f"{camera},{rig}"], "not a camera file"),
+        (["--intrinsics", "a,b,c"], "got 3 names"),
+        (["--intrinsics", f"{camera},{tmp_path / 'nowhere.yaml'}"], "no such file"),
+        (["--model", "pinhole5,fish"], "unknown lens model 'fish'"),
+        (["--model", "pinhole5,fisheye,auto"], "one lens model or two"),
+        (["--single", "--from", rig], "--from is for two cameras"),
+        (["--single", "--intrinsics", rig], "--intrinsics is for two cameras"),
+        (["--single", "--live", "synthetic:room"], "--live is for two cameras"),
+        (["--single"], "give --board"),
+        (["--single", "--model", "pinhole5,fisheye", *BOARD[:2]], "names two lens models"),
+    ):
+        done = run(session, *arguments)
+        assert isinstance(done.exception, ValueError), arguments
+        assert says in str(done.exception)
+    other = run(session, *BOARD[:2], "--from", _scaled(lens, tmp_path))
+    assert "the lens to be kept was calibrated at 1280x960" in str(other.exception)
+
+
+def _scaled(rig: StereoRig, folder: Path) -> Path:
+    save_rig(rig.scaled((1280, 960)), folder / "large.yaml")
+    return folder / "large.yaml"

@@ -27,6 +27,7 @@ from stereo.cli.messages import LiveMessages
 from stereo.cli.options import EndOptions
 from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
+from stereo.live.watch import RigWatch
 from stereo.preview import COLORMAPS
 from stereo.rectify import Rectification
 from stereo.result import StereoResult
@@ -199,8 +200,8 @@ def test_a_silent_stream_leaves_buttons_and_duration_alive(
     messages.event(Event("lost", "left", "no more images", 0.0))
     saver = _Saver(SaveOptions())
     start = time.monotonic()
-    with LiveDepth(Silent(), None) as live:  # type: ignore[arg-type]
-        _loop(live, viewer, saver, messages, EndOptions(duration_s=duration_s))
+    with LiveDepth(Silent(), None) as live, watch() as watching:  # type: ignore[arg-type]
+        _loop(live, viewer, saver, messages, EndOptions(duration_s=duration_s), watching)
     assert time.monotonic() - start < 10
     assert viewer.lines[0] == "waiting for the first frame"
     assert re.fullmatch(
@@ -213,6 +214,10 @@ def test_every_fourth_frame_is_saved_even_where_it_was_superseded(tmp_path: Path
     for number in (0, 1, 3, 5, 6, 8, 15, 16):
         saver.maybe(replace(found(), number=number))
     assert [int(f.name[-6:]) for f in sorted(tmp_path.iterdir())] == [0, 5, 8, 15, 16]
+
+
+def watch() -> RigWatch:
+    return RigWatch(lambda _state: None, every_s=1000)
 
 
 class Paused(NullViewer):
@@ -238,8 +243,9 @@ def test_a_file_waits_while_paused(capsys: pytest.CaptureFixture[str]) -> None:
     with (
         open_source(str(REPO / "sample_data" / "clip" / "room.mp4")) as source,
         LiveDepth(source, None) as live,
+        watch() as watching,
     ):
-        _loop(live, viewer, _Saver(SaveOptions()), messages, EndOptions(max_frames=4))
+        _loop(live, viewer, _Saver(SaveOptions()), messages, EndOptions(max_frames=4), watching)
         messages.end(live, stats=False)
     assert viewer.looked == 20
     assert viewer.shown == [0, 1, 2, 3]

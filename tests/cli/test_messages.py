@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from stereo.cli import messages
 from stereo.cli.messages import LiveMessages, _ending, _status
+from stereo.live.watch import RigState
 from stereo.sources import Event
 
 FRAME = {
@@ -93,3 +95,13 @@ def test_a_pause_is_no_silence(clock: Clock, capsys: pytest.CaptureFixture[str])
     clock.now += 0.5
     assert "nothing new" not in one.waiting()
     assert capsys.readouterr().err == "paused\n"
+
+
+def test_a_rig_that_has_moved_is_an_event_and_stays_in_the_status(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    said = LiveMessages(as_json=True)
+    said.rig("sbs:0", RigState(True, 0.812, 5))
+    event = json.loads(capsys.readouterr().out)
+    assert (event["kind"], event["stream"]) == ("moved", "sbs:0")
+    assert "rows differ by 0.81 px" in event["message"]

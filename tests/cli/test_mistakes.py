@@ -39,7 +39,7 @@ MISTAKES = [
     ("run empty R -o o", 2, "empty: no images found (.png,"),
     ("run text.png R/0.png -o o", 2, "text.png: not an image of a known kind (png,"),
     ("run float.tiff R/0.png -o o", 2, "is it a map? (stereo view float.tiff)"),
-    ("run L/0.png small.png -o o", 2, "give two images of one rig"),
+    ("run L/0.png small.png -o o", 2, "give two images of one setting"),
     ("run L/0.png L/0.png -o o", 2, "is given as left and as right image"),
     ("run R/0.png L/0.png -o o", 2, "or use --swap"),
     ("run L/0.png R/0.png -o o --swap", 2, "drop --swap"),

@@ -8,12 +8,14 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support import METRIC, Cli, textured_pair
 
+from calib import StereoRig, load_rig, save_rig
 from stereo.cloud import PointCloud
 from stereo.files import outputs
 from stereo.matching import sgm
@@ -57,6 +59,23 @@ def test_run_on_raw_images_with_a_rig(cli: Cli, sample_data: Path, tmp_path: Pat
     assert cloud.normals is not None
     assert 5_000 < len(cloud) < 300_000
     assert cloud.points[:, 2].max() <= 5
+
+
+def test_a_rig_that_is_not_to_be_used_is_warned_of(
+    cli: Cli, sample_data: Path, tmp_path: Path
+) -> None:
+    room = sample_data / "room"
+    rig = load_rig(room / "rig.yaml")
+    assert isinstance(rig, StereoRig)
+    assert rig.usable
+    notes = {"usable": False, "summary": {"verdict": "Do not use it: the rig moved."}}
+    save_rig(replace(rig, notes=notes), tmp_path / "bad.yaml")
+    ended = cli(
+        *("run", room / "left.png", room / "right.png", "--calib", tmp_path / "bad.yaml"),
+        *("-o", tmp_path / "out", "--min-depth-m", 0.9),
+    )
+    assert "bad.yaml: its calibration says not to use it (usable: false)" in ended.err
+    assert "Do not use it: the rig moved." in ended.err
 
 
 def test_run_without_calibration_says_why_there_is_no_depth(

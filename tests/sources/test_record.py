@@ -342,3 +342,11 @@ def test_duration_ends_it(tmp_path: Path) -> None:
     assert code == 0
     assert json.loads(out)["pairs"] == len(replay(tmp_path / "r")[0])
     assert json.loads(out)["elapsed_s"] >= 1
+
+
+def test_a_rectified_calibration_from_a_file_is_kept_with_what_was_assumed(tmp_path: Path) -> None:
+    rig = RectifiedRig((64, 48), 500.0, 0.1, 32.0, 33.0, 24.0, notes={"unit_assumed": "mm: ..."})
+    record(tmp_path / "r", 1, calibration=rig)
+    with open_source(f"recording:{tmp_path / 'r'}") as source:
+        assert source.calibration == rig
+        assert dict(source.calibration.notes) == dict(rig.notes)

@@ -220,9 +220,9 @@ def test_four_coefficients_may_be_two_models(tmp_path: Path) -> None:
     path = opencv_file(tmp_path, D1=four, D2=four)
     with pytest.raises(RigFileError, match=r"may be pinhole .* or fisheye .*; add a line model"):
         load_rig(path)
-    assert load_rig(path, model="fisheye").model == "fisheye"  # type: ignore[union-attr]
+    assert load_rig(path, model="fisheye").left.model == "fisheye"  # type: ignore[union-attr]
     path = opencv_file(tmp_path, D1=four, D2=four, model="fisheye")
-    assert load_rig(path).model == "fisheye"  # type: ignore[union-attr]
+    assert load_rig(path).left.model == "fisheye"  # type: ignore[union-attr]
     with pytest.raises(RigFileError, match="the lens model is fisheye, not pinhole"):
         load_rig(path, model="pinhole")
     with pytest.raises(RigFileError, match="lens model: expected pinhole or fisheye, got 'omni'"):
@@ -479,3 +479,24 @@ def test_real_middlebury_and_eth3d(shared_data: Path) -> None:
     eth3d = load_rig(shared_data / "calibration_files/eth3d/calib.txt")
     assert isinstance(eth3d, RectifiedRig)
     assert (eth3d.baseline_m, eth3d.num_disparities) == (pytest.approx(0.0599101), None)
+
+
+def test_two_lens_models_in_one_opencv_file(tmp_path: Path) -> None:
+    """A pinhole beside a fisheye, each section with its own model and size."""
+    path = tmp_path / "mixed.yml"
+    K = "!!opencv-matrix\n      rows: 3\n      cols: 3\n      dt: d\n      data: [{}]"
+    sections = "".join(
+        f"{side}:\n   model: {model}\n   image_size: [{w}, {h}]\n"
+        f"   K: {K.format(f'{f}, 0, {w / 2}, 0, {f}, {h / 2}, 0, 0, 1')}\n   D: [0.01, 0, 0, 0]\n"
+        for side, model, w, h, f in (
+            ("left", "pinhole", 640, 480, 500.0),
+            ("right", "fisheye", 512, 512, 210.0),
+        )
+    )
+    path.write_text(f"%YAML:1.0\n---\n{sections}R: [0, 0, 0]\nT: [-0.1, 0, 0]\nunit: m\n")
+    rig = load_rig(path)
+    assert isinstance(rig, StereoRig)
+    assert [(c.model, c.size) for c in (rig.left, rig.right)] == [
+        ("pinhole", (640, 480)),
+        ("fisheye", (512, 512)),
+    ]

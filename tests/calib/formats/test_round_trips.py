@@ -216,3 +216,10 @@ def test_skew_survives_in_our_file(tmp_path: Path) -> None:
     np.testing.assert_allclose(pixels - straight, [[2 * 0.2 * 1.005, 0], [2 * 0.05 * 1.0025, 0]])
     rays = rig.left.unproject(pixels)
     np.testing.assert_allclose(rays / rays[:, 2:], points / points[:, 2:], atol=1e-9)
+
+
+def test_two_lens_models_survive_where_each_camera_has_its_own(tmp_path: Path) -> None:
+    rig = a_rig([0.1, 0.01, 1e-3, 1e-3])
+    rig = replace(rig, right=replace(rig.right, model="fisheye"))
+    for name in ("rig", "opencv", "ros", "kalibr", "euroc"):
+        assert_same(there_and_back(rig, name, tmp_path), rig)

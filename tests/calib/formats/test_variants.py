@@ -94,6 +94,8 @@ def test_ros_messages_of_a_running_camera(tmp_path: Path) -> None:
          "calibrated one by one, not as a stereo pair"),
         ((r"(projection_matrix(.*\n){3}  data: ).*", r"\1[" + "0, " * 11 + "0]"),
          "projection_matrix has no focal length: the camera is not calibrated"),
+        ((r"(projection_matrix(.*\n){3}  data: ).*", r"\1[9, 1, 5, 8, 0, 9, 4, 0, 0, 0, 1, 0]"),
+         "projection_matrix: expected f 0 cx Tx"),
         ((r"(rectification_matrix(.*\n){3}  data: ).*", r"\1[1, 2, 3, 4, 5, 6, 7, 8, 9]"),
          "rectification_matrix: expected a rotation matrix, got"),
         ((r"(camera_matrix(.*\n){3}  data: ).*", r"\1[700, 0, oops]"), "camera_matrix: expected 9"),
@@ -270,6 +272,7 @@ def test_zed_readings_of_the_signs(tmp_path: Path) -> None:
         ("[STEREO]", "[OTHER]", r"section \[STEREO\] is missing"),
         ("Baseline=119.9", "Baseline=abc", r"stereo.baseline: expected a finite number, got 'abc'"),
         ("TY=0.05", "TY=0.05\nTY=1", "TY is given twice"),
+        ("TY=0.05\n", "", r"stereo.ty is missing; confs of the first cameras have none"),
         ("[STEREO]", "[STEREO", r"line \d+: expected \[section\] or key=value"),
         ("RX_2K=0.003", "RX_2K=3", "expected a small rotation vector"),
     ],
@@ -432,6 +435,65 @@ def test_zed_opencv_yml_with_a_rotation_vector_and_fisheye_names(tmp_path: Path)
     assert_rig(load_rig(tmp_path / "z.yml"))
     storage_file(tmp_path / "z.yml", values | {"D_LEFT_FE": D1, "D_RIGHT_FE": D2})
     assert assert_rig(load_rig(tmp_path / "z.yml")).left.model == "fisheye"
+
+
+@pytest.mark.parametrize("ending", ["yml", "xml", "json"])
+def test_base64_as_opencv_writes_it(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"s.{ending}"
+    storage = cv2.FileStorage(str(path), cv2.FILE_STORAGE_WRITE_BASE64)
+    values = {"M1": K1, "D1": np.append(D1, 0), "M2": K2, "D2": np.append(D2, 0)}
+    for key, value in {**values, "R": RIG.R_right_left, "T": RIG.t_right_left[:, None]}.items():
+        storage.write(key, value)
+    storage.release()
+    assert_rig(load_rig(path, size=(1280, 720)))
+    text = path.read_text()
+    at = text.index("MWQg") + 60
+    path.write_text(text[:at] + text[at + 4 :])
+    with pytest.raises(RigFileError, match=r"M1: (base64 data of a kind|not valid base64)"):
+        load_rig(path, size=(1280, 720))
+
+
+def test_swapped_opencv_cameras_are_exchanged_when_said(tmp_path: Path) -> None:
+    values = {"M1": K2, "D1": np.append(D2, 0), "M2": K1, "D2": np.append(D1, 0)}
+    t = -RIG.R_right_left.T @ RIG.t_right_left
+    storage_file(tmp_path / "s.yml", values | {"R": RIG.R_right_left.T.copy(), "T": t})
+    rig = load_rig(tmp_path / "s.yml", size=(1280, 720))
+    assert isinstance(rig, StereoRig)
+    assert rig.right_center_m[0] < 0  # as written
+    assert_rig(load_rig(tmp_path / "s.yml", size=(1280, 720), cameras=("2", "1")))
+    with pytest.raises(RigFileError, match="its camera matrices are m1 and m2: give left,right"):
+        load_rig(tmp_path / "s.yml", size=(1280, 720), cameras=("cam0", "cam1"))
+
+
+def test_what_a_caller_states_in_vain_is_said(tmp_path: Path) -> None:
+    put(SAMPLES["euroc"], tmp_path)
+    for settings, message in (
+        ({"resolution": "HD"}, "only a ZED conf has several resolutions, not euroc"),
+        ({"cameras": ("1", "0")}, "euroc holds one pair of cameras"),
+        ({"model": "fisheye"}, "the lens model is pinhole, not fisheye"),
+        ({"unit": "ells"}, "unknown length unit 'ells'"),
+    ):
+        with pytest.raises(RigFileError, match=message):
+            load_rig(tmp_path / "cam0/sensor.yaml", **settings)  # type: ignore[arg-type]
+
+
+def test_rectifying_rotations_and_projections_instead_of_r_and_t(tmp_path: Path) -> None:
+    """ORB-SLAM's EuRoC.yaml: LEFT.K, LEFT.D, LEFT.R, LEFT.P and the same of RIGHT."""
+    put(SAMPLES["opencv"], tmp_path)
+    storage = cv2.FileStorage(str(tmp_path / "calib.yaml"), cv2.FILE_STORAGE_READ)
+    lines = ["%YAML:1.0", "Camera.fx: 435.2", "LEFT.width: 1280", "LEFT.height: 720"]
+    lines += ["RIGHT.width: 1280", "RIGHT.height: 720", "model: pinhole", "unit: m"]
+    for side, i in (("LEFT", 1), ("RIGHT", 2)):
+        for name, key in (("K", "M"), ("D", "D"), ("R", "R"), ("P", "P")):
+            value = storage.getNode(f"{key}{i}").mat()
+            data = ", ".join(map(repr, value.ravel().tolist()))
+            rows, cols = value.shape
+            lines.append(
+                f"{side}.{name}: !!opencv-matrix\n  rows: {rows}\n  cols: {cols}\n  dt: d\n"
+                f"  data: [{data}]"
+            )
+    (tmp_path / "calib.yaml").write_text("\n".join(lines) + "\n")
+    assert_rig(load_rig(tmp_path / "calib.yaml"))
 
 
 def test_board_squares_as_the_unit(tmp_path: Path) -> None:

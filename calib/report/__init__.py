@@ -1,0 +1,1 @@
+"""One self-contained HTML page about a calibration: ``page`` puts the other rooms in order."""

@@ -164,7 +164,7 @@ WHY_LONG: dict[str, str] = {
     "calib.calibrate": "from images to an answer: the whole of it on one page",
     "stereo.live.calibration": "one state machine; its parts make no sense apart",
     "stereo.rectify": "Rectification, what it is built from, and what it answers",
-    "stereo.sources.sync": "the clocks of two streams and the pairing that rests on them",
+    "stereo.sources.phase": "one proof: the period, the phase, and what lateness leaves of them",
     "stereo.synthetic.room": "one scene, listed thing by thing",
     "stereo.synthetic.textures": "a list of textures, one function each",
     "stereo.viewers.panels": "the panels of one page, one class each",

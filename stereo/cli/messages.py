@@ -110,10 +110,14 @@ class LiveMessages:
             "damaged": self._damaged,
             "unpaired_left": source.unpaired_left,
             "unpaired_right": source.unpaired_right,
+            "rejected": source.rejected,
             "reconnects": source.reconnects,
             "fps": depth.fps,
             "latency_ms": 1000 * depth.latency_s,
             "max_skew_ms": source.max_skew_ms,
+            "jitter_ms": source.jitter_ms,
+            "margin": source.margin,
+            "confidence": source.confidence,
             "stages_ms": dict(depth.stages_ms),
         }
         if self._as_json:
@@ -123,6 +127,14 @@ class LiveMessages:
         if stats:
             for stage, took_ms in depth.stages_ms.items():
                 self._line(f"  {stage:8} {took_ms:6.1f} ms")
+            for stream, reasons in source.rejected.items():
+                counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
+                self._line(f"  images of {stream} rejected: {counts}")
+            if source.jitter_ms:
+                self._line(
+                    f"  images up to {source.jitter_ms:.1f} ms late, {source.margin:.0%} of a "
+                    f"frame to spare, pairs certain to {source.confidence:.4%}"
+                )
 
     def _print_json(self, facts: dict[str, Any]) -> None:
         with self._lock:

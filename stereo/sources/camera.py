@@ -20,15 +20,16 @@ from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
-from stereo.sources.capture import VideoCapture
+from stereo.sources.capture import connect
 from stereo.sources.layout import arrange, split
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
-from stereo.sources.sync import SIDES, Match, Pairing, Side
+from stereo.sources.sync import SIDES, Match, Pairing, Proof, Side
 from stereo.threads import MONOTONIC, Clock, Latest
 
 _STOP_S = 0.4
-_NO_PAIR_S = 5.0
+_NO_PAIR_S = 1.9
+_AGAIN_S = 5.0  # before it is said again
 _BRIGHTNESS_EVERY_S = 5.0
 _BRIGHTNESS_RATIO = 1.3
 _RECENT = 50
@@ -36,7 +37,7 @@ _RECENT = 50
 
 def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
     """Open ``sbs:``, ``pair:``, ``http(s)://`` or ``rtsp://``; see ``open_source``."""
-    streams = {address: partial(VideoCapture, address, options) for address in parse(spec)}
+    streams = {address: partial(connect, address, options) for address in parse(spec)}
     return CameraSource(spec, streams, options, on_event)
 
 
@@ -84,7 +85,7 @@ class CameraSource(Closing):
         self._times: deque[float] = deque(maxlen=_RECENT)
         self._skews: deque[float] = deque(maxlen=_RECENT)
         self._paired_s = self._judged_s = clock.now()
-        self._warned_s = 0.0
+        self._warned_s = -math.inf
         self._newest_s = -math.inf
         self._ratio: tuple[float, float] | None = None
         self._mixed: str | None = None
@@ -135,8 +136,7 @@ class CameraSource(Closing):
         def one_of_two(image: BgrImage, time_s: float, exact: bool) -> None:
             side: Side = SIDES[number]
             with self._lock:
-                self._pairing.exact = exact
-                match = self._pairing.add(side, time_s, _rgb(image))
+                match = self._pairing.add(side, time_s, _rgb(image), exact=exact)
             if match is not None:
                 self._offer(match)
             else:
@@ -186,7 +186,7 @@ class CameraSource(Closing):
             self._latest.end(
                 UnpairedError(f"{self.name}: no pair for {plain(limit)} s; {self._why()}")
             )
-        if now - self._warned_s > _NO_PAIR_S:
+        if now - self._warned_s > _AGAIN_S:
             self._warned_s = now
             self._on_event(Event("unpaired", self.name, self._why(), now))
 
@@ -221,15 +221,20 @@ class CameraSource(Closing):
             recent = [t for t in self._times if now - t < 5]
             skews = 1000 * np.array(self._skews or [0.0])
             span = now - recent[0] if recent else 0.0
+            proof = self._pairing.proof if len(self._streams) == 2 else Proof()
             return SourceStats(
                 delivered=self._delivered,
                 superseded=self._stale + self._latest.superseded,
                 unpaired_left=self._pairing.unpaired["left"],
                 unpaired_right=self._pairing.unpaired["right"],
+                rejected={s.name: dict(s.rejected) for s in self._streams if s.rejected},
                 reconnects=sum(max(s.connections - 1, 0) for s in self._streams),
                 fps=(len(recent) - 1) / span if len(recent) > 1 and span > 0 else 0.0,
                 skew_ms=float(np.median(skews)),
                 max_skew_ms=float(np.abs(skews).max()),
+                jitter_ms=1000 * proof.jitter_s,
+                margin=proof.margin,
+                confidence=proof.confidence,
             )
 
     def __iter__(self) -> Iterator[StereoFrame]:

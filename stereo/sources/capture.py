@@ -12,8 +12,10 @@ import cv2
 from stereo.errors import SourceError
 from stereo.sources.address import check_rtsp, led_to, staying_there
 from stereo.sources.devices import NO_PERMISSION, users
+from stereo.sources.jpeg import Decoder
+from stereo.sources.mjpeg import open_parts
 from stereo.sources.source import SourceOptions
-from stereo.sources.stream import BgrImage
+from stereo.sources.stream import BgrImage, Capture
 
 # what matters becomes an event or an error
 os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
@@ -32,47 +34,42 @@ class VideoCapture:
 
     def __init__(self, address: str, options: SourceOptions) -> None:
         """Raises SourceError naming the address and what to do."""
-        self._timeout_s = options.read_timeout_s
-        self.exact = not re.match(r"[a-z]+://", address)
-        opening = _open_device if self.exact else _open_address
+        self._decoder = Decoder()
+        self.exact = self._is_device = not re.match(r"[a-z]+://", address)
+        opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
 
     def read(self) -> tuple[BgrImage, float] | None:
         """See ``Capture``."""
-        deadline = time.monotonic() + self._timeout_s
-        while True:
-            # grab decides: after an unplugging retrieve still succeeds, with the last image
-            if not self._capture.grab():
-                return None
-            time_s = time.monotonic()
-            done, image = self._capture.retrieve()
-            if not done or image.size == 0:
-                return None
-            if self._is_jpeg:
-                decoded = _decode_jpeg(image)
-                if decoded is not None:
-                    return decoded, time_s
-                if time_s > deadline:
-                    return None  # nothing but garbage
-                continue
-            return image, self._kernel_time(time_s) if self.exact else time_s
+        # grab decides: after an unplugging retrieve still succeeds, with the last image
+        if not self._capture.grab():
+            return None
+        time_s = time.monotonic()
+        done, image = self._capture.retrieve()
+        if not done or image.size == 0:
+            return None
+        if self._is_jpeg:
+            return self._decoder.decode(image.tobytes()), time_s
+        return image, self._kernel_time(time_s) if self._is_device else time_s
 
     def _kernel_time(self, arrival_s: float) -> float:
-        """V4L2 stamps images by the kernel's monotonic clock."""
+        """V4L2 stamps images by the kernel's monotonic clock, if the driver does."""
         kernel_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        return kernel_s if 0 <= arrival_s - kernel_s < 10 else arrival_s
+        self.exact = 0 <= arrival_s - kernel_s < 10
+        return kernel_s if self.exact else arrival_s
 
     def release(self) -> None:
         """See ``Capture``."""
         self._capture.release()
 
 
-def _decode_jpeg(packet: BgrImage) -> BgrImage | None:
-    """The image, or None where the packet is damaged: OpenCV fills a cut image up with grey."""
-    start, end = bytes(packet.ravel()[:2]), bytes(packet.ravel()[-16:])
-    if start != b"\xff\xd8" or b"\xff\xd9" not in end:
-        return None
-    return cv2.imdecode(packet, cv2.IMREAD_UNCHANGED)
+def connect(address: str, options: SourceOptions) -> Capture:
+    """Open a device or an address with what reads it best. Raises SourceError naming it."""
+    if address.startswith(("http://", "https://")):
+        parts = open_parts(address, options.read_timeout_s)
+        if parts is not None:
+            return parts
+    return VideoCapture(address, options)
 
 
 def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:

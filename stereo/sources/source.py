@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -60,6 +60,8 @@ class SourceStats:
     """Left images without a right one near enough in time."""
     unpaired_right: int = 0
     """Right images without a left one."""
+    rejected: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Images that were no good, of each stream by reason."""
     reconnects: int = 0
     """How often a stream came back."""
     fps: float = 0.0
@@ -68,6 +70,12 @@ class SourceStats:
     """Median difference of the two capture times over the last pairs, milliseconds."""
     max_skew_ms: float = 0.0
     """Largest absolute difference over the last pairs, milliseconds."""
+    jitter_ms: float = 0.0
+    """How late images of two streams arrive at most, milliseconds; 0 where they bear true times."""
+    margin: float = 1.0
+    """Share of a frame that no lateness reaches: below a twentieth no pair is proven."""
+    confidence: float = 1.0
+    """Chance that neither image of the newest pair was so late that it is another's partner."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ thrown away and opened anew.
 
 from __future__ import annotations
 
+import math
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -17,11 +19,15 @@ from numpy.typing import NDArray
 
 from calib.words import plain
 from stereo.errors import SourceError, StereoError, StreamLostError
+from stereo.sources.jpeg import MIN_SIDE_PX, RejectedImage
 from stereo.sources.source import Event, EventKind, OnEvent
 from stereo.threads import Clock, start_thread
 
 BgrImage = NDArray[Any]
 _BACK_OFF_S = (0.1, 0.2, 0.4, 0.5)
+_WRONG_S = 2.0  # without one good image, after which a stream is connected anew
+_TELL_AGAIN_S = 2.0
+_TO_STAY = 5  # images of another size in a row that change the stream's
 
 
 class Capture(Protocol):
@@ -33,7 +39,7 @@ class Capture(Protocol):
     def read(self) -> tuple[BgrImage, float] | None:
         """Return the next image and its time, seconds; None when the stream has failed.
 
-        Blocks no longer than the read timeout.
+        Blocks no longer than the read timeout. Raises RejectedImage for one that is no good.
         """
         ...
 
@@ -66,6 +72,8 @@ class Stream:
     ) -> None:
         """``connect`` raises SourceError; ``deliver`` gets image, time s, and whether it is exact.
 
+        An image that ``deliver`` raises for is dropped and counted.
+
         ``on_failure`` is told why it is lost for good. All are called from the stream's own thread.
         """
         self.name = name
@@ -77,8 +85,14 @@ class Stream:
         self._patience, self._clock = patience, clock
         self._stop = threading.Event()
         self._first = threading.Event()
+        self.rejected: Counter[str] = Counter()
+        """How many images were dropped, by reason."""
         self._last_image: BgrImage | None = None
+        self._size: tuple[int, ...] | None = None
+        self._other: tuple[tuple[int, ...], int] = (), 0  # another size, how often in a row
+        self._bad_since_s: float | None = None
         self._changed_s = clock.now()
+        self._told_s = -math.inf
         self._thread = start_thread(f"capture {name}", self._run)
 
     def wait_for_first(self, timeout_s: float) -> bool:
@@ -129,15 +143,19 @@ class Stream:
                     lost_s, attempt = None, 0
                 elif not self.connections:
                     raise SourceError(
-                        f"{self.name}: opens, but gives no image; another program may be using it, "
-                        "or two cameras share one USB port: try --pixel-format MJPG, fewer fps, a "
-                        "smaller size or another port"
+                        f"{self.name}: opens, but gives no image{self._what_came()}; another "
+                        "program may be using it, or two cameras share one USB port: try "
+                        "--pixel-format MJPG, fewer fps, a smaller size or another port"
                     )
             if self._stop.is_set():
                 return
             lost_s = self._lost(lost_s)
             self._clock.wait(self._stop, _BACK_OFF_S[min(attempt, len(_BACK_OFF_S) - 1)])
             attempt += 1
+
+    def _what_came(self) -> str:
+        counts = ", ".join(f"{count} {reason}" for reason, count in self.rejected.items())
+        return f" that is any good ({counts})" if counts else ""
 
     def _lost(self, since_s: float | None) -> float:
         """Tell once that the stream is lost; raise StreamLostError when patience ends."""
@@ -155,28 +173,50 @@ class Stream:
         return since_s
 
     def _drain(self, capture: Capture) -> bool:
-        """Deliver images until the stream fails; whether any came that was new."""
-        came = False
+        """Deliver images until the stream fails or stays wrong; whether any came that was new."""
+        opened = came = False
+        self._bad_since_s = None
         while not self._stop.is_set():
-            found = capture.read()
-            if found is None:
-                break
-            image, time_s = found
-            if self._is_frozen(image):
-                break
-            if not came and self.connections and self._unchanged(image):
-                continue  # back after a freeze, still the old picture
-            if not came:
-                came = True
-                self.connections += 1
-                self.connected = True
-                height, width = image.shape[:2]
-                self._tell("connected", f"{width}x{height}")
-                self._first.set()
-            self._note_size(image)
-            self._last_image = image
-            self._deliver(image, time_s, capture.exact)
+            try:
+                found = capture.read()
+                if found is None:
+                    break
+                image, time_s = found
+                if self._is_frozen(image):
+                    break
+                if not self._is_of_size(image):
+                    continue
+                if not opened and self.connections and self._unchanged(image):
+                    continue  # back after a freeze, still the old picture
+                if not opened:
+                    opened = True
+                    self._opened(image)
+                self._last_image = image
+                self._deliver(image, time_s, capture.exact)
+                self._bad_since_s, came = None, True
+            except Exception as error:  # a decoder's own too: one image never ends a session
+                if self._stays_wrong(error):
+                    break
         return came
+
+    def _opened(self, image: BgrImage) -> None:
+        self.connections += 1
+        self.connected = True
+        height, width = image.shape[:2]
+        self._tell("connected", f"{width}x{height}")
+        self._first.set()
+
+    def _stays_wrong(self, error: Exception) -> bool:
+        """Count an image that is no good, tell of the first of many; whether they go on and on."""
+        reason = error.reason if isinstance(error, RejectedImage) else _reason(error)
+        self.rejected[reason] += 1
+        now = self._clock.now()
+        if self._bad_since_s is None:
+            self._bad_since_s = now
+            if now - self._told_s >= _TELL_AGAIN_S:
+                self._told_s = now
+                self._tell("dropped", f"an image is no good: {reason}")
+        return now - self._bad_since_s > _WRONG_S
 
     def _unchanged(self, image: BgrImage) -> bool:
         last = self._last_image
@@ -197,11 +237,38 @@ class Stream:
         self._changed_s = now
         return True
 
-    def _note_size(self, image: BgrImage) -> None:
-        last = self._last_image
-        if last is not None and last.shape[:2] != image.shape[:2]:
-            was, now = (f"{s[1]}x{s[0]}" for s in (last.shape, image.shape))
-            self._tell("resized", f"images were {was} and are now {now}")
+    def _is_of_size(self, image: BgrImage) -> bool:
+        """Whether an image may be used; the very first not until the next one is like it.
+
+        Raises RejectedImage for a size that is not the stream's, until it has come to stay.
+        """
+        size = image.shape[:2]
+        if size == self._size:
+            self._other = (), 0
+            return True
+        if min(size) < MIN_SIDE_PX:
+            raise RejectedImage("too small")
+        other, times = self._other
+        self._other = size, times + 1 if size == other else 1
+        if self._size is None:
+            if size == other:
+                self._size = size
+            elif other:
+                raise RejectedImage("another size")
+            return size == self._size
+        if self._other[1] < _TO_STAY:
+            raise RejectedImage("another size")
+        was, now = (f"{s[1]}x{s[0]}" for s in (self._size, size))
+        self._tell("resized", f"images were {was} and are now {now}")
+        self._size = size
+        return True
 
     def _tell(self, kind: EventKind, message: str) -> None:
         self._on_event(Event(kind, self.name, message, self._clock.now()))
+
+
+def _reason(error: Exception) -> str:
+    """One short line of an error that may be a library's own, with many."""
+    if isinstance(error, StereoError):
+        return str(error)
+    return f"{type(error).__name__} in reading it"

@@ -25,7 +25,7 @@ from stereo.errors import ImageError, InputError, SourceError, StereoError
 from stereo.files.images import read_image
 from stereo.files.pairing import find_images, short_names
 from stereo.frame import Image, StereoFrame
-from stereo.sources.capture import VideoCapture
+from stereo.sources.capture import connect
 from stereo.sources.files import Video, is_video, time_of
 from stereo.sources.sequence import Still
 from stereo.sources.source import Event, OnEvent, SourceOptions, StereoSource
@@ -161,7 +161,7 @@ class _Running:
         self._failure: StereoError | None = None
         self._stream = Stream(
             address,
-            partial(VideoCapture, address, own),
+            partial(connect, address, own),
             deliver=self._take,
             on_event=on_event,
             on_failure=self._fail,

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from arrivals import Cell
+from arrivals import play as play_cell
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stereo.sources.sync import FrameClock, Pairing, find_period
+from stereo.sources.phase import FrameClock, find_period
+from stereo.sources.sync import SIDES, Pairing
 
 ORIGIN_S = 1000.0
 
@@ -58,36 +61,83 @@ def play(
 
 
 @given(seed=st.integers(0, 10_000), jitter_s=st.floats(0, 0.02), lost=st.floats(0, 0.05))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_pairs_carry_the_same_number(seed: int, jitter_s: float, lost: float) -> None:
     done = play(seed, jitter_s=jitter_s, lost=lost, frames=300)
+    assert done.wrong == 0
+    assert done.right > 150
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_jitter_of_most_of_a_frame_pairs_late_and_never_wrongly(seed: int) -> None:
+    done = play(seed, jitter_s=0.04, lost=0.05, frames=800)
     assert done.wrong == 0
     assert done.right > 200
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_jitter_of_most_of_a_frame_pairs_wrongly_next_to_never(seed: int) -> None:
-    done = play(seed, jitter_s=0.04, lost=0.05)
-    assert done.wrong <= 1  # 1 of 18 000 over forty seeds
-    assert done.right > 250
-
-
 @pytest.mark.parametrize("seed", [1001, 1029])
 @pytest.mark.parametrize("every", [1, 2])
-def test_a_cycle_that_slips_pairs_nothing(
-    seed: int, every: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """These arrivals fit a period 0.2 to 0.4 % too long, with a frame too few."""
-    done = play(seed, jitter_s=0.04, lost=0.05, every=every, frames=400)
+def test_a_cycle_that_slips_pairs_nothing(seed: int, every: int) -> None:
+    """These arrivals also fit a period 0.2 to 0.4 % too long, with a frame too few."""
+    assert play(seed, jitter_s=0.04, lost=0.05, every=every, frames=400).wrong == 0
+
+
+CELLS = [
+    Cell("uniform", 0.75, 0.05),  # 25 ms at 30 a second: two of twelve pairs were wrong
+    Cell("uniform", 0.9, 0.05, drift=2e-4),  # 57 of 644
+    Cell("uniform", 0.45, 0.0, 2.0),  # 105 of 605
+    Cell("uniform", 0.4, 0.2, 1.5, 8e-4, stalls=True),
+    Cell("exponential", 0.8, 0.2, stalls=True),
+    Cell("exponential", 0.3, 0.05, 2.0),
+    Cell("batches", 0.8, 0.05, drift=8e-4, stalls=True),
+    Cell("batches", 0.4, 0.2),
+]
+
+
+@pytest.mark.parametrize("cell", CELLS, ids=str)
+def test_no_pair_is_wrong_however_images_arrive(cell: Cell) -> None:
+    """A short form of benchmarks/sync.py."""
+    assert play_cell(cell, 1, seconds=30).wrong == 0
+
+
+@pytest.mark.parametrize("kind", ["uniform", "exponential", "batches"])
+def test_what_can_be_proven_is_paired(kind: str) -> None:
+    assert play_cell(Cell(kind, 0.2, 0.05), 1, seconds=30).share > 0.6
+    assert play_cell(Cell("uniform", 0.8, 0.05), 1, seconds=60).share > 0.5
+
+
+@pytest.mark.parametrize("kind", ["uniform", "exponential"])
+def test_pairs_come_within_a_second_of_a_stall(kind: str) -> None:
+    done = play_cell(Cell(kind, 0.4, 0.0, stalls=True), 2, seconds=30)
+    ends = done.stall_ends[done.stall_ends < 28]
+    waited = [done.pair_times[done.pair_times > end].min() - end for end in ends]
+    assert len(waited) >= 4
+    assert max(waited) < 1
     assert done.wrong == 0
-    assert done.right > 60
-    monkeypatch.setattr("stereo.sources.sync._OTHER_RATE", 0.0)
-    assert play(seed, jitter_s=0.04, lost=0.05, every=every, frames=400).wrong == 1
 
 
-def test_without_jitter_the_first_pair_comes_after_six_frames() -> None:
+def test_what_is_not_proven_is_said_with_its_figures() -> None:
+    pairing: Pairing[int] = Pairing()
+    rng = np.random.default_rng(0)
+    for k in range(60):
+        late = float(rng.uniform(0, 0.045))
+        for side in SIDES:
+            assert pairing.add(side, ORIGIN_S + k * 0.05 + late, k) is None
+    assert "left images arrive" in pairing.explain()
+    assert pairing.proof.confidence < 0.5
+
+
+def test_a_match_rests_on_stated_figures() -> None:
+    done = play(0, jitter_s=0.01)
+    proof = done.pairing.proof
+    assert proof.jitter_s == pytest.approx(0.01, rel=0.05)
+    assert proof.margin == pytest.approx(0.8, abs=0.1)
+    assert proof.confidence > 0.9999
+
+
+def test_without_jitter_the_first_pair_comes_after_ten_frames() -> None:
     done = play(0, jitter_s=0.001)
-    assert done.first_s < 0.4
+    assert done.first_s < 0.6
     assert done.wrong == 0
 
 
@@ -99,7 +149,7 @@ def test_a_slow_camera_does_not_wait_for_six_frames() -> None:
 def test_a_stream_of_fewer_frames_pairs_with_those_it_has(every: int) -> None:
     done = play(1, jitter_s=0.02, lost=0.05, every=every, frames=900)
     assert done.wrong == 0
-    assert done.right > 0.8 * 900 / every * 0.9
+    assert done.right > 0.65 * 900 / every
     assert done.pairing.unpaired["left"] > done.pairing.unpaired["right"]
 
 
@@ -120,9 +170,9 @@ def test_max_skew_leaves_out_what_is_further_apart() -> None:
 
 
 def test_exact_stamps_pair_from_the_first_frames() -> None:
-    pairing: Pairing[int] = Pairing(exact=True, max_skew_s=0.01)
+    pairing: Pairing[int] = Pairing(max_skew_s=0.01)
     found = [
-        pairing.add(side, ORIGIN_S + k * 0.05 + late, k)  # type: ignore[arg-type]
+        pairing.add(side, ORIGIN_S + k * 0.05 + late, k, exact=True)  # type: ignore[arg-type]
         for k in range(3)
         for side, late in (("left", 0.0), ("right", 0.004))
     ]
@@ -133,9 +183,9 @@ def test_exact_stamps_pair_from_the_first_frames() -> None:
 
 
 def test_waiting_images_are_bounded() -> None:
-    pairing: Pairing[int] = Pairing(exact=True)
+    pairing: Pairing[int] = Pairing()
     for k in range(1000):
-        pairing.add("left", k * 0.05, k)
+        pairing.add("left", k * 0.05, k, exact=True)
     assert pairing.unpaired["left"] >= 1000 - 20
 
 
@@ -158,13 +208,17 @@ def test_after_a_reconnection_the_phase_is_found_anew() -> None:
     jitter=st.floats(0, 0.5),
     seed=st.integers(0, 1000),
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_period_is_found(period_s: float, jitter: float, seed: int) -> None:
     rng = np.random.default_rng(seed)
     taken = ORIGIN_S + np.arange(60) * period_s
     kept = rng.random(60) > 0.05
     arrivals = (taken + rng.uniform(0, jitter * period_s, 60))[kept]
-    found, start, gap = find_period(arrivals, float(np.median(np.diff(arrivals))))
+    explained = find_period(arrivals, float(np.median(np.diff(arrivals))))
+    if explained is None:
+        assert jitter > 0.3
+        return
+    found, start, gap = explained
     assert found == pytest.approx(period_s, rel=0.02)
     assert gap > 0.8 * (1 - jitter)
     late = (arrivals - start) % found / found
@@ -176,5 +230,5 @@ def test_a_stream_without_a_phase_says_so() -> None:
     rng = np.random.default_rng(0)
     for time_s in np.cumsum(rng.exponential(0.05, 150)):
         clock.taken_s(float(time_s))
-    assert clock.irregular
+    assert not clock.proven
     assert clock.period_s is None

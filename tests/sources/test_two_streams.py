@@ -97,7 +97,7 @@ def test_two_streams_carry_the_same_number(watch: Watch) -> None:
     assert watch.all_equal()
     first, last = watch.numbers()[0][0], watch.numbers()[-1][0]
     assert first is not None
-    assert first <= 6  # the phase of a steady stream is known after six images
+    assert first <= 11  # the phase of a steady stream is known after ten images
     assert last == first + 29  # and from then on nothing is left out
     assert watch.kinds() == ["connected", "connected"]
     assert source.stats.delivered == 30
@@ -140,6 +140,30 @@ def test_a_computer_that_was_busy_pairs_nothing_wrongly(watch: Watch) -> None:
     watch.left.held_until_s = watch.right.held_until_s = watch.clock.now() + 0.4
     assert watch.more(20, within_s=15)
     assert watch.all_equal()
+
+
+def test_a_stall_of_a_second_costs_a_second_at_most_after_it(watch: Watch) -> None:
+    """It took about five: the phase was forgotten and had to be found anew."""
+    watch.left.behaviour = watch.right.behaviour = Behaviour(fps=30, jitter_s=0.01)
+    watch.open()
+    assert watch.more(60)
+    for _ in range(3):
+        watch.left.held_until_s = watch.right.held_until_s = watch.clock.now() + 1
+        watch.run(lambda: False, within_s=1)
+        assert watch.more(1, within_s=1)
+        assert watch.more(60)
+    assert watch.all_equal()
+    assert "unpaired" not in watch.kinds()
+
+
+def test_what_cannot_be_proven_is_said_within_two_seconds(watch: Watch) -> None:
+    """Of images late by nine tenths of a frame wrong pairs were delivered in silence."""
+    watch.left.behaviour = watch.right.behaviour = Behaviour(jitter_s=0.045, lost=0.05)
+    source = watch.open()
+    assert watch.run(lambda: "unpaired" in watch.kinds(), within_s=2.1)
+    assert watch.frames == []
+    assert "arrive" in watch.events[-1].message
+    assert source.stats.confidence < 0.5
 
 
 def test_swap_and_flip(watch: Watch) -> None:

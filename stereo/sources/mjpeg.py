@@ -1,0 +1,145 @@
+"""Motion JPEG over HTTP, part by part: with limits before memory is taken, and with its stamps.
+
+FFmpeg takes what a part's Content-Length announces, gigabytes too, and hides the parts' headers.
+"""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import math
+import re
+import time
+from collections import deque
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from numpy.typing import NDArray
+
+from stereo.errors import SourceError
+from stereo.sources.jpeg import MAX_BYTES, Decoder, RejectedImage
+
+_MOST_HEAD = 16_384  # bytes of a part's headers
+_CHUNK = 65_536
+_STAMPS = ("x-timestamp", "x-timestamp-us")
+_WINDOW = 200  # images whose least delay tells a server's clock from ours
+
+
+class MjpegParts:
+    """An opened address; gives one image after the other. See ``Capture``."""
+
+    exact = False
+
+    def __init__(self, timeout_s: float, response: http.client.HTTPResponse) -> None:
+        self._timeout_s, self._response = timeout_s, response
+        self._decoder = Decoder()
+        self._buffer = bytearray()
+        self._broken = False
+        self._delays: deque[float] = deque(maxlen=_WINDOW)
+
+    def read(self) -> tuple[NDArray[Any], float] | None:
+        """Return the next image and its time, seconds; None when the stream has failed.
+
+        Where the part bears a stamp, the time is that, brought to our clock by the least delay
+        seen: it is free of the network's jitter. Raises RejectedImage.
+        """
+        if self._broken:
+            return None
+        deadline = time.monotonic() + self._timeout_s
+        try:
+            head = self._until(b"\r\n\r\n", _MOST_HEAD, deadline)
+            while head is not None and not head.strip(b"\r\n-"):
+                head = self._until(b"\r\n\r\n", _MOST_HEAD, deadline)
+            if head is None:
+                return None
+            headers = dict(re.findall(r"(?m)^([\w-]+):[ \t]*(.*?)\r?$", head.decode("latin-1")))
+            headers = {name.lower(): value for name, value in headers.items()}
+            part = self._part(headers.get("content-length"), head, deadline)
+        except (OSError, http.client.HTTPException):
+            return None
+        if part is None:
+            return None
+        arrival_s = time.monotonic()
+        return self._decoder.decode(part), self._time(headers, arrival_s)
+
+    def _part(self, length: str | None, head: bytes, deadline: float) -> bytes | None:
+        if length is not None and length.isdecimal():
+            if len(length) > 10 or int(length) > MAX_BYTES:
+                self._broken = True  # what follows cannot be told from it
+                raise RejectedImage("too large")
+            return self._exactly(int(length), deadline)
+        boundary = next((line for line in head.split(b"\r\n") if line.startswith(b"--")), b"--")
+        part = self._until(b"\r\n" + boundary, MAX_BYTES, deadline)
+        if part is not None:
+            self._buffer[:0] = boundary
+        return part
+
+    def _time(self, headers: dict[str, str], arrival_s: float) -> float:
+        text = next((headers[name] for name in _STAMPS if name in headers), "")
+        try:
+            stamp_s = float(text)
+        except ValueError:
+            return arrival_s
+        if not math.isfinite(stamp_s):
+            return arrival_s
+        self._delays.append(arrival_s - stamp_s)
+        return min(stamp_s + min(self._delays), arrival_s)
+
+    def _until(self, end: bytes, most: int, deadline: float) -> bytes | None:
+        """Take bytes up to ``end``, which is taken too; None where there is none in time."""
+        looked = 0
+        while (at := self._buffer.find(end, looked)) < 0:
+            looked = max(len(self._buffer) - len(end), 0)
+            if len(self._buffer) > most or not self._more(deadline):
+                return None
+        found = bytes(self._buffer[:at])
+        del self._buffer[: at + len(end)]
+        return found
+
+    def _exactly(self, count: int, deadline: float) -> bytes | None:
+        while len(self._buffer) < count:
+            if not self._more(deadline):
+                return None
+        found = bytes(self._buffer[:count])
+        del self._buffer[:count]
+        return found
+
+    def _more(self, deadline: float) -> bool:
+        chunk = self._response.read1(_CHUNK) if time.monotonic() < deadline else b""
+        self._buffer += chunk
+        return bool(chunk)
+
+    def release(self) -> None:
+        """Close the connection."""
+        self._response.close()
+
+
+def open_parts(address: str, timeout_s: float) -> MjpegParts | None:
+    """Ask an address; None where it is no Motion JPEG, so that something else must read it.
+
+    Raises SourceError for an address that nobody answers at, or that says no.
+    """
+    url = urlsplit(address)
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    headers = {"Accept": "multipart/x-mixed-replace, */*"}
+    if url.username is not None:
+        login = f"{unquote(url.username)}:{unquote(url.password or '')}"
+        headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
+    try:
+        connection = kind(url.hostname or "", url.port, timeout=timeout_s)
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        connection.request("GET", target, headers=headers)
+        response = connection.getresponse()
+    except (OSError, ValueError, http.client.HTTPException) as error:
+        raise SourceError(
+            f"{address}: cannot be opened; is the camera on, is the address right, and does it "
+            f"answer in a browser or in ffplay? ({type(error).__name__})"
+        ) from error
+    if response.status in (401, 403, 404):
+        response.close()
+        wrong = "the path" if response.status == 404 else "user and password (http://user:pw@...)"
+        raise SourceError(f"{address}: cannot be opened; it answers {response.status}: {wrong}?")
+    if "multipart" not in response.headers.get("Content-Type", "").lower():
+        response.close()
+        return None
+    return MjpegParts(timeout_s, response)

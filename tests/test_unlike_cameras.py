@@ -65,8 +65,9 @@ def test_a_point_lies_on_the_same_row_of_both_rectified_images(
     np.testing.assert_allclose(g.focal_px * g.baseline_m / disparity, 3, rtol=1e-9)
     for camera, R in ((rig.left, rect.R_rect_left), (rig.right, rect.R_rect_right)):
         pixels = camera.project(rays.reshape(-1, 3) @ R)  # alpha 0: both see all of it
-        assert (pixels > -1).all()
-        assert (pixels < camera.size).all()
+        # a corner of the view may lie between two of the samples of the image's border
+        assert (pixels > -2).all()
+        assert (pixels < np.array(camera.size) + 1).all()
 
 
 @pytest.mark.parametrize("degrees", [-100, -46, -44, 20, 45, 80, 135, 170])

@@ -21,8 +21,10 @@ from stereo.sources.jpeg import MAX_BYTES, Decoder, RejectedImage
 
 _MOST_HEAD = 16_384  # bytes of a part's headers
 _CHUNK = 65_536
-_STAMPS = ("x-timestamp", "x-timestamp-us")
+_STAMP = "x-timestamp"
 _WINDOW = 200  # images whose least delay tells a server's clock from ours
+_STAMPS_OFF_S = 1.0  # stamps that gain or lose more within the window are no seconds
+_HEAD_END = re.compile(rb"\r?\n\r?\n")  # some servers end lines without the \r
 
 
 class MjpegParts:
@@ -36,6 +38,7 @@ class MjpegParts:
         self._buffer = bytearray()
         self._broken = False
         self._delays: deque[float] = deque(maxlen=_WINDOW)
+        self._stamped = True
 
     def read(self) -> tuple[NDArray[Any], float] | None:
         """Return the next image and its time, seconds; None when the stream has failed.
@@ -47,9 +50,9 @@ class MjpegParts:
             return None
         deadline = time.monotonic() + self._timeout_s
         try:
-            head = self._until(b"\r\n\r\n", _MOST_HEAD, deadline)
+            head = self._until(_HEAD_END, _MOST_HEAD, deadline)
             while head is not None and not head.strip(b"\r\n-"):
-                head = self._until(b"\r\n\r\n", _MOST_HEAD, deadline)
+                head = self._until(_HEAD_END, _MOST_HEAD, deadline)
             if head is None:
                 return None
             headers = dict(re.findall(r"(?m)^([\w-]+):[ \t]*(.*?)\r?$", head.decode("latin-1")))
@@ -68,32 +71,36 @@ class MjpegParts:
                 self._broken = True  # what follows cannot be told from it
                 raise RejectedImage("too large")
             return self._exactly(int(length), deadline)
-        boundary = next((line for line in head.split(b"\r\n") if line.startswith(b"--")), b"--")
-        part = self._until(b"\r\n" + boundary, MAX_BYTES, deadline)
+        boundary = next((line for line in head.splitlines() if line.startswith(b"--")), b"--")
+        end = re.compile(rb"\r?\n" + re.escape(boundary))
+        part = self._until(end, MAX_BYTES, deadline)
         if part is not None:
             self._buffer[:0] = boundary
         return part
 
     def _time(self, headers: dict[str, str], arrival_s: float) -> float:
-        text = next((headers[name] for name in _STAMPS if name in headers), "")
         try:
-            stamp_s = float(text)
+            stamp_s = float(headers.get(_STAMP, ""))
         except ValueError:
             return arrival_s
-        if not math.isfinite(stamp_s):
+        delay_s = arrival_s - stamp_s
+        if not self._stamped or not math.isfinite(delay_s):
             return arrival_s
-        self._delays.append(arrival_s - stamp_s)
+        self._delays.append(delay_s)
+        if max(self._delays) - min(self._delays) > _STAMPS_OFF_S:
+            self._stamped = False  # another unit, or a clock that was set: arrivals are honest
+            return arrival_s
         return min(stamp_s + min(self._delays), arrival_s)
 
-    def _until(self, end: bytes, most: int, deadline: float) -> bytes | None:
+    def _until(self, end: re.Pattern[bytes], most: int, deadline: float) -> bytes | None:
         """Take bytes up to ``end``, which is taken too; None where there is none in time."""
         looked = 0
-        while (at := self._buffer.find(end, looked)) < 0:
-            looked = max(len(self._buffer) - len(end), 0)
+        while (at := end.search(self._buffer, looked)) is None:
+            looked = max(len(self._buffer) - len(end.pattern), 0)
             if len(self._buffer) > most or not self._more(deadline):
                 return None
-        found = bytes(self._buffer[:at])
-        del self._buffer[: at + len(end)]
+        found = bytes(self._buffer[: at.start()])
+        del self._buffer[: at.end()]
         return found
 
     def _exactly(self, count: int, deadline: float) -> bytes | None:
@@ -115,9 +122,8 @@ class MjpegParts:
 
 
 def open_parts(address: str, timeout_s: float) -> MjpegParts | None:
-    """Ask an address; None where it is no Motion JPEG, so that something else must read it.
-
-    Raises SourceError for an address that nobody answers at, or that says no.
+    """Ask an address; None where it answers anything but Motion JPEG: something else must read it,
+    log in by digest, or say what the answer means. Raises SourceError where nobody answers.
     """
     url = urlsplit(address)
     kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
@@ -135,11 +141,10 @@ def open_parts(address: str, timeout_s: float) -> MjpegParts | None:
             f"{address}: cannot be opened; is the camera on, is the address right, and does it "
             f"answer in a browser or in ffplay? ({type(error).__name__})"
         ) from error
-    if response.status in (401, 403, 404):
-        response.close()
-        wrong = "the path" if response.status == 404 else "user and password (http://user:pw@...)"
-        raise SourceError(f"{address}: cannot be opened; it answers {response.status}: {wrong}?")
-    if "multipart" not in response.headers.get("Content-Type", "").lower():
+    if (
+        response.status != 200
+        or "multipart" not in response.headers.get("Content-Type", "").lower()
+    ):
         response.close()
         return None
     return MjpegParts(timeout_s, response)

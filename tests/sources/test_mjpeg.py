@@ -54,6 +54,16 @@ def test_parts_come_one_after_the_other(headers: bytes, piece: int) -> None:
     assert stream.read() is None
 
 
+@pytest.mark.parametrize("headers", [LENGTH, b""], ids=["length", "none"])
+def test_servers_that_end_lines_without_a_carriage_return(headers: bytes) -> None:
+    assert b"\r" not in JPEG[-2:]
+    bare = part(headers).replace(JPEG, b"JPEG").replace(b"\r\n", b"\n").replace(b"JPEG", JPEG)
+    stream = parts(bare * 3 + b"--frame\n")
+    for _ in range(3):
+        assert stream.read() is not None
+    assert stream.read() is None
+
+
 @pytest.mark.parametrize("length", [b"2000000000", b"9" * 400])
 def test_an_announced_gigabyte_is_not_waited_for(length: bytes) -> None:
     stream = parts(part(b"Content-Length: " + length + b"\r\n") + part(LENGTH))
@@ -90,6 +100,23 @@ def test_stamps_are_free_of_the_networks_jitter(monkeypatch: pytest.MonkeyPatch)
     assert steps == pytest.approx([0.05] * 59, abs=0.002)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.01, 100.0], ids=["stuck", "slow", "fast"])
+def test_stamps_that_are_no_seconds_are_not_believed(
+    seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = b"".join(
+        part(LENGTH + b"X-Timestamp: %.6f\r\n" % (5e8 + n * seconds)) for n in range(90)
+    )
+    stream = parts(data, len(data))
+    off = []
+    for arrival in 1000 + 0.05 * np.arange(90):
+        monkeypatch.setattr("stereo.sources.mjpeg.time.monotonic", lambda now=arrival: now)
+        found = stream.read()
+        assert found is not None
+        off.append(arrival - found[1])
+    assert max(off[40:]) == 0
+
+
 @pytest.mark.parametrize("stamp", [b"nan", b"inf", b"soon", b""])
 def test_a_stamp_that_is_none_is_left_alone(stamp: bytes) -> None:
     found = parts(part(LENGTH + b"X-Timestamp: " + stamp + b"\r\n")).read()
@@ -115,7 +142,7 @@ def answering(status: int) -> Iterator[str]:
     thread.join(5)
 
 
-@pytest.mark.parametrize(("status", "words"), [(401, "401: user and password"), (404, "the path")])
+@pytest.mark.parametrize(("status", "words"), [(401, "401"), (404, "404"), (503, "503")])
 def test_what_a_server_answers_is_said(status: int, words: str) -> None:
     with answering(status) as address, pytest.raises(SourceError, match=words):
         open_source(address, SourceOptions(read_timeout_s=2))

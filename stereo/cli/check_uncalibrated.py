@@ -28,7 +28,8 @@ _MOSTLY = 0.9
 _FARTHEST_PX = 0.5
 UP_TO_SHAPE = (
     "depth from these images is up to scale and shape: disparity tells what is nearer than what, "
-    "not how far it is; flat things may come out bent. For metres calibrate the cameras"
+    "not how far it is; flat things may come out bent. For metres calibrate the cameras, for a "
+    "rough guess of them give --hfov-deg and --baseline-m"
 )
 ROUGH = (
     "calib.txt is a rough guess from --hfov-deg and --baseline-m: lenses, the middle of the image "

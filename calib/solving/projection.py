@@ -152,19 +152,23 @@ def unproject_points(model: Model, values: Float, pixels: Float) -> Float:
     k12 = tuple(k[:12].tolist())
     x, y = uv.T.copy()
     with np.errstate(all="ignore"):
+        near = False
         for step in range(30):
             u, v, J = pinhole_distort(x, y, k12)
             du, dv = u - uv[:, 0], v - uv[:, 1]
-            if step >= 5 and np.nanmax(np.hypot(du, dv), initial=0) < 1e-13:
+            off = np.nanmax(np.hypot(du, dv), initial=0)
+            if off < 1e-13:
                 break
-            if step < 5:  # divide by the radial gain: slow, but it finds the right branch
+            near = near or step >= 5 or off < 1e-3
+            if not near:  # divide by the radial gain: slow, but it finds the right branch
                 gain = np.hypot(u, v) / np.maximum(np.hypot(x, y), 1e-12)
                 gain = np.where(gain > 0.1, gain, 1.0)
                 x, y = x - du / gain, y - dv / gain
                 continue
             det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
             x, y = x - (J[1, 1] * du - J[0, 1] * dv) / det, y - (J[0, 0] * dv - J[1, 0] * du) / det
-        u, v, J = pinhole_distort(x, y, k12)
+        else:
+            u, v, J = pinhole_distort(x, y, k12)
         det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
         ok = (np.hypot(u - uv[:, 0], v - uv[:, 1]) < 1e-9) & (det > 0)
     return np.where(ok[:, None], np.column_stack([x, y, np.ones_like(x)]), np.nan)

@@ -38,7 +38,9 @@ _LARGER = {"pinhole8": 8, "pinhole12": 10, "pinhole14": 10}
 """Lenses with more coefficients, and how many views it takes to hold them."""
 _BETTER = 0.97  # a candidate must lower the held-out error of corners to this share
 _NO_WORSE = 1.03  # and may not raise that of rows or depth further
-_FORETOLD = 0.5  # of what it must gain a step has to foretell: a lens is not linear
+# Of what solving gains one step foretells at least:
+_FORETOLD_BOARD = 0.9  # nearly linear
+_FORETOLD_LENS = 0.5
 
 
 class Candidate(NamedTuple):
@@ -97,7 +99,7 @@ def _on_bent_board(best: Calibration, flat: Calibration, deformation: Deformatio
     """The best with the ``flat`` one on a bent board for a rival, or in its place if it must be."""
     if deformation == "flat":
         return best
-    bent = _bent(flat, surely=deformation == "bent")
+    bent = _bent(flat, None if deformation == "bent" else best)
     if bent is None:
         return best
     if deformation == "bent" and not len(best.shape.modes):
@@ -129,13 +131,17 @@ def _extended(
     )
     lenses = tuple(name if model == "pinhole" else "fisheye" for model in state.models)
     start = replace(state, intrinsics=longer)
-    if not _promising(c, c.shape, start):
+    if not _promising(c, c.shape, start, c, _FORETOLD_LENS):
         return best
     found = _solved(c, lenses, start)
-    if not _usable(found) or not more_certain(found, c):
-        return best
+    holds = _usable(found) and more_certain(found, c)
     if not len(c.shape.modes):
-        return _on_bent_board(_challenged(best, found), found, deformation)
+        best = _challenged(best, found) if holds else best
+        # also where the smaller lens could not be solved on a bent board without folding
+        bent = None if deformation == "flat" else _bent(found, best)
+        return best if bent is None or not more_certain(bent, c) else _challenged(best, bent)
+    if not holds:
+        return best
     if deformation == "auto":
         flat = replace(found, shape=BoardModel(c.board.points))
         flat = _solved(flat, lenses, replace(found.fit.state, shape=np.zeros(0)))
@@ -154,13 +160,17 @@ def _solved(c: Calibration, lenses: Lenses, start: State) -> Calibration:
     return replace(c, model_name=_joined(lenses), fit=fit, noise_px=noise_px, held_out={})
 
 
-def _promising(c: Calibration, shape: BoardModel, start: State) -> bool:
-    """Whether the unknowns that ``start`` adds to a solution may lower its error far enough: one
-    Gauss-Newton step foretells by how much, at a tenth of the cost of solving.
+def _promising(
+    c: Calibration, shape: BoardModel, start: State, rival: Calibration, share: float
+) -> bool:
+    """Whether the unknowns that ``start`` adds to a solution may lower its error far enough below
+    the rival's: one Gauss-Newton step foretells by how much, a ``share`` of it at least, at a
+    tenth of the cost of solving.
     """
     parts = tables(c.seen, len(start.intrinsics))
     blocks = normal(shape, start, parts, free=c.free(start))
-    return gain(*without_poses(blocks)) > _FORETOLD * (1 - _BETTER**2) * c.fit.cost
+    lowest = c.fit.cost - gain(*without_poses(blocks)) / share
+    return lowest < _BETTER**2 * rival.fit.cost
 
 
 def _usable(c: Calibration) -> bool:
@@ -177,16 +187,16 @@ def _usable(c: Calibration) -> bool:
     )
 
 
-def _bent(c: Calibration, *, surely: bool) -> Calibration | None:
+def _bent(c: Calibration, rival: Calibration | None) -> Calibration | None:
     """The same with the board's shape refined; None when too few corners would carry it, or it
-    would not help and is not wanted ``surely``.
+    would not be better than the ``rival``, if there is one.
     """
     modes = board_modes(c.board, c.seen)
     if modes is None:
         return None
     shape = BoardModel(c.board.points, modes)
     start = replace(c.fit.state, shape=np.zeros(len(modes)))
-    if not surely and not _promising(c, shape, start):
+    if rival is not None and not _promising(c, shape, start, rival, _FORETOLD_BOARD):
         return None
     fit = adjust(shape, start, c.seen, free=c.free(start), max_steps=40, tolerance=1e-7)
     found = replace(c, shape=shape, fit=fit, noise_px=corner_noise(fit, c.seen), held_out={})

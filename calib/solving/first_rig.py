@@ -65,7 +65,7 @@ def _on_all(start: State, detections: Sequence[Detection], shape: BoardModel) ->
     loose = max(1.0, detections[0].size[0] / 1000)
     seen, fixed = observe_one(detections), np.zeros(state.globals, bool)
     posed = adjust(shape, state, seen, free=fixed, robust_px=loose, max_steps=10, tolerance=1e-4)
-    return adjust(shape, posed.state, seen, robust_px=loose, tolerance=1e-7)
+    return adjust(shape, posed.state, seen, robust_px=loose, tolerance=1e-5)
 
 
 def _with_lens(known: Camera, detections: Sequence[Detection], shape: BoardModel) -> Fit:
@@ -94,7 +94,7 @@ def _from_focal(
     fit = adjust(shape, state, seen, free=each < 2, robust_px=loose, max_steps=8, tolerance=1e-3)
     fit = adjust(shape, fit.state, seen, free=radial, robust_px=loose, max_steps=15, tolerance=1e-4)
     tight = max(1.0, width / 1000)
-    return adjust(shape, fit.state, seen, robust_px=tight, max_steps=60, tolerance=1e-7)
+    return adjust(shape, fit.state, seen, robust_px=tight, max_steps=60, tolerance=1e-5)
 
 
 def _rays(camera: Camera, pixels: Float) -> Float:

@@ -152,15 +152,12 @@ def unproject_points(model: Model, values: Float, pixels: Float) -> Float:
     k12 = tuple(k[:12].tolist())
     x, y = uv.T.copy()
     with np.errstate(all="ignore"):
-        near = False
         for step in range(30):
             u, v, J = pinhole_distort(x, y, k12)
             du, dv = u - uv[:, 0], v - uv[:, 1]
-            off = np.nanmax(np.hypot(du, dv), initial=0)
-            if off < 1e-13:
+            if step >= 5 and np.nanmax(np.hypot(du, dv), initial=0) < 1e-13:
                 break
-            near = near or step >= 5 or off < 1e-3
-            if not near:  # divide by the radial gain: slow, but it finds the right branch
+            if step < 5:  # divide by the radial gain: slow, but it finds the right branch
                 gain = np.hypot(u, v) / np.maximum(np.hypot(x, y), 1e-12)
                 gain = np.where(gain > 0.1, gain, 1.0)
                 x, y = x - du / gain, y - dv / gain

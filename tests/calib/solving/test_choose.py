@@ -21,7 +21,7 @@ RATIONAL = [0.6, 0.1, 0.0, 0.0, 0.0, 1.1, 0.4, 0.05]
 def bent(depth: float) -> np.ndarray:
     points = CIRCLES.points.copy()
     x, y = (points[:, :2] - points[:, :2].mean(axis=0)).T / np.ptp(points[:, 0])
-    points[:, 2] = depth * (x**2 + 0.5 * x * y - y**3) * np.ptp(points[:, 0])
+    points[:, 2] = depth * (4 * x**3 - y**2) * np.ptp(points[:, 0])
     return points
 
 
@@ -33,11 +33,11 @@ def rational_rig(rng: np.random.Generator) -> StereoRig:
     return StereoRig(*lenses, rig.R_right_left, rig.t_right_left)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, 2])
 def test_circles_on_a_bent_board_bend_the_board_and_not_the_lens(seed: int) -> None:
     rng = np.random.default_rng(seed)
     rig = random_rig(rng)
-    views = synthetic_views(rng, rig, 14, noise_px=0.04, board=CIRCLES, bent=bent(0.03))
+    views = synthetic_views(rng, rig, 12, noise_px=0.04, board=CIRCLES, bent=bent(0.05), tilt=0.35)
     c = calibrate_stereo(views, CIRCLES)
     assert c.name == "pinhole5+bent"
     assert c.noise_px < 0.05

@@ -37,7 +37,7 @@ from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo, one_thread
 
 Progress = Callable[[str, int, int], None]
-"""Called with what is done ("detect", "solve"), how many are done and how many there are."""
+"""Called with what is done ("detect", "solve", "judge"), how many are done, of how many."""
 Found = dict[str, tuple[Detection | None, Detection | None]]
 """Name of a pair -> what was found in its left and right image."""
 
@@ -180,7 +180,9 @@ def calibrate_views(
     if baseline_m is not None and not board.unit_known:
         square_m = board.square_m * baseline_m / float(np.linalg.norm(c.fit.state.t))
         c, square_error = in_other_unit(c, _with_square(board, square_m)), 0.0
-    return replace(_judged(c, kept, aside, len(views), baseline_m, square_error, lenses), seen=seen)
+    judge = partial(tell, "judge")
+    outcome = _judged(c, kept, aside, len(views), baseline_m, square_error, lenses, judge)
+    return replace(outcome, seen=seen)
 
 
 def _solved(
@@ -200,14 +202,20 @@ def _judged(
     baseline_m: float | None,
     square_error: float,
     lenses: KnownLenses | None,
+    tell: Callable[[int, int], None],
 ) -> Outcome:
     """``views`` are those the solver was offered, ``aside`` those it was not."""
+    steps = 4
+    tell(0, steps)
     change = None
     if plane_spread_deg(c.fit.state.view_R) >= PARALLEL_DEG:  # else no lens is known
         with one_thread():
             change = find_change(c, views)
+    tell(1, steps)
     c = replace(c, rejected=tuple(explain_rejected(c, views, change)))
+    tell(2, steps)
     q = assess(c, square_error=square_error)
+    tell(3, steps)
     findings = [
         *diagnose(c, views, q, change=change, baseline_m=baseline_m),
         *([] if change else _moved(c)),
@@ -215,6 +223,7 @@ def _judged(
         *_duplicates(aside),
         *(() if lenses is None else known_lens_findings(c, lenses)),
     ]
+    tell(steps, steps)
     grade, verdict, advice = q.grade, q.verdict, q.advice
     stopping = [finding.message for finding in findings if finding.stops]
     if stopping:

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib.solving.calibration import Calibration
-from calib.solving.held_out import information
+from calib.solving.held_out import information, inverse_root
 from calib.solving.state import parameter_names
 
 Float = NDArray[np.float64]
@@ -48,7 +48,7 @@ def certainty(c: Calibration) -> Certainty:
     free = np.flatnonzero(c.fit.free)
     rig = free < len(names)  # the board's shape is no business of the rig's
     H, g = information(c)
-    root = _inverse_root(H.sum(axis=0))
+    root = inverse_root(H.sum(axis=0))
     plain = (c.noise_px**2 * root @ root.T)[np.ix_(rig, rig)]
     moves = _jackknife(root, H, g)[:, rig]
     n = len(H)
@@ -63,14 +63,6 @@ def certainty(c: Calibration) -> Certainty:
     return Certainty(names, full, float(np.sqrt(stretch)))
 
 
-def _inverse_root(H: Float) -> Float:
-    """(F, K) with ``root @ root.T`` the inverse of H, without directions that say nothing."""
-    scale = 1 / np.sqrt(np.maximum(np.diag(H), 1e-300))
-    values, vectors = np.linalg.eigh(H * np.outer(scale, scale))
-    known = values > 1e-13 * values[-1]
-    return np.asarray(scale[:, None] * vectors[:, known] / np.sqrt(values[known]))
-
-
 def _jackknife(root: Float, H: Float, g: Float) -> Float:
     """(V, F) how the parameters move when a view is left out: its part of the normal equations is
     taken away, and one Gauss-Newton step made, in the unknowns in which all views say the same.
@@ -83,7 +75,7 @@ def _jackknife(root: Float, H: Float, g: Float) -> Float:
 
 def _mean_ratio(a: Float, b: Float) -> float:
     """Mean over all directions of a variance under ``a`` to that under ``b``."""
-    root = _inverse_root(b)
+    root = inverse_root(b)
     return float(np.trace(root.T @ a @ root) / max(root.shape[1], 1))
 
 
@@ -97,7 +89,7 @@ def _carried(c: Calibration) -> Float:
     lens = sum(map(len, state.intrinsics))
     assert c.lens_covariance is not None
     H = information(c, free=np.ones(state.globals, bool))[0].sum(axis=0)
-    root = _inverse_root(H[lens:, lens:])
+    root = inverse_root(H[lens:, lens:])
     follow = -(root @ root.T @ H[lens:, :lens])[:6]
     both = np.vstack([np.eye(lens), follow])
     return np.asarray(both @ c.lens_covariance @ both.T)

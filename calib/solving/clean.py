@@ -11,7 +11,7 @@ from calib.errors import CalibrationError
 from calib.solving.adjust import Fit, adjust
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, observe
 from calib.solving.held_out import view_errors
-from calib.solving.state import Observations
+from calib.solving.state import BoardModel, Observations
 
 Float = NDArray[np.float64]
 
@@ -77,16 +77,22 @@ def _agreeing(
 def without_bad_corners(draft: Calibration) -> Calibration:
     """The draft adjusted to its views without single corners that contradict the others."""
     seen, state, out = draft.seen, draft.fit.state, observe([])
+    # which corners are bad does not hang on the last bit of the board's shape, which costs most
+    rigid = BoardModel(draft.shape.deformed(state.shape))
     for _ in range(4):
-        fit = adjust(
-            draft.shape, state, seen, free=draft.free(state), robust_px=1.0, tolerance=_ROUGHLY
-        )
+        state = replace(state, shape=np.zeros(0))
+        fit = adjust(rigid, state, seen, free=draft.free(state), robust_px=1.0, tolerance=_ROUGHLY)
         keep = _enough_left(seen, _inliers(fit.residuals))
         if keep.all():
             break
         out = _joined(out, seen.chosen(~keep))
         seen, state = seen.chosen(keep), fit.state
-    fit = adjust(draft.shape, fit.state, seen, free=draft.free(fit.state))
+    state = replace(fit.state, shape=draft.fit.state.shape)
+    fit = adjust(draft.shape, state, seen, free=draft.free(state))
+    keep = _enough_left(seen, _inliers(fit.residuals))
+    if not keep.all():
+        out, seen = _joined(out, seen.chosen(~keep)), seen.chosen(keep)
+        fit = adjust(draft.shape, fit.state, seen, free=draft.free(state))
     noise_px = corner_noise(fit, seen)
     return replace(draft, seen=seen, corners_rejected=out, fit=fit, noise_px=noise_px)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from calib.solving.projection import unproject_points
 from calib.solving.state import Observations, State
@@ -38,25 +38,30 @@ def rectifying_rotations(R: Float, t: Float) -> tuple[Float, Float]:
     other, and then together until the baseline runs along x (J.-Y. Bouguet). Swapped cameras stay
     upright: their baseline runs along -x.
     """
-    quarter = Rotation.from_rotvec([0, 0, -np.pi / 2 * quarter_turns(R, t)])
+    quarter = _turn(np.array([0, 0, -np.pi / 2 * quarter_turns(R, t)]))
     half = _half_turn(R)
-    baseline = quarter.apply(_baseline(half, t))
+    baseline = quarter @ _baseline(half, t)
     direction = baseline / np.linalg.norm(baseline)
     if direction[0] < 0:
         direction = -direction
     angle = np.arccos(np.clip(direction[0], -1, 1))
-    axis = np.cross(direction, [1.0, 0.0, 0.0])
+    axis = np.array([0.0, direction[2], -direction[1]])  # direction x (1, 0, 0)
     norm = np.linalg.norm(axis)
-    align = Rotation.from_rotvec(axis / norm * angle if norm > 1e-12 else np.zeros(3)) * quarter
-    return (align * half).as_matrix(), (align * half.inv()).as_matrix()
+    align = _turn(axis / norm * angle if norm > 1e-12 else np.zeros(3)) @ quarter
+    return align @ half, align @ half.T
 
 
-def _half_turn(R: Float) -> Rotation:
-    return Rotation.from_rotvec(0.5 * Rotation.from_matrix(R).as_rotvec())
+def _turn(vector: Float) -> Float:
+    """(3, 3) rotation about a vector by its length; a tenth of the time of scipy's."""
+    return np.asarray(cv2.Rodrigues(vector)[0], np.float64)
 
 
-def _baseline(half: Rotation, t: Float) -> Float:
-    return np.asarray(-half.inv().as_matrix() @ t)
+def _half_turn(R: Float) -> Float:
+    return _turn(0.5 * np.asarray(cv2.Rodrigues(R)[0], np.float64).ravel())
+
+
+def _baseline(half: Float, t: Float) -> Float:
+    return np.asarray(-half.T @ t)
 
 
 def rectified_rays(state: State, left: Float, right: Float) -> tuple[Float, Float]:
@@ -78,14 +83,24 @@ def row_errors(state: State, seen: Observations) -> Float:
     between the two epipolar planes times focal length, which is the same near the axis and stays
     finite far off it.
     """
+    left, right = seen_by_both(seen)
+    return row_gaps(state, *rectified_rays(state, seen.pixels[left], seen.pixels[right]))
+
+
+def seen_by_both(seen: Observations) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """(K,) and (K,) which observations of the left and the right camera are of one point."""
     key = seen.view * 10**6 + seen.point
     _, a, b = np.intersect1d(
         np.where(seen.camera == 0, key, -1),
         np.where(seen.camera == 1, key, -2),
         return_indices=True,
     )
+    return a, b
+
+
+def row_gaps(state: State, left: Float, right: Float) -> Float:
+    """``row_errors`` from the rectified rays (K, 3) of both cameras."""
     f = float(np.mean([values[:2] for values in state.intrinsics]))
-    left, right = rectified_rays(state, seen.pixels[a], seen.pixels[b])
     if "fisheye" in state.models:
         angle = np.arctan2(left[:, 1], left[:, 2]) - np.arctan2(right[:, 1], right[:, 2])
         gap = np.abs(angle) * np.hypot(left[:, 1], left[:, 2]) * f

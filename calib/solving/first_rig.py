@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -64,7 +65,7 @@ def _on_all(start: State, detections: Sequence[Detection], shape: BoardModel) ->
     loose = max(1.0, detections[0].size[0] / 1000)
     seen, fixed = observe_one(detections), np.zeros(state.globals, bool)
     posed = adjust(shape, state, seen, free=fixed, robust_px=loose, max_steps=10, tolerance=1e-4)
-    return adjust(shape, posed.state, seen, robust_px=loose, tolerance=1e-7)
+    return adjust(shape, posed.state, seen, robust_px=loose, tolerance=1e-5)
 
 
 def _with_lens(known: Camera, detections: Sequence[Detection], shape: BoardModel) -> Fit:
@@ -93,7 +94,7 @@ def _from_focal(
     fit = adjust(shape, state, seen, free=each < 2, robust_px=loose, max_steps=8, tolerance=1e-3)
     fit = adjust(shape, fit.state, seen, free=radial, robust_px=loose, max_steps=15, tolerance=1e-4)
     tight = max(1.0, width / 1000)
-    return adjust(shape, fit.state, seen, robust_px=tight, max_steps=60, tolerance=1e-7)
+    return adjust(shape, fit.state, seen, robust_px=tight, max_steps=60, tolerance=1e-5)
 
 
 def _rays(camera: Camera, pixels: Float) -> Float:
@@ -153,8 +154,9 @@ def agree_on_motion(
             proposals.append((R, t_v - R @ left.view_t[v]))
     best: tuple[float, float, Float, list[int], tuple[Float, Float]] | None = None
     rank = max(0, int(np.ceil(share * len(views))) - 1)
+    pairs = _pairs(views, board, left, orders)
     for R, t in proposals:
-        errors, chosen = _motion_errors(views, board, left, right, R, t, orders)
+        errors, chosen = _motion_errors(pairs, right, R, t)
         score = float(np.sort(errors)[rank])
         angle = float(np.arccos(np.clip((np.trace(R) - 1) / 2, -1, 1)))
         # equally good: two cameras of a rig look the same way up
@@ -194,26 +196,48 @@ def _symmetry_motion(board: Board, order: Index) -> tuple[Float, Float]:
     return R, b - R @ a
 
 
-def _motion_errors(
-    views: Sequence[View],
-    board: Board,
-    left: State,
-    right: State,
-    R: Float,
-    t: Float,
-    orders: Sequence[Sequence[int]],
-) -> tuple[Float, list[int]]:
-    """Per view the median distance (px) of right corners from where the left pose puts them."""
-    errors, chosen = [], []
+class _Pairs(NamedTuple):
+    """Right corners of all views in tables, and where the left poses put the board."""
+
+    board: Float
+    """(3, V, N) in the left camera's axes."""
+    ids: Index
+    """(V, n)."""
+    points: Float
+    """(O, 2, V, n) in each order of the corners; infinite where a view has no such order or point.
+    """
+    middle: tuple[Index, Index]
+    """(V,) the two places of the median in a sorted row."""
+
+
+def _pairs(
+    views: Sequence[View], board: Board, left: State, orders: Sequence[Sequence[int]]
+) -> _Pairs:
+    count = np.array([len(view.right.ids) for view in views])
+    ids = np.zeros((len(views), int(count.max())), np.intp)
+    points = np.full((len(board.symmetries), 2, *ids.shape), np.inf)
     for v, view in enumerate(views):
-        X = board.points @ left.view_R[v].T + left.view_t[v]
-        pixels = project_points(right.models[0], right.intrinsics[0], (X @ R.T + t).T).T
-        options = []
+        ids[v, : count[v]] = view.right.ids
         for p in orders[v]:
-            points = view.right.points[board.symmetries[p]] if p else view.right.points
-            gap = np.linalg.norm(pixels[view.right.ids] - points, axis=1)
-            options.append((float(np.median(np.nan_to_num(gap, nan=1e6))), p))
-        error, p = min(options)
-        errors.append(error)
-        chosen.append(p)
-    return np.array(errors), chosen
+            order = board.symmetries[p] if p else slice(None)
+            points[p, :, v, : count[v]] = view.right.points[order].T
+    X = np.moveaxis(left.view_R @ board.points.T, 1, 0) + left.view_t.T[:, :, None]
+    return _Pairs(X, ids, points, ((count - 1) // 2, count // 2))
+
+
+def _motion_errors(pairs: _Pairs, right: State, R: Float, t: Float) -> tuple[Float, list[int]]:
+    """Per view the median distance (px) of right corners from where the left pose puts them, and
+    in which order of the corners.
+    """
+    X = np.tensordot(R, pairs.board, 1) + t[:, None, None]
+    pixels = project_points(right.models[0], right.intrinsics[0], X)
+    seen = pixels[:, np.arange(len(pairs.ids))[:, None], pairs.ids]
+    away = np.sort(
+        np.nan_to_num(
+            np.hypot(*(seen[:, None] - pairs.points.swapaxes(0, 1))), nan=1e6, posinf=np.inf
+        )
+    )
+    rows = np.arange(len(pairs.ids))
+    low, high = pairs.middle
+    error = (away[:, rows, low] + away[:, rows, high]) / 2
+    return error.min(axis=0), error.argmin(axis=0).tolist()

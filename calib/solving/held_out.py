@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from calib.solving.adjust import adjust, scaled_solve
 from calib.solving.calibration import Calibration, HeldOut
-from calib.solving.epipolar import row_errors
-from calib.solving.normal import normal, tables, without_poses
+from calib.solving.epipolar import rectified_rays, row_gaps, seen_by_both
+from calib.solving.normal import Normal, errors, normal, solved, tables, without_poses
 from calib.solving.state import BoardModel, Observations, State, moved
-from calib.solving.triangulation import triangulate
+from calib.solving.triangulation import along_rays
 
 Float = NDArray[np.float64]
 
@@ -43,20 +43,27 @@ def _mean(values: Float) -> float:
 
 
 def _without_each(c: Calibration) -> tuple[State, ...]:
-    """The solution without each view. What a view contributed to the normal equations is taken
-    away and one Gauss-Newton step made, within 0.2 % of solving anew from ten views on
-    (``tests/calib/solving/test_held_out.py``); fewer views are solved anew.
+    """The solution without each view, with the pose of that view alone. What the view contributed
+    to the normal equations is taken away and one Gauss-Newton step made, within 0.2 % of solving
+    anew from ten views on (``tests/calib/solving/test_held_out.py``); fewer are solved anew.
     """
     free, state = c.fit.free, c.fit.state
     n = len(c.views)
     if n >= _ONE_STEP:
-        H, g = information(c)
-        total, slope, still = H.sum(axis=0), g.sum(axis=0), np.zeros((n, 6))
-        steps = [scaled_solve(total - H[v], slope - g[v]) for v in range(n)]
+        blocks = _blocks(c, free)
+        H, g = without_poses(blocks)
+        total, slope = H.sum(axis=0), g.sum(axis=0)
+        steps = np.array([scaled_solve(total - H[v], slope - g[v]) for v in range(n)])
         if np.isfinite(steps).all():
-            return tuple(moved(state, free, step, still) for step in steps)
+            own = blocks.p - np.einsum("vfp,vf->vp", blocks.GP, steps)
+            poses = solved(blocks.PP, own[:, :, None])[:, :, 0]
+            return tuple(moved(state.of_views([v]), free, steps[v], poses[[v]]) for v in range(n))
     rest = [np.delete(np.arange(n), v) for v in range(n)]
-    return tuple(_refit(c, views) for views in rest)
+    found = []
+    for v, views in enumerate(rest):
+        one = state.of_views([v])
+        found.append(replace(_refit(c, views), view_R=one.view_R, view_t=one.view_t))
+    return tuple(found)
 
 
 def _refit(c: Calibration, views: NDArray[np.intp]) -> State:
@@ -70,10 +77,12 @@ def information(c: Calibration, *, free: NDArray[np.bool_] | None = None) -> tup
     At the solution the (V, F) sum to zero. ``scaled_solve(H[set].sum(0), g[set].sum(0))`` is the
     step that a set of views alone would take from there; ``gain`` is what it would gain by it.
     """
+    return without_poses(_blocks(c, c.fit.free if free is None else free))
+
+
+def _blocks(c: Calibration, free: NDArray[np.bool_]) -> Normal:
     parts = tables(c.seen, len(c.fit.state.intrinsics))
-    return without_poses(
-        normal(c.shape, c.fit.state, parts, free=c.fit.free if free is None else free)
-    )
+    return normal(c.shape, c.fit.state, parts, free=free)
 
 
 def gain(H: Float, g: Float) -> float:
@@ -82,6 +91,14 @@ def gain(H: Float, g: Float) -> float:
     """
     slope = g.sum(axis=0)
     return float(slope @ scaled_solve(H.sum(axis=0), slope)) / 2
+
+
+def inverse_root(H: Float) -> Float:
+    """(F, K) with ``root @ root.T`` the inverse of H, without directions that say nothing."""
+    scale = 1 / np.sqrt(np.maximum(np.diag(H), 1e-300))
+    values, vectors = np.linalg.eigh(H * np.outer(scale, scale))
+    known = values > 1e-13 * values[-1]
+    return np.asarray(scale[:, None] * vectors[:, known] / np.sqrt(values[known]))
 
 
 class _Judged(NamedTuple):
@@ -95,28 +112,30 @@ class _Judged(NamedTuple):
 def _judged(c: Calibration, state: State, v: int) -> _Judged:
     """A view under a rig that has not seen it."""
     view = c.seen.of_views([v])
-    pose = replace(state, view_R=c.fit.state.view_R[[v]], view_t=c.fit.state.view_t[[v]])
-    fixed = np.zeros(pose.globals, bool)
-    alone = adjust(c.shape, pose, view, free=fixed, max_steps=4, tolerance=1e-4)
-    fits = np.isfinite(alone.cost)
-    square = (alone.residuals**2).sum(axis=1) if fits else np.full(len(view.view), np.inf)
+    if len(c.views) < _ONE_STEP:
+        fixed = np.zeros(state.globals, bool)
+        state = adjust(c.shape, state, view, free=fixed, max_steps=4, tolerance=1e-4).state
+    parts = tables(view, len(state.intrinsics))
+    square = np.concatenate([(e**2).sum(axis=0).ravel() for e in errors(c.shape, state, parts)])
+    if not np.isfinite(square).all():
+        square = np.full(len(square), np.inf)
     if len(state.intrinsics) == 1:
         return _Judged(square, np.zeros(0), np.nan)
     board = c.shape.deformed(c.fit.state.shape)
-    return _Judged(square, row_errors(state, view), _depth_error(state, view, board))
+    a, b = seen_by_both(view)
+    rays = rectified_rays(state, view.pixels[a], view.pixels[b])
+    off = _depth_error(along_rays(state, *rays), board[view.point[a]])
+    return _Judged(square, row_gaps(state, *rays), off)
 
 
-def _depth_error(state: State, view: Observations, board: Float) -> float:
-    """Root mean square distance of triangulated corners from the board laid through them, as a
-    share of its distance; NaN: too few corners.
+def _depth_error(found: Float, known: Float) -> float:
+    """Root mean square distance of triangulated corners (N, 3) from the board's laid through them,
+    as a share of its distance; NaN: too few corners.
     """
-    left, right = (view.chosen(view.camera == side) for side in (0, 1))
-    ids, a, b = np.intersect1d(left.point, right.point, return_indices=True)
-    found = triangulate(state, left.pixels[a], right.pixels[b])
     ok = np.isfinite(found).all(axis=1)
     if ok.sum() < 4:
         return np.nan
-    found, known = found[ok], board[ids[ok]]
+    found, known = found[ok], known[ok]
     away = float(np.linalg.norm(found.mean(axis=0)))
     found, known = found - found.mean(axis=0), known - known.mean(axis=0)
     U, _, Vt = np.linalg.svd(found.T @ known)

@@ -164,7 +164,8 @@ def unproject_points(model: Model, values: Float, pixels: Float) -> Float:
                 continue
             det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
             x, y = x - (J[1, 1] * du - J[0, 1] * dv) / det, y - (J[0, 0] * dv - J[1, 0] * du) / det
-        u, v, J = pinhole_distort(x, y, k12)
+        else:
+            u, v, J = pinhole_distort(x, y, k12)
         det = J[0, 0] * J[1, 1] - J[0, 1] * J[1, 0]
         ok = (np.hypot(u - uv[:, 0], v - uv[:, 1]) < 1e-9) & (det > 0)
     return np.where(ok[:, None], np.column_stack([x, y, np.ones_like(x)]), np.nan)

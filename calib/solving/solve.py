@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import count
 from typing import NamedTuple
 
 import numpy as np
@@ -35,6 +36,7 @@ Tell = Callable[[int, int], None]
 
 _BASES = ("pinhole5", "fisheye")
 _AS_GOOD = 1.1  # in rms
+_STEPS = 9  # of solving, besides those for each camera
 _PLAUSIBLE = 2.0  # a lens that fits the corners of its camera so much worse is not tried further
 
 
@@ -95,24 +97,39 @@ def _solve(
     progress: Tell | None,
     cameras: int = 2,
 ) -> Calibration:
-    tell = progress or (lambda *_: None)
-    steps = 4
-    tell(0, steps)
+    tell = _counted(progress, cameras + _STEPS)
+    tell()
     views, copies = _without_copies(views)
-    alone = [_alone(views, board, side, model, intrinsics) for side in range(cameras)]
-    tell(1, steps)
+    alone = []
+    for side in range(cameras):
+        alone.append(_alone(views, board, side, model, intrinsics))
+        tell()
     bases = _bases(alone)
     draft, good = _draft(views, board, [alone[s][name] for s, name in enumerate(bases[0])])
+    tell()
     draft = replace(draft, fixed_intrinsics=intrinsics is not None, rejected=copies)
     draft = cleaned(draft, good)
-    tell(2, steps)
+    tell()
     others = [
         Candidate(lenses, tuple(alone[s][n].fit.state.intrinsics[0] for s, n in enumerate(lenses)))
         for lenses in bases[1:]
     ]
-    found = chosen(draft, others, deformation, larger=model == "auto" and intrinsics is None)
-    tell(steps, steps)
+    larger = model == "auto" and intrinsics is None
+    found = chosen(draft, others, deformation, larger=larger, tell=tell)
+    if progress:
+        progress(cameras + _STEPS, cameras + _STEPS)
     return found
+
+
+def _counted(progress: Tell | None, steps: int) -> Callable[[], None]:
+    """What to call after each of some steps, the last of which is told when all is done."""
+    done = count()
+
+    def tell() -> None:
+        if progress:
+            progress(min(next(done), steps - 1), steps)
+
+    return tell
 
 
 def _without_copies(views: Sequence[View]) -> tuple[list[View], tuple[Rejected, ...]]:

@@ -24,7 +24,11 @@ _STEP = 1e-6  # of a rotation (rad) or of the baseline: central differences then
 
 def triangulate(state: State, left: Float, right: Float) -> Float:
     """(N, 3) points in the rectified left frame from pixels (N, 2) of both cameras, board units."""
-    a, b = rectified_rays(state, left, right)
+    return along_rays(state, *rectified_rays(state, left, right))
+
+
+def along_rays(state: State, a: Float, b: Float) -> Float:
+    """``triangulate`` from the rectified rays (N, 3) of both cameras."""
     with np.errstate(all="ignore"):
         xa, ya, xb, yb = a[:, 0] / a[:, 2], a[:, 1] / a[:, 2], b[:, 0] / b[:, 2], b[:, 1] / b[:, 2]
         Z = _baseline(state) / (xa - xb)

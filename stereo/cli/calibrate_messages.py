@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # they take a while to load
     from stereo.sources import Event
 
 
-_STAGES = {"detect": "looking for the board", "solve": "solving"}
+_STAGES = {"detect": "looking for the board", "solve": "solving", "judge": "judging"}
 
 
 @contextmanager

@@ -49,7 +49,9 @@ def hold_against_sampling(c: Calibration) -> None:
     for _ in range(100):
         step = np.r_[small * root @ rng.normal(size=len(root)), np.zeros(len(state.shape))]
         drawn.append((triangulate(stepped(state, step), left, right)[:, 2] - Z) / small)
-    np.testing.assert_allclose(np.std(drawn, axis=0), sigma, rtol=0.35)
+    known = sigma < Z  # elsewhere the lens folds, and some of the rigs drawn see nothing
+    assert known.mean() > 0.5
+    np.testing.assert_allclose(np.std(drawn, axis=0)[known], sigma[known], rtol=0.35)
 
 
 @pytest.mark.parametrize("name", SETS)

@@ -32,6 +32,7 @@ _BY_CHANCE = 2  # so many of the shuffled sessions may seem to have changed as m
 _MATTERS = 0.12
 """Share of the whole cost that a change must explain: below it lens models explain as much, which
 are not perfect and see more of the board's corners in one half of a session than in the other."""
+_NOWHERE = 1e12  # px^2, the cost of a view that no pose explains
 _FEW = 12  # views, of which fewer are explained by anything
 _MENDED = 0.1  # share of a view's cost left, when the change is what was wrong with it
 _DISAGREES = 3.0  # times the usual error of a view
@@ -85,6 +86,8 @@ def information(c: Calibration, others: Sequence[View]) -> Information:
         posed, table = posed_views(c, others)
         more = _reduced(c.shape, posed, table)
         S, b, cost = (np.concatenate(pair) for pair in zip((S, b, cost), more, strict=True))
+        nowhere = ~_finite(S, b, cost)  # a view that no pose explains says nothing
+        S[nowhere], b[nowhere], cost[nowhere] = 0, 0, _NOWHERE
     names = tuple(view.name for view in (*c.views, *others))
     return Information(names, S, b, cost, c.free(state))
 
@@ -179,7 +182,13 @@ def _nearer(
             return info  # too far for a step: no camera has these numbers
         S[group], b[group] = S1, b1 + S1 @ d
         cost[group] = cost1 + b1 @ d + (S1 @ d) @ d / 2
-    return replace(info, S=S, b=b, cost=cost)
+    near = replace(info, S=S, b=b, cost=cost)
+    return near if _finite(S, b, cost).all() else info
+
+
+def _finite(S: Float, b: Float, cost: Float) -> Mask:
+    """(V,) whether what a view says can be reckoned with."""
+    return np.isfinite(S).all(axis=(1, 2)) & np.isfinite(b).all(axis=1) & np.isfinite(cost)
 
 
 def _one_rig(info: Information) -> tuple[float, float]:

@@ -8,15 +8,15 @@ score test of C. R. Rao, 1948), so that every moment and every kind of change ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
 from calib.errors import CalibrationError
+from calib.judging.kinds_of_change import directions, rig_words
 from calib.solving.adjust import adjust
 from calib.solving.calibration import Calibration, View, observe
 from calib.solving.first_rig import board_poses
@@ -160,7 +160,7 @@ def find_change(c: Calibration, offered: Sequence[View]) -> Change | None:
     if sum(other.steps.shape[1] == 1 for other, *_ in enough) > 1:
         what += " (or the other one by as much the other way: these views hardly tell)"
     step = _fit(near, after, d.steps, scale / (scale + each))[2]
-    rigs = tuple(_rig_words(c, stepped(c.fit.state, s)) for s in (step, step + d.steps @ x))
+    rigs = tuple(rig_words(c, stepped(c.fit.state, s)) for s in (step, step + d.steps @ x))
     return Change(d.cause, what, info.names[k:], good, 1 - cost / before, (rigs[0], rigs[1]))
 
 
@@ -241,61 +241,3 @@ def _solved(N: Float, r: Float) -> Float:
     known = vectors[:, values > 1e-10 * values[-1]]
     inverse = 1 / values[values > 1e-10 * values[-1]]
     return np.asarray(scale * (known @ ((known.T @ (scale * r)) * inverse)))
-
-
-# -- kinds of change -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Direction:
-    """A kind of change: steps of the globals that it may consist of."""
-
-    cause: str
-    words: Callable[[Float], str]
-    """From the step (p,) to what changed."""
-    steps: Float
-    """(G, p)."""
-
-
-def directions(state: State, fixed_intrinsics: bool = False) -> list[Direction]:
-    """Kinds of change, the simple ones first, anything at all last."""
-    first, both = len(state.intrinsics[0]), sum(map(len, state.intrinsics))
-    eye = np.eye(state.globals)
-    zoom = np.column_stack(
-        [
-            values[0] * eye[:, i] + values[1] * eye[:, i + 1]
-            for values, i in zip(state.intrinsics, (0, first), strict=True)
-        ]
-    )
-    turn, motion = eye[:, both : both + 3], eye[:, both : both + 6]
-    anything = np.column_stack([zoom, motion])
-    zooms = [
-        Direction("refocused", lambda x: _zoom_words("left", x[0]), zoom[:, :1]),
-        Direction("refocused", lambda x: _zoom_words("right", x[0]), zoom[:, 1:]),
-    ]
-    both_zooms = Direction("refocused", lambda x: "both cameras were refocused or zoomed", zoom)
-    moves = [
-        Direction("rig_moved", _turn_words, turn),
-        Direction("rig_moved", lambda x: "the cameras moved", motion),
-    ]
-    everything = Direction("rig_moved", lambda x: "cameras or lenses moved", anything)
-    return [*zooms, moves[0], both_zooms, moves[1], everything]
-
-
-def _rig_words(c: Calibration, state: State) -> str:
-    left, right = (values[:2].mean() for values in state.intrinsics)
-    x, y, z = np.degrees(Rotation.from_matrix(state.R).as_rotvec())
-    apart = float(np.linalg.norm(state.t))
-    gap = f"{1e3 * apart:.2f} mm" if c.board.unit_known else f"{apart:.4f} board units"
-    turn = f"{x:.2f} {y:.2f} {z:.2f}"
-    return f"focal {left:.1f} and {right:.1f} px, cameras {gap} apart, turned by {turn} degrees"
-
-
-def _zoom_words(side: str, share: float) -> str:
-    return f"the {side} camera was refocused or zoomed by {100 * share:+.1f} %"
-
-
-def _turn_words(x: Float) -> str:
-    x = np.degrees(x)
-    axis = ("up or down", "sideways", "about its axis")[int(np.argmax(np.abs(x)))]
-    return f"a camera was turned by {np.linalg.norm(x):.2f} degrees, mostly {axis}"

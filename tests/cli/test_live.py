@@ -376,9 +376,13 @@ def test_window_on_a_virtual_screen(camera: MjpegCamera, tmp_path: Path) -> None
 
 @contextmanager
 def virtual_screen() -> Iterator[dict[str, str]]:
-    """The environment of a screen of its own: Xvfb chooses a number that nobody has."""
+    """The environment of a screen of its own: Xvfb chooses a number that nobody has.
+
+    Without -noreset it starts anew whenever its last client leaves, as xdotool does after each
+    look, and refuses who comes just then.
+    """
     with subprocess.Popen(
-        ["Xvfb", "-displayfd", "1", "-screen", "0", "1400x900x24"],
+        ["Xvfb", "-noreset", "-displayfd", "1", "-screen", "0", "1400x900x24"],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -16,12 +16,10 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import CALIBRATION, CALIBRATION_SETS, Result, calibration_pairs, from_tests
+from common import CALIBRATION, CALIBRATION_SETS, Result, calibration_pairs, from_tests, views_of
 
 from calib.board import Board, Charuco, parse_board
 from calib.calibrate import ImagePair, calibrate_views
-from calib.detection.detection import match_order
-from calib.detection.files import detect_files
 from calib.solving.calibration import View
 
 boards = from_tests("boards")
@@ -54,7 +52,7 @@ def real(name: str, pairs: list[ImagePair], board: Board, repeats: int) -> None:
 
 def once(pairs: list[ImagePair], board: Board, *, fisheye: bool) -> tuple[float, ...]:
     """Seconds of ours and of OpenCV's: finding, solving."""
-    find, views = cpu(lambda: found(pairs, board))
+    find, views = cpu(lambda: views_of(pairs, board, cache=None))
     solve, _ = cpu(lambda: calibrate_views(views, board))
     their_find, corners = cpu(lambda: opencv_found(pairs, board))
     their_solve, _ = cpu(lambda: opencv_solved(corners, fisheye=fisheye))
@@ -83,15 +81,6 @@ def cpu(work: Callable[[], Result]) -> tuple[float, Result]:
     began = time.process_time()
     result = work()
     return time.process_time() - began, result
-
-
-def found(pairs: list[ImagePair], board: Board) -> list[View]:
-    seen = detect_files([path for _, *both in pairs for path in both], board)
-    return [
-        View(pair.name, a, match_order(a, b, board))
-        for pair, a, b in zip(pairs, seen[::2], seen[1::2], strict=True)
-        if a is not None and b is not None
-    ]
 
 
 def opencv_found(pairs: list[ImagePair], board: Board) -> Corners:

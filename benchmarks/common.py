@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -84,13 +84,17 @@ def calibration_views() -> Iterator[tuple[str, list[View], Board]]:
             continue
         pairs, _, spec = calibration_pairs(CALIBRATION / name)
         board = parse_board(spec)
-        found = detect_files([p for _, a, b in pairs for p in (a, b)], board, cache=default_cache())
-        views = [
-            View(pair[0], a, match_order(a, b, board))
-            for pair, a, b in zip(pairs, found[::2], found[1::2], strict=True)
-            if a is not None and b is not None
-        ]
-        yield name, views, board
+        yield name, views_of(pairs, board, cache=default_cache()), board
+
+
+def views_of(pairs: Sequence[ImagePair], board: Board, *, cache: Path | None) -> list[View]:
+    """What is seen of a board in those pairs that show it in both images."""
+    found = detect_files([p for _, a, b in pairs for p in (a, b)], board, cache=cache)
+    return [
+        View(pair.name, a, match_order(a, b, board))
+        for pair, a, b in zip(pairs, found[::2], found[1::2], strict=True)
+        if a is not None and b is not None
+    ]
 
 
 def pipeline(name: str, num_disparities: int, *, fill: bool = False) -> StereoPipeline:

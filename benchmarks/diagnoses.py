@@ -20,13 +20,20 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-from common import CALIBRATION, CALIBRATION_SETS, SHARED, calibration_pairs, from_tests, table_head
+from common import (
+    CALIBRATION,
+    CALIBRATION_SETS,
+    SHARED,
+    calibration_pairs,
+    from_tests,
+    table_head,
+    views_of,
+)
 from common import table_row as row
 
 from calib.board import Board, parse_board
 from calib.calibrate import ImagePair, calibrate_files, calibrate_views
 from calib.camera import Camera
-from calib.detection.detection import match_order
 from calib.detection.files import default_cache, detect_files, read_gray
 from calib.outcome import Outcome
 from calib.solving.calibration import View
@@ -105,14 +112,8 @@ def real(root: Path, only: str) -> Iterator[Session]:
             continue
         pairs, _, spec = calibration_pairs(root / name)
         board = parse_board(spec)
-        found = detect_files([p for _, a, b in pairs for p in (a, b)], board, cache=default_cache())
-        views = [
-            View(pair[0], a, match_order(a, b, board))
-            for pair, a, b in zip(pairs, found[::2], found[1::2], strict=True)
-            if a is not None and b is not None
-        ]
         images = [(pair.name, read_gray(pair.left), read_gray(pair.right)) for pair in pairs]
-        yield Session(name, board, views, images)
+        yield Session(name, board, views_of(pairs, board, cache=default_cache()), images)
 
 
 def synthetic(only: str) -> Iterator[Session]:
@@ -139,13 +140,9 @@ def rendered(only: str) -> Iterator[Session]:
         poses = boards.random_poses(rng, rig, 12, board=board)
         images = [(f"{i:02d}", *boards.rendered(rig, *p, board=board)) for i, p in enumerate(poses)]
         files, _ = written(images, f"rendered {spec}", "good")
-        found = detect_files([p for f in files for p in f[1:]], board, cache=default_cache())
-        views = [
-            View(f.name, a, match_order(a, b, board))
-            for f, a, b in zip(files, found[::2], found[1::2], strict=True)
-            if a is not None and b is not None
-        ]
-        yield Session(f"rendered {spec}", board, views, images)
+        yield Session(
+            f"rendered {spec}", board, views_of(files, board, cache=default_cache()), images
+        )
 
 
 def subsets(sessions: list[Session], draws: int) -> None:

@@ -16,7 +16,7 @@ import cv2
 import msgspec
 import numpy as np
 import viser
-from common import ROOM
+from common import ROOM, from_tests
 from websockets.sync.client import connect
 
 from calib import load_rig
@@ -26,18 +26,7 @@ from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
 from stereo.viewers.web import WebViewer
 
-CAMERA = {
-    "type": "ViewerCameraMessage",
-    "wxyz": (1.0, 0.0, 0.0, 0.0),
-    "position": (0.0, 0.0, 0.0),
-    "fov": 1.0,
-    "near": 0.01,
-    "far": 1000.0,
-    "image_height": 600,
-    "image_width": 800,
-    "look_at": (0.0, 0.0, 1.0),
-    "up_direction": (0.0, -1.0, 0.0),
-}
+browser = from_tests("browser")
 
 
 def main() -> None:
@@ -87,7 +76,7 @@ def read(viewer: WebViewer, stop: threading.Event, received: list[int]) -> None:
     """Read all that a browser would get. Its work is counted against the viewer too."""
     protocol: Any = f"viser-v{viser.__version__}"
     with connect(viewer.url.replace("http", "ws"), subprotocols=[protocol], max_size=None) as one:
-        one.send(msgspec.msgpack.encode(CAMERA))
+        one.send(msgspec.msgpack.encode(browser.CAMERA))
         while not stop.is_set():
             try:
                 received[0] += len(one.recv(timeout=0.2))

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from browser import CAMERA
 from streams import wait_for
 
 from stereo.errors import InputError, SourceError
@@ -23,18 +24,6 @@ viser = pytest.importorskip("viser", reason="needs the extra web (viser)")
 msgspec = pytest.importorskip("msgspec")
 
 EVIL = "http://evil.example"
-CAMERA: dict[str, Any] = {
-    "type": "ViewerCameraMessage",
-    "wxyz": (1.0, 0.0, 0.0, 0.0),
-    "position": (0.0, 0.0, 0.0),
-    "fov": 1.0,
-    "near": 0.01,
-    "far": 1000.0,
-    "image_height": 600,
-    "image_width": 800,
-    "look_at": (0.0, 0.0, 1.0),
-    "up_direction": (0.0, -1.0, 0.0),
-}
 NASTY: list[Any] = [
     *(10**9, -5, 10**30, -1, 0, 1e308, math.nan, math.inf, -math.inf, None, True, "", "x" * 10**4),
     *([], {}, [[]], [1, 2, 3], "sgm", "no such matcher", [math.nan, 0], {"a": 1}, b"\0", 2**63),

@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from browser import CAMERA
 from chromium import Page, open_page
 from streams import wait_for
 
@@ -25,19 +26,6 @@ viser = pytest.importorskip("viser", reason="needs the extra web (viser)")
 msgspec = pytest.importorskip("msgspec")
 
 BACKGROUND_BGR = np.array(server.BACKGROUND[::-1])
-
-CAMERA = {
-    "type": "ViewerCameraMessage",
-    "wxyz": (1.0, 0.0, 0.0, 0.0),
-    "position": (0.0, 0.0, 0.0),
-    "fov": 1.0,
-    "near": 0.01,
-    "far": 1000.0,
-    "image_height": 600,
-    "image_width": 800,
-    "look_at": (0.0, 0.0, 1.0),
-    "up_direction": (0.0, -1.0, 0.0),
-}
 
 
 class Told:

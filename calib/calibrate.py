@@ -33,6 +33,7 @@ from calib.outcome import Outcome, views_of_rig
 from calib.rig import StereoRig
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View, in_other_unit
 from calib.solving.choose import Lenses
+from calib.solving.copies import TOO_ALIKE
 from calib.solving.deformation import Deformation
 from calib.solving.solve import calibrate_stereo, one_thread
 
@@ -44,10 +45,6 @@ Found = dict[str, tuple[Detection | None, Detection | None]]
 _UNFIT = (
     "the corners fit no rig (rms {:.1f} px): most pairs are unsynchronised or wrongly paired, or "
     "the board is not {}"
-)
-_ALIKE = (
-    "the {} pairs show only {} different positions of the board; at least {} are needed and 15 to "
-    "30 are good"
 )
 _SAME = (
     "left and right are the same images: two cameras side by side see the board from two places; "
@@ -147,7 +144,7 @@ def calibrate_views(
     kept, aside = set_aside(views)
     seen = _found(views)
     if len(kept) < FEWEST_VIEWS and any(r.cause == "duplicate" for r in aside):
-        message = _ALIKE.format(len(views), len(kept), FEWEST_VIEWS)
+        message = TOO_ALIKE.format(len(views), len(kept), FEWEST_VIEWS)
         finding = Finding("too_few", message, tuple(view.name for view in views), stops=True)
         return Outcome.refused(board, [finding], aside, offered=len(views), seen=seen)
     same = [r.name for r in aside if r.cause == "same_images"]

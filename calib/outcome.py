@@ -10,6 +10,7 @@ from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.board import Board, parse_board
 from calib.detection.detection import Detection
@@ -129,17 +130,29 @@ class Outcome:
             "unit": "m" if self.board is None or self.board.unit_known else "unknown",
             "pairs_offered": self.offered,
             "views_used": 0 if c is None else len(c.views),
-            "views_rejected": [r._asdict() for r in self.rejected],
-            "warnings": [finding.message for finding in self.findings],
             "not_seen": list(self.not_seen),
-            "findings": [
-                {"cause": f.cause, "message": f.message, "images": list(f.images), "stops": f.stops}
-                for f in self.findings
-            ],
+            **complaints(self.findings, self.rejected),
         }
         if c is not None and q is not None:
             out |= _numbers(c, q)
         return dict(jsonable(out))
+
+
+def complaints(findings: Sequence[Finding], rejected: Sequence[Rejected]) -> dict[str, Any]:
+    """What was found wrong, and with which views, as plain data."""
+    return {
+        "views_rejected": [r._asdict() for r in rejected],
+        "warnings": [finding.message for finding in findings],
+        "findings": [
+            {"cause": f.cause, "message": f.message, "images": list(f.images), "stops": f.stops}
+            for f in findings
+        ],
+    }
+
+
+def rows_of(covariance: NDArray[np.float64]) -> list[list[float]]:
+    """A covariance for a file: six digits are too few for coefficients that go together."""
+    return [[float(f"{x:.15g}") for x in row] for row in covariance]
 
 
 def _numbers(c: Calibration, q: Quality) -> dict[str, Any]:
@@ -218,7 +231,7 @@ def _evidence(c: Calibration, q: Quality, files: Mapping[str, tuple[str, str]]) 
                 )
             ],
             "parameters": list(q.names),
-            "covariance": [[float(f"{x:.15g}") for x in row] for row in q.covariance],
+            "covariance": rows_of(q.covariance),
             "square_error": q.square_error,
             "board_shape": np.round(c.shape.deformed(c.fit.state.shape), 9).tolist(),
         }

@@ -18,7 +18,7 @@ from calib.errors import CalibrationError
 from calib.judging.camera_quality import CameraQuality, assess_camera, camera_findings
 from calib.judging.failure import explain_unseen
 from calib.judging.finding import Finding
-from calib.outcome import tool_versions
+from calib.outcome import complaints, rows_of, tool_versions
 from calib.plain import jsonable
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, alone
 from calib.solving.deformation import Deformation
@@ -77,12 +77,7 @@ class CameraOutcome:
             "board": None if self.board is None else self.board.spec,
             "images_offered": self.offered,
             "views_used": 0 if c is None else len(c.views),
-            "views_rejected": [r._asdict() for r in self.rejected],
-            "warnings": [finding.message for finding in self.findings],
-            "findings": [
-                {"cause": f.cause, "message": f.message, "images": list(f.images), "stops": f.stops}
-                for f in self.findings
-            ],
+            **complaints(self.findings, self.rejected),
         }
         if c is not None and q is not None:
             out |= _numbers(c, q)
@@ -213,5 +208,5 @@ def _evidence(c: Calibration, q: CameraQuality) -> dict[str, Any]:
             for v, view in enumerate(c.views)
         ],
         "parameters": list(q.names),
-        "covariance": [[float(f"{x:.6g}") for x in row] for row in q.covariance],
+        "covariance": rows_of(q.covariance),
     }

@@ -17,14 +17,13 @@ from calib.judging.covariance import certainty
 from calib.judging.diagnose import PARALLEL_DEG, TOO_PARALLEL, fit_limit
 from calib.judging.finding import Finding
 from calib.judging.pixel_error import Lens, image_grid, projection_covariance, worst_sigma
-from calib.judging.quality import Grade, plane_spread_deg, those_that_hold
+from calib.judging.quality import Grade, corners_by_cell, plane_spread_deg, those_that_hold
 from calib.solving.calibration import Calibration, HeldOut
 from calib.solving.solve import one_thread
 from calib.words import fixed, number
 
 Float = NDArray[np.float64]
 
-_COVERAGE_GRID = (8, 6)
 _FEW = 6
 
 
@@ -74,7 +73,8 @@ def assess_camera(c: Calibration) -> CameraQuality:
         left_out = c.held_out[c.name]
         names, covariance, inflation = certainty(c)
         projection = _projection(c, covariance)
-    share, tilt = _coverage(c), plane_spread_deg(c.fit.state.view_R)
+    share = float((corners_by_cell(c, 0) > 0).mean())
+    tilt = plane_spread_deg(c.fit.state.view_R)
     grade, verdict = _grade(c, left_out, covariance, projection, tilt)
     advice = _advice(c, share, tilt)
     names = tuple(name.partition(".")[2] for name in names)  # there is no other camera
@@ -117,14 +117,6 @@ def _projection(c: Calibration, covariance: Float) -> ProjectionError:
         return ProjectionError(np.inf, np.inf, np.inf)
     median, worst = float(np.nanmedian(sigma)), float(np.nanquantile(sigma, 0.95))
     return ProjectionError(median, worst, float(np.degrees(median / lens.values[:2].mean())))
-
-
-def _coverage(c: Calibration) -> float:
-    w, h = c.sizes[0]
-    x, y = c.seen.pixels.T
-    edges = ((-0.5, w - 0.5), (-0.5, h - 0.5))
-    cells, _, _ = np.histogram2d(x, y, bins=_COVERAGE_GRID, range=edges)
-    return float((cells > 0).mean())
 
 
 def _grade(

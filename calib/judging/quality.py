@@ -105,7 +105,7 @@ def assess(
         metric = with_scale(covariance, c.fit.state.t, square_error)
         depth = expected_depth_errors(c, metric, distances, matching_noise_px)
         check = distance_check(c, left_out, covariance)
-    coverage = tuple(_coverage(c, side) for side in (0, 1))
+    coverage = tuple(corners_by_cell(c, side) for side in (0, 1))
     shares = tuple(float((cells > 0).mean()) for cells in coverage)
     tilt = plane_spread_deg(c.fit.state.view_R)
     grade, verdict = _grade(c, left_out, covariance, tilt)
@@ -131,7 +131,8 @@ def assess(
 # -- coverage and grade --------------------------------------------------------------------------
 
 
-def _coverage(c: Calibration, side: int) -> Float:
+def corners_by_cell(c: Calibration, side: int) -> Float:
+    """(6, 8) number of a camera's corners in each cell of its image."""
     w, h = c.sizes[side]
     pixels = c.seen.pixels[c.seen.camera == side]
     cells, _, _ = np.histogram2d(

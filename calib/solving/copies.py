@@ -9,6 +9,10 @@ import numpy as np
 from calib.detection.detection import Detection
 from calib.solving.calibration import View
 
+TOO_ALIKE = (
+    "the {} pairs show only {} different positions of the board; at least {} are needed and 15 to "
+    "30 are good"
+)
 COPY = "shows the board where {} shows it: it adds nothing"
 _ALIKE = 0.002
 """Of the image's width: corners of a board held still differ by less, of a board moved by more."""

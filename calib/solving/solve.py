@@ -25,7 +25,7 @@ from calib.solving.adjust import Fit
 from calib.solving.calibration import FEWEST_VIEWS, Calibration, Rejected, View, observe
 from calib.solving.choose import MODELS, Candidate, Lenses, chosen, lens_name
 from calib.solving.clean import cleaned
-from calib.solving.copies import COPY, first_alike
+from calib.solving.copies import COPY, TOO_ALIKE, first_alike
 from calib.solving.deformation import Deformation
 from calib.solving.first_rig import agree_on_motion, solve_camera
 from calib.solving.state import BoardModel
@@ -141,10 +141,7 @@ def _without_copies(views: Sequence[View]) -> tuple[list[View], tuple[Rejected, 
     ]
     kept = [view for i, view in enumerate(views) if first[i] == i]
     if len(kept) < FEWEST_VIEWS:
-        raise CalibrationError(
-            f"the {len(views)} pairs show only {len(kept)} different positions of the board; at "
-            f"least {FEWEST_VIEWS} are needed and 15 to 30 are good"
-        )
+        raise CalibrationError(TOO_ALIKE.format(len(views), len(kept), FEWEST_VIEWS))
     return kept, tuple(copies)
 
 

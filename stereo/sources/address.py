@@ -108,6 +108,21 @@ def check_rtsp(address: str, *, timeout_s: float) -> None:
 
 def _asked(parts: SplitResult, timeout_s: float) -> tuple[int, str, str, bytes]:
     """Status, location, how to log in, and the first bytes of what a web server answers."""
+    server = asking(parts, timeout_s)
+    try:
+        answer = server.getresponse()
+        login = (answer.getheader("WWW-Authenticate") or "").partition(" ")[0].lower()
+        start = answer.read(64) if answer.status < 300 else b""
+        return answer.status, answer.getheader("Location") or "", login, start
+    finally:
+        server.close()
+
+
+def asking(parts: SplitResult, timeout_s: float) -> http.client.HTTPConnection:
+    """A connection on which a web address was asked for; a login in the address is given.
+
+    Raises OSError, ValueError and HTTPException where nothing can be asked.
+    """
     host, port = _place(parts)[1:]
     secure = parts.scheme == "https"
     kind = http.client.HTTPSConnection if secure else http.client.HTTPConnection
@@ -116,15 +131,13 @@ def _asked(parts: SplitResult, timeout_s: float) -> tuple[int, str, str, bytes]:
     if parts.username is not None:
         who = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(who.encode()).decode()}"
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         server.request("GET", target, headers=headers)
-        answer = server.getresponse()
-        login = (answer.getheader("WWW-Authenticate") or "").partition(" ")[0].lower()
-        start = answer.read(64) if answer.status < 300 else b""
-        return answer.status, answer.getheader("Location") or "", login, start
-    finally:
+    except BaseException:
         server.close()
+        raise
+    return server
 
 
 def _next(address: str, at: str, location: str) -> str:

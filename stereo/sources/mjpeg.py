@@ -5,18 +5,18 @@ FFmpeg takes what a part's Content-Length announces, gigabytes too, and hides th
 
 from __future__ import annotations
 
-import base64
 import http.client
 import math
 import re
 import time
 from collections import deque
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from numpy.typing import NDArray
 
 from stereo.errors import SourceError
+from stereo.sources.address import asking
 from stereo.sources.jpeg import MAX_BYTES, Decoder, RejectedImage
 
 _MOST_HEAD = 16_384  # bytes of a part's headers
@@ -125,17 +125,9 @@ def open_parts(address: str, timeout_s: float) -> MjpegParts | None:
     """Ask an address; None where it answers anything but Motion JPEG: something else must read it,
     log in by digest, or say what the answer means. Raises SourceError where nobody answers.
     """
-    url = urlsplit(address)
-    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
-    headers = {"Accept": "multipart/x-mixed-replace, */*"}
-    if url.username is not None:
-        login = f"{unquote(url.username)}:{unquote(url.password or '')}"
-        headers["Authorization"] = "Basic " + base64.b64encode(login.encode()).decode()
     try:
-        connection = kind(url.hostname or "", url.port, timeout=timeout_s)
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
-        connection.request("GET", target, headers=headers)
-        response = connection.getresponse()
+        server = asking(urlsplit(address), timeout_s)
+        response = server.getresponse()
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise SourceError(
             f"{address}: cannot be opened; is the camera on, is the address right, and does it "
@@ -146,5 +138,6 @@ def open_parts(address: str, timeout_s: float) -> MjpegParts | None:
         or "multipart" not in response.headers.get("Content-Type", "").lower()
     ):
         response.close()
+        server.close()
         return None
     return MjpegParts(timeout_s, response)

@@ -7,11 +7,9 @@ would ruin it.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from stereo.errors import ImageError
 from stereo.files.imagefile import MAX_PIXELS, SUFFIXES, decode, image_size
@@ -22,7 +20,6 @@ __all__ = [
     "SUFFIXES",
     "image_size",
     "read_image",
-    "split_side_by_side",
 ]
 
 
@@ -46,16 +43,3 @@ def read_image(path: str | Path, *, max_pixels: int = MAX_PIXELS) -> Image:
         convert = cv2.COLOR_BGRA2RGB if image.shape[2] == 4 else cv2.COLOR_BGR2RGB
         image = np.asarray(cv2.cvtColor(image, convert))
     return image
-
-
-def split_side_by_side(image: Image, *, name: str = "image") -> tuple[Image, Image]:
-    """Return the left and right half. Raises ImageError when the width is odd."""
-    width = image.shape[1]
-    if width % 2 or width < 2:
-        raise ImageError(
-            f"{name}: {width} px wide, so not two equal views side by side: the width "
-            "must be even; give left and right as two images, or crop it"
-        )
-    pixels: NDArray[Any] = image
-    half = width // 2
-    return np.ascontiguousarray(pixels[:, :half]), np.ascontiguousarray(pixels[:, half:])

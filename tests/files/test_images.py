@@ -16,7 +16,6 @@ from stereo.errors import ImageError
 from stereo.files.images import (
     image_size,
     read_image,
-    split_side_by_side,
 )
 
 RGB = np.random.default_rng(0).integers(0, 255, (12, 20, 3)).astype(np.uint8)
@@ -164,13 +163,6 @@ def test_float_image_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tiff", np.zeros((4, 4), np.float32))
     with pytest.raises(ImageError, match="float32 image"):
         read_image(path)
-
-
-def test_side_by_side_splits_in_the_middle() -> None:
-    left, right = split_side_by_side(RGB)
-    np.testing.assert_array_equal(np.hstack([left, right]), RGB)
-    with pytest.raises(ImageError, match="even"):
-        split_side_by_side(RGB[:, :-1])
 
 
 def test_every_real_image_reads_as_its_header_says(shared_data: Path) -> None:

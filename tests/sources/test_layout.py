@@ -40,6 +40,14 @@ def test_split_undoes_join(left: np.ndarray, layout: Layout) -> None:
     assert all(view.flags.c_contiguous for view in found)
 
 
+def test_side_by_side_splits_in_the_middle() -> None:
+    both = np.random.default_rng(0).integers(0, 255, (5, 8, 3), dtype=np.uint8)
+    left, right = split(both, "side-by-side")
+    np.testing.assert_array_equal(np.hstack([left, right]), both)
+    with pytest.raises(ImageError, match="even"):
+        split(both[:, :-1], "side-by-side")
+
+
 def test_bumblebee_is_two_bytes_of_a_word_or_two_channels() -> None:
     rng = np.random.default_rng(0)
     left, right = rng.integers(0, 256, (2, 4, 5), dtype=np.uint8)

@@ -18,8 +18,9 @@ from stereo.cli.check_messages import show_health
 from stereo.cli.check_options import RepairOptions, UncalibratedOptions
 from stereo.cli.check_uncalibrated import check_uncalibrated
 from stereo.cli.groups import command, headed, json_option
-from stereo.cli.options import PairOptions, RigFileOptions
+from stereo.cli.options import PairOptions
 from stereo.cli.rig import read_rig
+from stereo.cli.rig_options import RigFileOptions
 from stereo.errors import InputError
 from stereo.files import outputs
 

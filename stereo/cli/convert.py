@@ -10,9 +10,8 @@ import click
 from calib import FORMATS, save_rig
 from calib.formats.losses import left_out
 from stereo.cli.groups import command, headed, json_option
-from stereo.cli.options import RigFileOptions
 from stereo.cli.rig import assumptions
-from stereo.cli.values import Size
+from stereo.cli.rig_options import LoneRigOptions
 from stereo.errors import InputError
 
 WRITTEN = [name for name, each in FORMATS.items() if each.write]
@@ -20,28 +19,12 @@ WRITTEN = [name for name, each in FORMATS.items() if each.write]
 
 @command("convert")
 @click.argument("paths", nargs=-1, required=True, metavar="IN... OUT...", type=click.Path())
-@headed(
-    "Calibration",
-    "--size",
-    type=Size("1280x720"),
-    metavar="WxH",
-    help="Image size, for files that do not state it.",
-)
-@headed(
-    "Calibration",
-    "--rectified",
-    is_flag=True,
-    default=False,
-    help="The images are rectified already.",
-)
 @headed("Output", "--to", required=True, type=click.Choice(WRITTEN), help="Format to write.")
 @json_option()
 def convert_command(
     paths: tuple[str, ...],
     *,
-    file: RigFileOptions,
-    size: tuple[int, int] | None,
-    rectified: bool,
+    file: LoneRigOptions,
     to: str,
     as_json: bool,
 ) -> None:
@@ -52,11 +35,11 @@ def convert_command(
     format cannot hold is refused, or said.
     """
     given, targets = split(paths, to)
-    found = file.find(given, size)
+    found = file.find(given, file.size)
     for target in targets:
         if any(target.resolve() == each.resolve() for each in found.files):
             raise InputError(f"{target} is what is read; give another file to write")
-    rig = file.load(given, size, rectified=rectified)
+    rig = file.load(given, file.size, rectified=file.rectified)
     lost = left_out(rig, to)
     written = [str(path) for path in save_rig(rig, *targets, format=to)]
     notes = assumptions(rig)

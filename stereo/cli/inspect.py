@@ -14,10 +14,9 @@ from calib import FORMATS, CameraError, RectifiedRig, RigWriteError, StereoRig
 from calib.formats.rectifying import rectify
 from calib.solving.epipolar import quarter_turns
 from calib.words import fixed, length, plain, table
-from stereo.cli.groups import command, headed, json_option
-from stereo.cli.options import RigFileOptions
+from stereo.cli.groups import command, json_option
 from stereo.cli.rig import assumptions
-from stereo.cli.values import Size
+from stereo.cli.rig_options import LoneRigOptions
 from stereo.depth import depth_sigma
 from stereo.errors import InputError, RectificationError
 from stereo.frame import StereoGeometry
@@ -33,13 +32,6 @@ DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 @command("inspect")
 @click.argument("rig", type=click.Path())
-@headed(
-    "Calibration",
-    "--size",
-    type=Size("1280x720"),
-    metavar="WxH",
-    help="Image size, for files that do not state it.",
-)
 @click.option(
     "--disparity-noise-px",
     type=float,
@@ -47,21 +39,12 @@ DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
     show_default=True,
     help="One standard deviation of the disparity.",
 )
-@headed(
-    "Calibration",
-    "--rectified",
-    is_flag=True,
-    default=False,
-    help="The images are rectified already.",
-)
 @json_option()
 def inspect_command(
     rig: str,
     *,
-    file: RigFileOptions,
-    size: tuple[int, int] | None,
+    file: LoneRigOptions,
     disparity_noise_px: float,
-    rectified: bool,
     as_json: bool,
 ) -> int:
     """Tell what RIG is and what depth error to expect at which distance.
@@ -72,8 +55,8 @@ def inspect_command(
         raise InputError(
             f"--disparity-noise-px must be between 0 and 100, got {disparity_noise_px}"
         )
-    found = file.find(rig, size)
-    calibration = file.load(rig, size, rectified=rectified)
+    found = file.find(rig, file.size)
+    calibration = file.load(rig, file.size, rectified=file.rectified)
     geometry, unusable = _geometry(calibration)
     facts = {
         "format": found.name,

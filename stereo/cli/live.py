@@ -23,12 +23,12 @@ from stereo.cli.options import (
     EndOptions,
     MatchOptions,
     OpenOptions,
-    RigOptions,
     ViewOptions,
     max_relative_sigma_option,
     outputs_option,
 )
 from stereo.cli.rig import calibration_of, rectification, settled
+from stereo.cli.rig_options import RigOptions
 from stereo.cli.signals import until_stopped
 from stereo.cli.third import RegisterOptions, registration
 from stereo.cloud import doubtful

@@ -12,8 +12,9 @@ import click
 
 from stereo.cli.groups import command, headed, json_option, out_option
 from stereo.cli.messages import print_event, print_status
-from stereo.cli.options import EndOptions, OpenOptions, RigFileOptions
+from stereo.cli.options import EndOptions, OpenOptions
 from stereo.cli.rig import read_rig
+from stereo.cli.rig_options import RigFileOptions
 from stereo.cli.signals import Stopped, until_stopped
 from stereo.sources import StereoSource, open_source
 from stereo.sources.record import MIN_FREE_BYTES, Recorder, RecordStats

@@ -11,8 +11,9 @@ import click
 from calib.plain import jsonable
 from calib.words import fixed, length
 from stereo.cli.groups import command, headed, json_option, out_option
-from stereo.cli.options import CALIB_HELP, PairOptions, RectifyOptions
+from stereo.cli.options import PairOptions
 from stereo.cli.rig import read_rig, rectification
+from stereo.cli.rig_options import CALIB_HELP, RectifyOptions
 from stereo.errors import InputError
 from stereo.files import outputs
 from stereo.frame import RectifiedPair, StereoGeometry

@@ -9,7 +9,7 @@ import click
 from calib import RectifiedRig, StereoRig
 from calib.formats import zed
 from calib.formats.reading import Stated
-from stereo.cli.options import RectifyOptions, RigFileOptions, RigOptions
+from stereo.cli.rig_options import RectifyOptions, RigFileOptions, RigOptions
 from stereo.errors import InputError
 from stereo.frame import StereoFrame, StereoGeometry
 from stereo.rectify import Rectification, Size

@@ -30,11 +30,11 @@ from stereo.cli.options import (
     DepthOptions,
     MatchOptions,
     PairOptions,
-    RigOptions,
     max_relative_sigma_option,
     outputs_option,
 )
 from stereo.cli.rig import calibration_of, rectification, settled
+from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import run_input
 from stereo.cli.third import RegisterOptions, registration
 from stereo.matching import (

@@ -10,7 +10,7 @@ from support import Cli
 
 from calib import load_rig
 from stereo.cli.convert import WRITTEN
-from stereo.cli.options import CALIB_HELP
+from stereo.cli.rig_options import CALIB_HELP
 
 REFUSED = {"zed", "kalibr", "euroc"}
 """No size of a ZED; five coefficients are more than radtan has."""

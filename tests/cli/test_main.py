@@ -61,12 +61,12 @@ def test_a_signal_has_one_exit_code_whenever_it_comes(
 
 
 def test_an_unexpected_error_is_no_traceback(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
-    import stereo.cli.options
+    import stereo.cli.rig_options
 
     def explode(*_: object, **__: object) -> None:
         raise RuntimeError("boom")
 
-    monkeypatch.setattr(stereo.cli.options, "find_rig", explode)
+    monkeypatch.setattr(stereo.cli.rig_options, "find_rig", explode)
     ended = cli("inspect", "x.yaml")
     assert ended.code == 1
     assert "unexpected RuntimeError: boom" in ended.err

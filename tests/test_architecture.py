@@ -126,7 +126,7 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.files", "stereo.frame", "stereo.matching", "stereo.pipeline"),
         *("stereo.rectify", "stereo.refining", "stereo.result"),
     },
-    "stereo.evaluation": {*DATA, "stereo.files", "stereo.refining"},
+    "stereo.evaluation": {*CALIB, *DATA, "stereo.depth", "stereo.files", "stereo.refining"},
     "stereo.live": {
         *CALIB,
         *JUDGED,
@@ -143,6 +143,10 @@ ROOMS: dict[str, set[str]] = {
         *("calib.health", "calib.solving", "stereo.rectify"),
         *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
         *("stereo.result", "stereo.sources"),
+    },
+    "stereo.pages": {
+        *DATA,
+        *("calib.report", "calib.words", "stereo.evaluation", "stereo.files", "stereo.gray"),
     },
     "stereo.viewers": {
         *DATA,

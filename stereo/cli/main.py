@@ -31,7 +31,10 @@ COMMANDS = {
         "rectify": "Write the rectified pair, and a picture to judge it.",
     },
     "Recording": {"record": "Keep what the cameras give, lossless and stamped."},
-    "Evaluation": {"eval": "Score a matcher on pairs with ground truth."},
+    "Evaluation": {
+        "quality": "How good depth is in the field, measured on walls and floors.",
+        "eval": "Score a matcher on pairs with ground truth.",
+    },
     "Help": {
         "demo": "Run the main job on the sample scene.",
         "doctor": "What is installed, what is missing, how to mend it.",

@@ -140,6 +140,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.run": {
         *CALIB,
         *DATA,
+        "stereo.evaluation",
         *("calib.health", "calib.solving", "stereo.rectify"),
         *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
         *("stereo.result", "stereo.sources"),
@@ -147,6 +148,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.pages": {
         *DATA,
         *("calib.report", "calib.words", "stereo.evaluation", "stereo.files", "stereo.gray"),
+        "stereo.run",
     },
     "stereo.viewers": {
         *DATA,

@@ -19,6 +19,7 @@ from stereo.cli.signals import until_stopped
 COMMANDS = {
     "Depth": {
         "run": "Images in; disparity, metric depth and a point cloud out.",
+        "batch": "Very many pairs, resumable, on all cores.",
         "live": "Depth from a running camera, stream or recording.",
         "view": "Look at a result folder, cloud, map or image.",
     },

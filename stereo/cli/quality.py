@@ -12,11 +12,11 @@ from typing import Any, ClassVar
 
 import click
 
-from stereo.cli.batch import BatchProgress
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.options import DepthOptions, MatchOptions, PairOptions
 from stereo.cli.piping import chosen_pipeline
+from stereo.cli.progress import BatchProgress
 from stereo.cli.quality_messages import show_quality
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions

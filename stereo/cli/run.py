@@ -14,15 +14,6 @@ import click
 
 from calib import PlacedCamera
 from calib.words import length, plain
-from stereo.cli.batch import (
-    BatchOptions,
-    BatchProgress,
-    jobs_for,
-    show_batch,
-    show_missing_depth,
-    show_warnings,
-    split_reports,
-)
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.options import (
@@ -33,12 +24,22 @@ from stereo.cli.options import (
     outputs_option,
 )
 from stereo.cli.piping import chosen_pipeline
+from stereo.cli.progress import (
+    BatchOptions,
+    BatchProgress,
+    jobs_for,
+    show_batch,
+    show_missing_depth,
+    show_warnings,
+    split_reports,
+)
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import run_input
 from stereo.cli.third import RegisterOptions, registration
 from stereo.result import DEFAULT_OUTPUTS, CloudOptions, output_names
-from stereo.run.batch import BatchSettings, PairReport, SetAside, run_batch
+from stereo.run.batch import run_batch
+from stereo.run.processing import BatchSettings, PairReport, SetAside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

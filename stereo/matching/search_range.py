@@ -56,7 +56,7 @@ def find_search_range(pair: RectifiedPair, *, threads: int | None = None) -> Sea
     coarse_width = left.shape[1]
     low = -round(coarse_width * _NEGATIVE_SHARE)
     count = max(1, round(coarse_width * (_LARGEST_SHARE + _NEGATIVE_SHARE)))
-    disparity = _coarse_matcher(low, count, threads)(left, right)
+    disparity = coarse_matcher(low, count, threads)(left, right)
     # What matches best at an end of the range belongs outside it, or nowhere.
     disparity = disparity[(disparity > low + 1.5) & (disparity < low + count - 2.5)]
     support = disparity.size / left.size
@@ -128,7 +128,8 @@ def _shrink(image: Gray, scale: float, row_share: float) -> Gray:
     return np.asarray(cv2.resize(image, (round(width * scale), rows), interpolation=cv2.INTER_AREA))
 
 
-def _coarse_matcher(low: int, count: int, threads: int | None) -> Coarse:
+def coarse_matcher(low: int, count: int, threads: int | None = None) -> Coarse:
+    """Return what finds the sure disparities, NaN elsewhere, of small gray images."""
     if not sgm.is_available():
         return _opencv_matcher(low, count)
     params = sgm.SgmParams(

@@ -10,6 +10,7 @@ import numpy as np
 
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Image, RectifiedPair, StereoFrame
+from stereo.gray import gray_pair
 from stereo.matching import Matcher, align, default_matcher, denoise, make_matcher
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams, refine, refine_both
@@ -94,7 +95,10 @@ class StereoPipeline:
     ) -> tuple[DisparityMap, RectifiedPair]:
         """Return the matcher's own map, unrefined, and the pair as the matcher saw it."""
         with timed("match"):
-            seen = self.align(denoise(pair, in_color=self.quality))
+            if not self._refine.edges:  # nothing else looks at colours, and gray is quicker
+                left, right = gray_pair(pair.left, pair.right)
+                pair = replace(pair, left=left, right=right)
+            seen = self.align(denoise(pair))
             return self.matcher.match(seen), seen
 
     @property

@@ -38,7 +38,7 @@ class Brightness:
         """Return a right image, uint8 or uint16, as the left camera would show it."""
         if image.dtype == np.uint8:
             table = np.clip(np.rint(255 * self._of(np.arange(256) / 255)), 0, 255)
-            return np.asarray(cv2.LUT(image, table.astype(np.uint8)))
+            return np.asarray(cv2.LUT(image, table.astype(np.uint8)), np.uint8)
         white = max(float(image[::4, ::4].max()), 1.0)
         return np.clip(np.rint(white * self._of(image / white)), 0, 65535).astype(np.uint16)
 
@@ -63,4 +63,5 @@ def brightness(tracks: Tracks | None) -> Brightness | None:
     steep = curve[1], curve[1] + 2 * curve[2]
     if change < LEAST_LEVELS or not _SLOPES[0] < min(steep) <= max(steep) < _SLOPES[1]:
         return None
-    return Brightness(*(float(value) for value in curve), rms_levels=change)
+    offset, gain, bend = (float(value) for value in curve)
+    return Brightness(offset, gain, bend, change)

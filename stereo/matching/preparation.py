@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import Float, Image, Mask, RectifiedPair
-from stereo.gray import gray8_pair, gray_pair
+from stereo.gray import gray8_pair
 from stereo.matching.brightness import Brightness, brightness
 from stereo.matching.rows import RowError, row_error
 from stereo.matching.tracks import find_tracks
 
 NOISY_LEVELS = 1.5
 """Standard deviation of the noise, gray levels of 255, from which a pair is smoothed."""
+VERY_NOISY_LEVELS = 3.0
+"""The same from which it is smoothed twice: with noise of 2 levels once is better, with 4 and 8
+twice (dense_2 of pairs.json)."""
 ALIGN_EVERY = 15
 """Frames of a sequence from one look at how its views differ to the next."""
 ALIGN_MEMORY = 4
@@ -29,6 +33,7 @@ ALIGN_MEMORY = 4
 _NOISE_PATCH_PX = 16
 _NOISE_BANDS = 12  # of patches, over the height
 _SMOOTHING = 3.0  # width of the bilateral filter, in standard deviations of the noise
+_AGAIN = 1.0  # the same of a second time
 _AGAIN_PX = 0.5  # rows farther apart are looked at again once they have been moved
 
 Gray = NDArray[np.uint8]
@@ -44,13 +49,9 @@ class Difference:
     """None: equally bright, or too little was seen."""
 
 
-def denoise(pair: RectifiedPair, *, in_color: bool = False) -> RectifiedPair:
-    """Return ``pair`` as it is, or with the noise smoothed away if it is noisy.
-
-    A noisy pair comes back in gray, which is quicker, unless ``in_color``. Disparities of the
-    result are those of ``pair``.
-    """
-    views = (pair.left, pair.right) if in_color else gray_pair(pair.left, pair.right)
+def denoise(pair: RectifiedPair) -> RectifiedPair:
+    """Return ``pair`` as it is, or with the noise smoothed away if it is noisy."""
+    views = pair.left, pair.right
     gray8 = gray8_pair(*views)
     noise = max(noise_level(gray) for gray in gray8)
     if noise < NOISY_LEVELS:
@@ -77,7 +78,7 @@ def difference(pair: RectifiedPair) -> Difference:
 
 
 def aligned(pair: RectifiedPair, found: Difference) -> RectifiedPair:
-    """Return ``pair`` without the difference, as far as it is clear; ``pair`` itself without one."""
+    """Return ``pair`` without the difference, as far as that is clear."""
     if found.levels is not None:
         pair = replace(pair, right=found.levels.applied(pair.right))
     if found.rows is None or not found.rows.clear:
@@ -153,12 +154,18 @@ def _by_patch(bands: Float) -> Float:
 
 
 def _smoothed(image: Image, gray8: Gray, noise: float) -> Image:
-    """Bilateral filter as wide as the noise; ``gray8`` tells the unit of 16-bit levels."""
-    if image.dtype == np.uint8:
-        return np.asarray(cv2.bilateralFilter(image, 7, _SMOOTHING * noise, 2.0), np.uint8)
-    unit = max(float(image.mean()), 1.0) / max(float(gray8.mean()), 1.0)
-    smooth = cv2.bilateralFilter(image.astype(np.float32), 7, _SMOOTHING * noise * unit, 2.0)
-    return np.clip(np.rint(smooth), 0, 65535).astype(np.uint16)
+    """Bilateral filter as wide as the noise, twice against strong noise.
+
+    ``gray8`` tells the unit of 16-bit levels.
+    """
+    narrow = image.dtype == np.uint8
+    unit = 1.0 if narrow else max(float(image.mean()), 1.0) / max(float(gray8.mean()), 1.0)
+    smooth: Any = image if narrow else image.astype(np.float32)
+    for strength in (_SMOOTHING, _AGAIN) if noise > VERY_NOISY_LEVELS else (_SMOOTHING,):
+        smooth = cv2.bilateralFilter(smooth, 7, strength * noise * unit, 2.0)
+    if narrow:
+        return np.asarray(smooth, np.uint8)
+    return np.asarray(np.clip(np.rint(smooth), 0, 65535), np.uint16)
 
 
 def _moved(image: Image, rows: RowError) -> Image:
@@ -176,6 +183,7 @@ def _warped(image: Image, rows: RowError, how: int, border: int) -> Image:
     across, down = rows.across_px / width, rows.down_px / height
     below = rows.middle_px - rows.across_px / 2 - rows.down_px / 2  # at the upper left pixel
     motion = np.array([[1, 0, 0], [across, 1 + down, below]])
-    return cv2.warpAffine(  # type: ignore[return-value]
-        image, motion, (width, height), flags=how | cv2.WARP_INVERSE_MAP, borderMode=border
-    )
+    size = (width, height)
+    flags = how | cv2.WARP_INVERSE_MAP
+    moved = cv2.warpAffine(image, motion, size, flags=flags, borderMode=border)
+    return moved  # type: ignore[return-value]

@@ -1,9 +1,10 @@
 """The same points in both images of a pair, found in a millisecond or two: on a few bands of rows.
 
 Bands are spread over the height and stacked, at most 700 columns wide. A match of the stack at 128
-columns says where a point's partner is to a few pixels, whatever the range of disparities; Lucas and
-Kanade's method finds it to a few hundredths, there and back. Points are corners, one a cell: they see
-both directions, so that a row error cannot hide in the disparity as it does on a slanted edge.
+columns says where a point's partner is to a few pixels, whatever the range of disparities; Lucas
+and Kanade's method finds it to a few hundredths, there and back. Points are corners, one a cell:
+they see both directions, so that a row error cannot hide in the disparity as it does on a slanted
+edge.
 """
 
 from __future__ import annotations
@@ -78,14 +79,14 @@ def find_tracks(left: Gray, right: Gray) -> Tracks | None:
     if np.count_nonzero(good) < FEWEST:
         return None
     start, end = start[good], end[good]
-    levels = [_levels(stack, at) for stack, at in zip(stacks, (start, end), strict=True)]
     band, row = np.divmod(end[:, 1].astype(np.float64), _BAND_ROWS)
     return Tracks(
         end[:, 0].astype(np.float64) / stacks[0].shape[1] - 0.5,
         (tops[band.astype(np.intp)] + scale * row) / height - 0.5,
         scale * (end[:, 1] - start[:, 1]).astype(np.float64),
-        *levels,
-        pixel=float(scale),
+        _levels(stacks[0], start),
+        _levels(stacks[1], end),
+        float(scale),
     )
 
 
@@ -132,7 +133,7 @@ def _coarse_disparity(
     low, high = (round(share * size[0]) for share in _DISPARITIES)
     px = coarse_matcher(low, high - low)(small[0], small[1])
     at = y * _COARSE_ROWS // _BAND_ROWS, x * size[0] // width
-    return px[at].astype(np.float64) * width / size[0]
+    return np.asarray(px[at] * (width / size[0]), np.float64)
 
 
 def _followed(
@@ -170,4 +171,5 @@ def _levels(stack: Gray, at: NDArray[Any]) -> Floats:
     columns, rows = np.rint(at).astype(np.intp).T
     mean = np.asarray(cv2.blur(stack, (5, 5)))
     height, width = mean.shape
-    return mean[rows.clip(0, height - 1), columns.clip(0, width - 1)].astype(np.float64)
+    around = mean[rows.clip(0, height - 1), columns.clip(0, width - 1)]
+    return np.asarray(around, np.float64)

@@ -118,7 +118,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "stereo.pipeline": {
         *DATA,
-        *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.register"),
+        *("stereo.gray", "stereo.matching", "stereo.rectify", "stereo.refining", "stereo.register"),
         "stereo.result",
     },
     "stereo.compute": {

@@ -17,7 +17,7 @@ from sgm_reference import random_pair
 
 from stereo.errors import MatcherError, MissingLibraryError
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.matching import align_rows, sgm
+from stereo.matching import sgm
 from stereo.matching.sgm import SgmMatcher, SgmParams
 from stereo.native import find_native
 from stereo.refining.edges import sharpen_edges
@@ -194,7 +194,6 @@ def test_what_needs_the_native_module_says_so(monkeypatch: pytest.MonkeyPatch) -
     known = DisparityMap(step, np.ones_like(step))
     needing = {
         "the matcher sgm": SgmMatcher,
-        "looking for row errors": lambda: align_rows(pair),
         "sharpening edges": lambda: sharpen_edges(known, known, pair.left),
     }
     for what, call in needing.items():

@@ -22,6 +22,7 @@ from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
 from stereo.sources.capture import connect
 from stereo.sources.layout import arrange, split
+from stereo.sources.motion import look
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
 from stereo.sources.sync import SIDES, Match, Pairing, Proof, Side
@@ -128,15 +129,19 @@ class CameraSource(Closing):
                 self._paired_s, self._newest_s = self._clock.now(), -math.inf
         self._on_event(event)
 
-    def _take(self, number: int, count: int) -> Callable[[BgrImage, float, bool], None]:
-        def composite(image: BgrImage, time_s: float, _exact: bool) -> None:
+    def _take(self, number: int, count: int) -> Callable[[BgrImage, float, Capture], None]:
+        def composite(image: BgrImage, time_s: float, _capture: Capture) -> None:
             left, right = split(_rgb(image), self._layout, name=self.name)
             self._offer(Match(left, right, time_s, 0.0))
 
-        def one_of_two(image: BgrImage, time_s: float, exact: bool) -> None:
+        def one_of_two(image: BgrImage, time_s: float, capture: Capture) -> None:
             side: Side = SIDES[number]
+            rgb = _rgb(image)
+            seen = look(rgb) if self._pairing.in_doubt else None
             with self._lock:
-                match = self._pairing.add(side, time_s, _rgb(image), exact=exact)
+                match = self._pairing.add(
+                    side, time_s, rgb, exact=capture.exact, stamp=capture.stamp, seen=seen
+                )
             if match is not None:
                 self._offer(match)
             else:

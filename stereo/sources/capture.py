@@ -36,6 +36,8 @@ class VideoCapture:
         """Raises SourceError naming the address and what to do."""
         self._decoder = Decoder()
         self.exact = self._is_device = not re.match(r"[a-z]+://", address)
+        self._is_rtsp = address.startswith("rtsp")
+        self.stamp: float | None = None
         opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
 
@@ -48,6 +50,8 @@ class VideoCapture:
         done, image = self._capture.retrieve()
         if not done or image.size == 0:
             return None
+        if self._is_rtsp:  # RTP's stamps, in which the network's jitter is not
+            self.stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         if self._is_jpeg:
             return self._decoder.decode(image.tobytes()), time_s
         return image, self._kernel_time(time_s) if self._is_device else time_s

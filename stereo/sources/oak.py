@@ -33,6 +33,7 @@ class OakCapture:
     """Both mono images of one exposure, side by side, as one stream of ``CameraSource``."""
 
     exact = False
+    stamp: float | None = None
 
     def __init__(self, dai: Any, spec: str, options: SourceOptions, rigs: Rigs) -> None:
         """Appends what the device knows of itself to ``rigs``. Raises SourceError."""

@@ -35,6 +35,8 @@ class Capture(Protocol):
 
     exact: bool
     """Whether the times are true capture times on this computer's monotonic clock."""
+    stamp: float | None
+    """Stamp or number that the camera gave the last image, in any unit; None: it gave none."""
 
     def read(self) -> tuple[BgrImage, float] | None:
         """Return the next image and its time, seconds; None when the stream has failed.
@@ -64,13 +66,13 @@ class Stream:
         name: str,
         connect: Callable[[], Capture],
         *,
-        deliver: Callable[[BgrImage, float, bool], None],
+        deliver: Callable[[BgrImage, float, Capture], None],
         on_event: OnEvent,
         on_failure: Callable[[StereoError], None],
         patience: Patience,
         clock: Clock,
     ) -> None:
-        """``connect`` raises SourceError; ``deliver`` gets image, time s, and whether it is exact.
+        """``connect`` raises SourceError; ``deliver`` gets image, time s, and what it came from.
 
         An image that ``deliver`` raises for is dropped and counted.
 
@@ -192,7 +194,7 @@ class Stream:
                     opened = True
                     self._opened(image)
                 self._last_image = image
-                self._deliver(image, time_s, capture.exact)
+                self._deliver(image, time_s, capture)
                 self._bad_since_s, came = None, True
             except Exception as error:  # a decoder's own too: one image never ends a session
                 if self._stays_wrong(error):

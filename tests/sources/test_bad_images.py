@@ -70,6 +70,7 @@ class Played:
     """A capture that gives what a script says, once."""
 
     exact = False
+    stamp: float | None = None
 
     def __init__(self, script: Script) -> None:
         self._left = list(script)
@@ -98,7 +99,7 @@ def play(script: Script, refuse: tuple[int, int] = (0, 0)) -> tuple[Stream, list
     events: list[Event] = []
     failures: list[StereoError] = []
 
-    def deliver(image: NDArray[np.uint8], _time: float, _exact: bool) -> None:
+    def deliver(image: NDArray[np.uint8], _time: float, _capture: object) -> None:
         if image.shape == refuse:
             raise SourceError("odd")
         widths.append(image.shape[1])

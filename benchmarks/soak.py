@@ -140,7 +140,8 @@ class Watch:
 
 def watch(spec: str, minutes: float, seen: Watch, health: Health, events: list[Event]) -> int:
     """Compute depth for so long; returns how often a stream came back."""
-    options = SourceOptions(frozen_after_s=1.0)
+    # for ever: on a busy machine arrivals may prove nothing for a while
+    options = SourceOptions(frozen_after_s=1.0, give_up_after_s=None)
     settings = LiveSettings(search=SearchRange(0, 32))
     start = time.monotonic()
     next_line, next_look = start + 60, start + min(WARM_S, 15 * minutes)

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import click
-from faults import samples
-from faults.samples import Files
-
 import calib
 from calib.board import parse_board
 from calib.detection.files import detect_files, read_gray
+from faults import samples
+from faults.samples import Files
 from stereo.cloud import PointCloud
 from stereo.evaluation.manifest import load_manifest
 from stereo.files.images import read_image
@@ -160,6 +158,3 @@ def command(arguments: list[str]) -> None:
     assert code in (1, 2), f"exit code {code}: {said.getvalue():.200}"
     assert "unexpected" not in said.getvalue(), said.getvalue()[:300]
     assert len(said.getvalue()) < 3000, f"{len(said.getvalue())} letters"
-
-
-__all__ = ["READERS", "Reader", "click", "command"]

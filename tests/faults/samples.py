@@ -45,7 +45,7 @@ def _made(make: Callable[[Path], object]) -> Files:
 def _scene(channels: int = 3, dtype: type = np.uint8) -> np.ndarray:
     rng = np.random.default_rng(channels)
     shape = SIZE if channels == 1 else (*SIZE, channels)
-    noise = cv2.resize(rng.integers(0, 255, (6, 8) + shape[2:]).astype(np.uint8), SIZE[::-1])
+    noise = cv2.resize(rng.integers(0, 255, (6, 8, *shape[2:])).astype(np.uint8), SIZE[::-1])
     return noise.astype(dtype) * (257 if dtype is np.uint16 else 1)
 
 
@@ -223,7 +223,7 @@ def ledgers() -> list[Files]:
         "fingerprint": "0123456789abcdef",
         "files": {"disparity": "disparity.pfm", "depth-png": "depth_mm.png"},
         "trusted": True,
-        **{"focal_px": 300.0, "baseline_m": 0.1, "cx_px": 31.5, "cy_px": 23.5, "doffs_px": 0.0},
+        "focal_px": 300.0, "baseline_m": 0.1, "cx_px": 31.5, "cy_px": 23.5, "doffs_px": 0.0,
     }
     names = {name: raw for files in maps() for name, raw in files.items()}
     kept = {name: names[name] for name in ("disparity.pfm", "depth_mm.png")}

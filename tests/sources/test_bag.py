@@ -13,9 +13,7 @@ import pytest
 from calib import StereoRig
 from stereo.errors import ImageError, InputError, MissingLibraryError, SourceError
 from stereo.frame import StereoFrame
-from stereo.rectify import Rectification
 from stereo.sources import Event, SourceOptions, open_source
-from stereo.synthetic import make_sample_rig
 
 rosbags = pytest.importorskip("rosbags", reason="extra `bags` is not installed")
 from bags import KINDS, RIG, Bag  # noqa: E402

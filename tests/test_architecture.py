@@ -28,6 +28,7 @@ DATA = {"stereo.errors", "stereo.frame"}
 ROOMS: dict[str, set[str]] = {
     "calib.errors": set(),
     "calib.atomic": set(),
+    "calib.imagebytes": set(),
     "calib.plain": set(),
     "calib.words": set(),
     "calib.nearby": set(),
@@ -44,7 +45,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "calib.board": {"calib.errors", "calib.words"},
     "calib.page": {"calib.atomic", "calib.board"},
-    "calib.detection": {"calib.atomic", "calib.board"},
+    "calib.detection": {"calib.atomic", "calib.board", "calib.imagebytes"},
     "calib.solving": {*CORNERS, "calib.camera", "calib.lens", "calib.rig"},
     "calib.common_view": {"calib.camera", "calib.errors"},
     "calib.formats": {
@@ -83,7 +84,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.measure": {"calib.words", "stereo.frame"},
     "stereo.preview": {"calib.words", "stereo.frame"},
     "stereo.synthetic": CALIB,
-    "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats"},
+    "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats", "calib.imagebytes"},
     "stereo.cloud": {*DATA, "calib.words", "stereo.files", "stereo.gray"},
     "stereo.render": {"stereo.cloud", "stereo.errors"},
     "stereo.matching": {

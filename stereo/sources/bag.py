@@ -43,6 +43,8 @@ SIDE_WORDS = {
     "right": r"right|cam_?1|camera_?1|infra_?2|image_?1",
 }
 
+_BEGINNINGS = (b"#ROSBAG", b"SQLite format 3", b"\x89MCAP0")
+
 _DTYPES = {"mono8": "u1", "8UC1": "u1", "mono16": "u2", "16UC1": "u2"}
 _COLORS = {
     "rgb8": None,
@@ -90,9 +92,23 @@ def _parse(spec: str) -> tuple[Path, dict[str, str]]:
     asked = {key: values[-1] for key, values in parse_qs(query).items()}
     if set(asked) - {"left", "right"} or not name:
         raise InputError(f"{spec}: expected bag:FILE, or bag:FILE?left=/topic&right=/topic")
-    if not Path(name).exists():
+    path = Path(name)
+    try:
+        regular = path.is_dir() or path.is_file()
+        exists = regular or path.exists()
+        head = _head(path) if path.is_file() else b""
+    except (OSError, ValueError) as error:
+        raise InputError(f"{name}: cannot be read: {getattr(error, 'strerror', error)}") from error
+    if not exists:
         raise InputError(f"{name}: no such bag{near_path(name)}")
-    return Path(name), asked
+    if not regular or (path.is_file() and not head.startswith(_BEGINNINGS)):
+        raise InputError(f"{name}: is no bag: a .bag, .db3 or .mcap, or the folder of one")
+    return path, asked
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(16)
 
 
 def _rosbags() -> tuple[ModuleType, ModuleType]:

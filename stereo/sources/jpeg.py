@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 MAX_PIXELS = 50_000_000  # of an image that is decoded: 8K has 33 million
 MAX_BYTES = 64_000_000
 MIN_SIDE_PX = 16
+_MOST_PIXELS_A_BYTE = 512  # each block of 8x8 has a code of at least a bit (annex F.1.2)
 
 _MARKER = re.compile(rb"\xff+[^\x00\xff]")
 _IN_SCAN = range(0xD0, 0xD8)  # restart markers
@@ -93,6 +94,8 @@ def fault(data: bytes) -> str | None:
                 return "too large"
             if min(size) < MIN_SIDE_PX:
                 return "too small"
+            if width * height > _MOST_PIXELS_A_BYTE * len(data):
+                return "damaged"  # libjpeg would fill up the rest, for seconds
         restarts = 0 if kind == 0xDA else -1
         at += length
     return "damaged"

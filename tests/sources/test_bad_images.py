@@ -35,6 +35,7 @@ def announcing(width: int, height: int, jpeg: bytes = GOOD) -> bytes:
         (GOOD + b"\0\0", None),  # some cameras pad
         (announcing(65500, 65500), "too large"),
         (announcing(32000, 32000), "too large"),
+        (announcing(6000, 6000), "damaged"),  # no such image fits into so few bytes
         (announcing(1, 1), "too small"),
         (announcing(0, 0), "too small"),
         (GOOD[: len(GOOD) // 2], "damaged"),

@@ -126,7 +126,7 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.files", "stereo.frame", "stereo.matching", "stereo.pipeline"),
         *("stereo.rectify", "stereo.refining", "stereo.result"),
     },
-    "stereo.evaluation": {*DATA, "stereo.files", "stereo.refining"},
+    "stereo.evaluation": {*DATA, "stereo.files", "stereo.gray", "stereo.refining"},
     "stereo.live": {
         *CALIB,
         *JUDGED,

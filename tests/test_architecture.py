@@ -127,7 +127,11 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.files", "stereo.frame", "stereo.matching", "stereo.pipeline"),
         *("stereo.rectify", "stereo.refining", "stereo.result"),
     },
-    "stereo.evaluation": {*CALIB, *DATA, "stereo.depth", "stereo.files", "stereo.refining"},
+    "stereo.evaluation": {
+        *CALIB,
+        *DATA,
+        *("stereo.depth", "stereo.files", "stereo.gray", "stereo.refining"),
+    },
     "stereo.live": {
         *CALIB,
         *JUDGED,

@@ -43,10 +43,10 @@ def region(ctx: Any, param: Any, value: str | None) -> Region | None:
     return x, y, width, height
 
 
-def distances(ctx: Any, param: Any, value: str | None) -> tuple[float, ...]:
+def distances(ctx: Any, param: Any, value: str | None) -> tuple[float, ...] | None:
     """Return (0.5, 1.0) of "0.5,1.0". Raises InputError."""
     if value is None:
-        return ()
+        return None
     try:
         found = tuple(float(text) for text in value.split(","))
     except ValueError:
@@ -66,7 +66,7 @@ class WallOptions:
         callback=region,
         help="Where the wall is, in the rectified left image.  [default: the largest plane]",
     )
-    distance_m: tuple[float, ...] = option(
+    distance_m: tuple[float, ...] | None = option(
         metavar="M[,M...]",
         callback=distances,
         help="True straight distance from the left camera to each wall, in order, metres.",
@@ -125,7 +125,7 @@ def quality_command(
             found = None if seen is None else session.add(seen)
             if seen is not None and found is not None and picture is None:
                 picture = Picture(seen.name, seen.depth.color, found)
-    quality = session.result(wall.distance_m)
+    quality = session.result(wall.distance_m or ())
     if page.html is not None and picture is not None:
         write_page(quality, picture, page.html)
     if as_json:

@@ -166,7 +166,7 @@ def test_a_full_disk_ends_the_batch_and_keeps_what_is_done(
     ("harm", "timeout_s", "reason"),
     [
         ("crash", 60, "its worker died of SIGSEGV (2 times)"),
-        ("hang", 1.5, "no result after 2 s (2 times)"),
+        ("hang", 5, "no result after 5 s (2 times)"),
         ("memory", 60, "more than 1500 MB (2 times)"),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.sources.stamps import Stamp
 from stereo.sources.sync import SIDES, Pairing
 
 ORIGIN_S = 1000.0
@@ -60,7 +61,7 @@ def play(cell: Cell, seed: int, *, seconds: float = 60.0, offset: float = 0.1) -
             numbers = np.arange(len(taken))
         streams[side] = taken, _arrive(taken, period, cell, stalls, rng), 1000 + numbers
     merged = sorted(
-        (float(at), side, float(when), float(number) if cell.numbers else None)
+        (float(at), side, float(when), Stamp(float(number)) if cell.numbers else None)
         for side, columns in streams.items()
         for when, at, number in zip(*columns, strict=True)
     )

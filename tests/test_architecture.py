@@ -23,7 +23,7 @@ CALIB = {
 CORNERS = {"calib.board", "calib.detection", "calib.errors"}
 SOLVED = {*CORNERS, "calib.camera", "calib.rig", "calib.solving"}
 JUDGED = {*SOLVED, "calib.judging"}
-DATA = {"stereo.errors", "stereo.frame"}
+DATA = {"stereo.errors", "stereo.frame", "stereo.proof"}
 
 ROOMS: dict[str, set[str]] = {
     "calib.errors": set(),
@@ -78,7 +78,8 @@ ROOMS: dict[str, set[str]] = {
     "stereo.doctor": {"stereo.system"},
     "stereo.presets": set(),
     "stereo.native": {"stereo._native", "stereo.errors"},
-    "stereo.frame": {"calib.words", "stereo.errors"},
+    "stereo.proof": set(),
+    "stereo.frame": {"calib.words", "stereo.errors", "stereo.proof"},
     "stereo.gray": {"stereo.frame"},
     "stereo.depth": {*DATA, "calib.words"},
     "stereo.measure": {"calib.words", "stereo.frame"},

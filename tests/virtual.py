@@ -116,7 +116,7 @@ class VirtualCapture:
     """A connection to a ``VirtualCamera``."""
 
     exact = False
-    stamp: float | None = None
+    stamp = None
 
     def __init__(
         self,

@@ -16,6 +16,7 @@ from calib.plain import jsonable
 from calib.words import fixed, length
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.watch import RigState
+from stereo.proof import Proof
 from stereo.sources import Event
 
 
@@ -118,6 +119,7 @@ class LiveMessages:
             "jitter_ms": source.jitter_ms,
             "margin": source.margin,
             "confidence": source.confidence,
+            "paired_by": source.paired_by,
             "stages_ms": dict(depth.stages_ms),
         }
         if self._as_json:
@@ -133,7 +135,8 @@ class LiveMessages:
             if source.jitter_ms:
                 self._line(
                     f"  images up to {source.jitter_ms:.1f} ms late, {source.margin:.0%} of a "
-                    f"frame to spare, pairs certain to {source.confidence:.4%}"
+                    f"frame to spare, pairs certain to {source.confidence:.4%}, by "
+                    f"{source.paired_by}"
                 )
 
     def _print_json(self, facts: dict[str, Any]) -> None:
@@ -189,6 +192,18 @@ def _status(facts: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def _proof(proof: Proof | None) -> dict[str, Any]:
+    """Why two images of two streams are a pair; nothing of images that come together."""
+    if proof is None:
+        return {}
+    return {
+        "jitter_ms": 1000 * proof.jitter_s,
+        "margin": proof.margin,
+        "confidence": proof.confidence,
+        "paired_by": proof.by,
+    }
+
+
 def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:
     depth = found.depth
     known = np.empty(0) if depth is None else depth.depth_m[np.isfinite(depth.depth_m)]
@@ -197,6 +212,7 @@ def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:
         "number": found.number,
         "time_s": found.frame.time_s,
         "skew_ms": 1000 * found.frame.skew_s,
+        **_proof(found.frame.proof),
         "fps": live.fps,
         "latency_ms": 1000 * found.latency_s,
         "valid_share": found.result.disparity.valid_share,

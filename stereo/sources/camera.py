@@ -20,12 +20,13 @@ from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
+from stereo.proof import Proof
 from stereo.sources.capture import connect
 from stereo.sources.layout import arrange, split
 from stereo.sources.motion import look
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
-from stereo.sources.sync import SIDES, Match, Pairing, Proof, Side
+from stereo.sources.sync import SIDES, Match, Pairing, Side
 from stereo.threads import MONOTONIC, Clock, Latest
 
 _STOP_S = 0.4
@@ -142,14 +143,15 @@ class CameraSource(Closing):
                 match = self._pairing.add(
                     side, time_s, rgb, exact=capture.exact, stamp=capture.stamp, seen=seen
                 )
+                proof = self._pairing.proof
             if match is not None:
-                self._offer(match)
+                self._offer(match, proof)
             else:
                 self._complain_unpaired()
 
         return composite if count == 1 else one_of_two
 
-    def _offer(self, match: Match[Image]) -> None:
+    def _offer(self, match: Match[Image], proof: Proof | None = None) -> None:
         """Make a pair the newest one."""
         if not self._of_one_size(match):
             return
@@ -158,7 +160,7 @@ class CameraSource(Closing):
         )
         skew_s = -match.skew_s if self._options.swap else match.skew_s
         try:
-            frame = StereoFrame(left, right, match.time_s, skew_s, match.time_s)
+            frame = StereoFrame(left, right, match.time_s, skew_s, match.time_s, proof=proof)
         except ImageError as error:
             raise SourceError(f"{self.name}: {error}") from error
         self._compare_brightness(frame)
@@ -240,6 +242,7 @@ class CameraSource(Closing):
                 jitter_ms=1000 * proof.jitter_s,
                 margin=proof.margin,
                 confidence=proof.confidence,
+                paired_by=proof.by,
             )
 
     def __iter__(self) -> Iterator[StereoFrame]:

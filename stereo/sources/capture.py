@@ -15,6 +15,7 @@ from stereo.sources.devices import NO_PERMISSION, users
 from stereo.sources.jpeg import Decoder
 from stereo.sources.mjpeg import open_parts
 from stereo.sources.source import SourceOptions
+from stereo.sources.stamps import Stamp
 from stereo.sources.stream import BgrImage, Capture
 
 # what matters becomes an event or an error
@@ -37,7 +38,7 @@ class VideoCapture:
         self._decoder = Decoder()
         self.exact = self._is_device = not re.match(r"[a-z]+://", address)
         self._is_rtsp = address.startswith("rtsp")
-        self.stamp: float | None = None
+        self.stamp: Stamp | None = None
         opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
 
@@ -51,7 +52,7 @@ class VideoCapture:
         if not done or image.size == 0:
             return None
         if self._is_rtsp:  # RTP's stamps, in which the network's jitter is not
-            self.stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+            self.stamp = Stamp(self._capture.get(cv2.CAP_PROP_POS_MSEC), 1e-3)
         if self._is_jpeg:
             return self._decoder.decode(image.tobytes()), time_s
         return image, self._kernel_time(time_s) if self._is_device else time_s

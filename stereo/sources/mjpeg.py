@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from stereo.errors import SourceError
 from stereo.sources.address import asking
 from stereo.sources.jpeg import MAX_BYTES, Decoder, RejectedImage
-from stereo.sources.stamps import stamp_of
+from stereo.sources.stamps import Stamp, stamp_of
 
 _MOST_HEAD = 16_384  # bytes of a part's headers
 _CHUNK = 65_536
@@ -32,7 +32,7 @@ class MjpegParts:
     """An opened address; gives one image after the other. See ``Capture``."""
 
     exact = False
-    stamp: float | None = None
+    stamp: Stamp | None = None
 
     def __init__(self, timeout_s: float, response: http.client.HTTPResponse) -> None:
         self._timeout_s, self._response = timeout_s, response

@@ -32,6 +32,7 @@ _FITS = 3.0  # standard deviations of what is left
 _WOULD_NOT_FIT = 6.0  # the same, of what a lost image would leave
 _OTHERS = 1.5  # the same, of what any other shift leaves of half of them at least
 _LEAST = 0.02  # of what is left: the few images compared may agree better by chance
+_MOST = 0.1  # the same, as a share of the change: else an image lost among them hides in it
 
 
 def look(image: Image) -> Look:
@@ -109,9 +110,11 @@ def _shift(
         return None
     one, two = _moved(mine, -min(shift, 0), length), _moved(theirs, max(shift, 0), length)
     apart = one[:, 0] - two[:, 0]
-    usual, scale = float(apart.mean()), max(float(apart.std()), _LEAST)
+    usual, scale = float(np.median(apart)), max(float(apart.std()), _LEAST)
+    if scale > _MOST:
+        return None
     ends = slice(-_NEWEST, None)
-    fits = abs(apart - usual)[ends].max()
+    fits = abs(one - two - usual)[ends].max()  # since one image before, and since two
     lost = min(
         abs(one[ends, 0] - two[ends, 1] - usual).min(),
         abs(one[ends, 1] - two[ends, 0] - usual).min(),

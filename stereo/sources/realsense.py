@@ -18,6 +18,7 @@ from stereo.sources.camera import CameraSource
 from stereo.sources.factory import Maker, Rigs, open_factory
 from stereo.sources.jpeg import RejectedImage
 from stereo.sources.source import OnEvent, SourceOptions
+from stereo.sources.stamps import Stamp
 from stereo.sources.stream import BgrImage
 
 SIZE, FPS = (848, 480), 30
@@ -38,7 +39,7 @@ class RealsenseCapture:
     """Both infrared images, side by side, as one stream of ``CameraSource``."""
 
     exact = False
-    stamp: float | None = None
+    stamp: Stamp | None = None
 
     def __init__(self, rs: Any, spec: str, options: SourceOptions, rigs: Rigs) -> None:
         """Appends what the device knows of itself to ``rigs``. Raises SourceError."""

@@ -76,6 +76,8 @@ class SourceStats:
     """Share of a frame that no lateness reaches: below a twentieth no pair is proven."""
     confidence: float = 1.0
     """Chance that neither image of the newest pair was so late that it is another's partner."""
+    paired_by: str = "capture times"
+    """What tells which images belong together; see ``Proof``."""
 
 
 @dataclass(frozen=True, slots=True)

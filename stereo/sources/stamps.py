@@ -14,16 +14,17 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.sources.phase import fit_phase
+from stereo.sources.phase import correlation, fit_phase
 
-# of the moment of capture (uStreamer's, by version), or counters; what is sent with X-Timestamp and
-# the like may be the moment of sending, which jitters: see mjpeg.py
-_HEADERS = (
-    *("x-ustreamer-grab-begin-time", "x-ustreamer-grab-time", "x-ustreamer-grab-timestamp"),
+# the moment of capture, seconds (uStreamer's, by version); what is sent with X-Timestamp and the
+# like may be the moment of sending, which jitters: see mjpeg.py
+_SECONDS = "x-ustreamer-grab-begin-time", "x-ustreamer-grab-time", "x-ustreamer-grab-timestamp"
+_NUMBERS = (
     *("x-frame-number", "x-framenumber", "x-frame-id", "x-frameid", "x-frame-index", "x-frame"),
     *("x-frame-seq", "x-frame-sequence", "x-sequence-number", "x-sequence", "x-seq"),
 )
@@ -34,13 +35,23 @@ _ON_TIME = 0.25  # of a period; a server that left out an image before numbering
 _TOO_LATE = 0.95  # of a period: so late seem images after one that got no number
 _IRREGULAR = 0.2  # of a period, by which stamps may be off a whole number of periods
 _LOST_S = 1.5  # without one image on time, after which the clock is found anew
+_FASTER = 0.1  # share, by which images come so; numbers do not tell, so they need
+_SPAN_S = 1.0  # of images
 _SURE = 12.0  # see above
 _SMALL, _LARGE = 0.4, 2.0  # lateness, in periods, that needs no further proof, and that has none
 _ALIKE = 0.4  # correlation of one image's lateness with the next one's
 
 
+class Stamp(NamedTuple):
+    """What a camera gives an image."""
+
+    value: float
+    unit_s: float | None = None
+    """Seconds; None: a number, which counts exposures or images sent."""
+
+
 class StampClock:
-    """Tells when images were taken, of arrivals, seconds, and stamps, in any unit, in order."""
+    """Tells when images were taken. Give it the arrivals and stamps of one stream, in order."""
 
     def __init__(self) -> None:
         self.reset()
@@ -67,8 +78,9 @@ class StampClock:
         """Chance that the times are off by more."""
         return math.exp(-_SURE) if self.proven else 1.0
 
-    def taken_s(self, arrival_s: float, stamp: float) -> float | None:
+    def taken_s(self, arrival_s: float, given: Stamp) -> float | None:
         """When the image that arrived now was taken, seconds; None while that is not known."""
+        stamp, self._unit_s = given
         if self._arrivals and (arrival_s - self._arrivals[-1] > self._patience_s()):
             self.reset()
         before, self._last = self._last, stamp
@@ -99,7 +111,7 @@ class StampClock:
 
     def _fit(self) -> bool:
         """Find the line below all arrivals; whether the images keep to it."""
-        stamps, arrivals = np.array(self._stamps), np.array(self._arrivals)
+        stamps, arrivals = np.array(self._stamps, float), np.array(self._arrivals)
         steps = np.diff(stamps)
         self._origin, self._step = float(stamps[0]), float(np.median(steps))
         self._slope, self._start_s, _ = fit_phase(stamps - stamps[0], arrivals)
@@ -108,9 +120,13 @@ class StampClock:
             self.reset()
             return False
         late = (arrivals - self._start_s - self._slope * (stamps - stamps[0])) / self.period_s
-        if late[0] > _TOO_LATE:  # of a backlog, as after connecting
-            for waiting in (self._stamps, self._arrivals):
-                waiting.popleft()
+        backlog = late[0] > _TOO_LATE or late.max() > _LARGE
+        if self._unit_s is not None:
+            backlog |= abs(self._slope / self._unit_s - 1) > _FASTER
+        if backlog:  # as after connecting: images come faster than they were taken
+            for _ in range(2):
+                self._stamps.popleft()
+                self._arrivals.popleft()
             self.proven = False
             return False
         self.jitter_s = float(late.max()) * self.period_s
@@ -118,6 +134,7 @@ class StampClock:
         steps /= self._step
         self.proven = bool(
             self.margin > 0
+            and (self._unit_s is not None or arrivals[-1] - arrivals[0] > _SPAN_S)
             and late[-1] < _TOO_LATE
             and max(part.min() for part in np.array_split(late, _QUARTERS)) < _ON_TIME
             and _at_random(late)
@@ -133,18 +150,17 @@ def _at_random(late: NDArray[np.float64]) -> bool:
     """
     if late.max() < _SMALL:
         return True
-    centred = late - late.mean()
-    alike = float(centred[1:] @ centred[:-1]) / float(centred @ centred)
-    return late.max() < _LARGE and abs(alike) < _ALIKE
+    return late.max() < _LARGE and abs(correlation(late)) < _ALIKE
 
 
-def stamp_of(headers: Mapping[str, str]) -> float | None:
+def stamp_of(headers: Mapping[str, str]) -> Stamp | None:
     """Return the stamp of capture, or number, among an image's headers (names in small letters)."""
-    for name in _HEADERS:
-        try:
-            value = float(headers.get(name, ""))
-        except ValueError:
-            continue
-        if math.isfinite(value):
-            return value
+    for names, unit_s in ((_SECONDS, 1.0), (_NUMBERS, None)):
+        for name in names:
+            try:
+                value = float(headers.get(name, ""))
+            except ValueError:
+                continue
+            if math.isfinite(value):
+                return Stamp(value, unit_s)
     return None

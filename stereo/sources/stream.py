@@ -21,6 +21,7 @@ from calib.words import plain
 from stereo.errors import SourceError, StereoError, StreamLostError
 from stereo.sources.jpeg import MIN_SIDE_PX, RejectedImage
 from stereo.sources.source import Event, EventKind, OnEvent
+from stereo.sources.stamps import Stamp
 from stereo.threads import Clock, start_thread
 
 BgrImage = NDArray[Any]
@@ -35,8 +36,8 @@ class Capture(Protocol):
 
     exact: bool
     """Whether the times are true capture times on this computer's monotonic clock."""
-    stamp: float | None
-    """Stamp or number that the camera gave the last image, in any unit; None: it gave none."""
+    stamp: Stamp | None
+    """Stamp or number that the camera gave the last image; None: it gave none."""
 
     def read(self) -> tuple[BgrImage, float] | None:
         """Return the next image and its time, seconds; None when the stream has failed.

@@ -15,12 +15,12 @@ from typing import Generic, Literal, TypeVar
 import numpy as np
 
 from calib.words import plain
+from stereo.proof import Proof
 from stereo.sources.motion import REACH, Look, MotionJudge
 from stereo.sources.phase import FrameClock
-from stereo.sources.stamps import StampClock
+from stereo.sources.stamps import Stamp, StampClock
 
 T = TypeVar("T")
-Evidence = Literal["capture times", "stamps", "arrivals", "motion"]
 Side = Literal["left", "right"]
 SIDES: tuple[Side, Side] = ("left", "right")
 
@@ -43,21 +43,6 @@ class Match(Generic[T]):
     """When the left one was taken."""
     skew_s: float
     """How much later the right one was."""
-
-
-@dataclass(frozen=True, slots=True)
-class Proof:
-    """What the pairing rests on: how late images come, and the room that leaves."""
-
-    jitter_s: float = 0.0
-    """How late images come at most, of the less steady stream."""
-    margin: float = 1.0
-    """Share of a frame period that no lateness reaches; pairs need a twentieth."""
-    confidence: float = 1.0
-    """Chance that neither image of a pair was late by more than that, by the lateness seen."""
-    by: Evidence = "capture times"
-    """What told which images belong together. Where motion did, margin and confidence are the share
-    of it that agrees."""
 
 
 class Pairing(Generic[T]):
@@ -99,7 +84,7 @@ class Pairing(Generic[T]):
         image: T,
         *,
         exact: bool = False,
-        stamp: float | None = None,
+        stamp: Stamp | None = None,
         seen: Look | None = None,
     ) -> Match[T] | None:
         """Take in an image; return the pair that it completes.
@@ -129,7 +114,10 @@ class Pairing(Generic[T]):
             return match if shown is None or _same(match, shown) else None
         proven = all(clock.proven for clock in self._guessing())
         self._by_motion = shown is not None and not proven and self.max_skew_s is None
-        return self._taken_back(shown) if self._by_motion else None
+        if shown is None or not self._by_motion:
+            return None
+        self._take_back(shown)
+        return shown
 
     def _partner_shown(
         self, side: Side, time_s: float, image: T, seen: Look | None
@@ -156,17 +144,15 @@ class Pairing(Generic[T]):
         for images in self._seen.values():
             images.clear()
 
-    def _taken_back(self, match: Match[T] | None) -> Match[T] | None:
-        """Return a pair whose images do not wait any more and are not counted as unpaired."""
-        for side in SIDES:
+    def _take_back(self, match: Match[T]) -> None:
+        """Let a pair's images wait no longer, nor count as unpaired."""
+        for side, image in zip(SIDES, (match.left, match.right), strict=True):
             waiting = self._waiting[side]
-            for at, (_, image) in enumerate(waiting):
-                if match is not None and image is getattr(match, side):
-                    del waiting[at]
-                    break
-            else:
+            at = next((k for k, (_, other) in enumerate(waiting) if other is image), None)
+            if at is None:
                 self.unpaired[side] -= 1
-        return match
+            else:
+                del waiting[at]
 
     def _complete(self, side: Side, taken: float) -> Match[T] | None:
         other: Side = "right" if side == "left" else "left"

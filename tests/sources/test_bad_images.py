@@ -71,7 +71,7 @@ class Played:
     """A capture that gives what a script says, once."""
 
     exact = False
-    stamp: float | None = None
+    stamp = None
 
     def __init__(self, script: Script) -> None:
         self._left = list(script)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -107,9 +108,12 @@ def _remembered(path: Path) -> None:
 
     from calib.detection import files
 
-    real = files.np.load
-    with mock.patch.object(files.np, "load", lambda *_: real(path)):
+    with mock.patch.object(files.np, "load", partial(_loaded, path, files.np.load)):
         detect_files([image], parse_board("chessboard:9x6:25mm"), cache=path.parent, workers=1)
+
+
+def _loaded(path: Path, load: Callable[[Path], object], _entry: Path) -> object:
+    return load(path)
 
 
 def _board(path: Path) -> None:

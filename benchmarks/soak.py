@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import os
 import resource
 import statistics
 import sys
@@ -37,8 +36,6 @@ Camera = streams.MjpegCamera
 
 PAUSE_S = 6.0
 MOST_BACK_S = 3.0
-DOUBTS = ("jitter 40 ms", "20 % lost", "half the rate")
-"""Faults after which pairs are proven anew, which takes as long as it takes."""
 WARM_S = 45.0  # caches, thread pools and the allocator fill up first
 GROWTH = {"MB": 40.0, "descriptors": 6.0, "threads": 3.0}
 """How much more the last quarter may have than the first, in the median."""
@@ -96,7 +93,7 @@ class Health:
         now = {
             "MB": pages * resource.getpagesize() / 1e6,
             # those of the cameras' side of each connection are in this process too
-            "descriptors": float(len(os.listdir("/proc/self/fd"))),
+            "descriptors": float(len(list(Path("/proc/self/fd").iterdir()))),
             "threads": float(threading.active_count()),
         }
         self.taken.append(now)
@@ -126,6 +123,7 @@ class Watch:
     latencies: list[float] = field(default_factory=list)
 
     def see(self, found: LiveFrame) -> None:
+        """Count a frame and compare the numbers in its images."""
         self.count += 1
         left, right = (read_frame_number(v) for v in (found.frame.left, found.frame.right))
         if left != right and not self.breaker.frozen:
@@ -175,7 +173,7 @@ def report(seen: Watch, health: Health, reconnects: int, events: int) -> list[st
         late = (
             len(times) < tried - 1 or most > MOST_BACK_S
         )  # of the last it may be too soon to tell
-        if late and name not in DOUBTS:
+        if late and name not in camera_faults.DOUBTS:
             failed.append(f"after {name!r} depth did not come again in {MOST_BACK_S:g} s")
     for name, (first, last) in health.grown().items():
         print(f"{name}: {first:.0f} at the beginning, {last:.0f} at the end")

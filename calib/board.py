@@ -325,7 +325,9 @@ def _parse_charuco(
     legacy = bool(extra) and extra[-1].lower() == "legacy"
     extra = extra[:-1] if legacy else extra
     if len(extra) != 2:
-        raise BoardError(f"board {text!r:.80}: expected charuco:COLSxROWS:SQUARE:MARKER:DICT[:legacy]")
+        raise BoardError(
+            f"board {text!r:.80}: expected charuco:COLSxROWS:SQUARE:MARKER:DICT[:legacy]"
+        )
     marker, marker_known = _parse_length(extra[0], text)
     if marker_known != known:
         raise BoardError(f"board {text!r:.80}: square and marker must have the same kind of unit")

@@ -138,12 +138,13 @@ def _rgb8(image: Image) -> RGB:
 
 def _nearness(depth_m: Float) -> Float:
     """1/m; NaN where nothing can be: nearer than a micrometre."""
-    return 1 / np.where(np.abs(depth_m) > 1e-6, depth_m, np.float32(np.nan))
+    known = np.where(np.abs(depth_m) > 1e-6, depth_m, np.float32(np.nan))
+    return np.asarray(1 / known, np.float32)
 
 
 def _drawn(values: NDArray[np.floating]) -> Mask:
     """Where a value is a number, and none so large that differences overflow."""
-    return np.abs(values) < 1e30
+    return np.asarray(np.abs(values) < 1e30)
 
 
 def _limits(values: NDArray[np.floating]) -> tuple[float, float]:

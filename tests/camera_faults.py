@@ -10,6 +10,8 @@ from streams import MjpegCamera, numbered
 Fault = Callable[[list[MjpegCamera], float], None]
 """Breaks the cameras for so many seconds and mends them."""
 FAULT_S, BURST_S = 2.0, 0.5
+DOUBTS = ("jitter 40 ms", "20 % lost", "half the rate")
+"""Faults after which pairs are proven anew, which takes as long as it takes."""
 
 
 def setting(name: str, during: object, after: object) -> Fault:

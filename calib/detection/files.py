@@ -109,7 +109,7 @@ def _detect_file(path: Path, board: Board, cache: Path | None, quick: bool) -> D
             told = f"{board.spec}|{cv2.__version__}|{_CACHE_VERSION}".encode()
             key = told + imagebytes.read(path)
             entry = cache / f"{hashlib.sha256(key).hexdigest()[:32]}.npz"
-            with np.load(entry) as kept:
+            with entry.open("rb") as file, np.load(file) as kept:
                 return _unpacked(kept["points"], kept["ids"], kept["facts"])
         except Exception:  # not seen before, or damaged (zipfile and numpy raise a dozen kinds)
             pass  # detect (again)

@@ -21,6 +21,7 @@ from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 HANGS_S = 20.0
+_STARTS_S = 120.0
 
 
 @dataclass
@@ -57,15 +58,16 @@ class Worker:
         try:
             process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
-            line = self._line()
+            # imports take as long as the machine is busy
+            line = self._line(_STARTS_S if question["do"] == "nothing" else self._hangs_s)
         except BrokenPipeError:
             line = b""
         if line is None:
             self.close()
             return {"wrong": f"hangs: no answer in {self._hangs_s:g} s"}
         if not line:
-            code = process.wait()
-            self._process = None
+            process.communicate()
+            code, self._process = process.returncode, None
             return {"wrong": f"the process ended with {code}"}
         return dict(json.loads(line))
 
@@ -78,13 +80,13 @@ class Worker:
         )
         self.ask({"do": "nothing"})  # its imports are nobody's time
 
-    def _line(self) -> bytes | None:
+    def _line(self, within_s: float) -> bytes | None:
         """The next line; None where it does not come in time, b"" when the process has ended."""
         assert self._process is not None
         assert self._process.stdout is not None
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            if not selector.select(self._hangs_s):
+            if not selector.select(within_s):
                 return None
         return self._process.stdout.readline()
 

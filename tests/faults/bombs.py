@@ -22,7 +22,7 @@ DEEP = 100_000
 SIZES = {"images": (30_000, 30_000), "empty": (14_000, 14_000)}
 
 
-# --- what is no regular file, or no file ------------------------------------------------------------
+# --- what is no regular file, or no file --------------------------------------------------------
 
 
 def _pipe(path: Path) -> None:
@@ -72,7 +72,7 @@ def _socket(path: Path) -> None:
             os.chdir(before)
 
 
-# --- what a kind of file can do ---------------------------------------------------------------------
+# --- what a kind of file can do -----------------------------------------------------------------
 
 
 def _png(size: tuple[int, int], depth: int, kind: int, *, rows: bool) -> bytes:
@@ -155,8 +155,8 @@ YAML = {
     "block nesting": b"\n".join(b" " * k + b"a:" for k in range(2000)),
     "entities of entities": _XML,
     "elements in elements": b'<?xml version="1.0"?>\n<opencv_storage>' + b"<a>" * DEEP,
-    "rows without end": b"%YAML:1.0\n---\nK: !!opencv-matrix\n   rows: 99999999\n   cols: 99999999\n"
-    b"   dt: d\n   data: [1.]\n",
+    "rows without end": b"%YAML:1.0\n---\nK: !!opencv-matrix\n   rows: 99999999\n"
+    b"   cols: 99999999\n   dt: d\n   data: [1.]\n",
     "a number of a million digits": b"%YAML:1.0\n---\nK: " + b"9" * 1_000_000,
     "a long key": b"? " + b"a" * 3_000_000 + b"\n: 1\n",
     "merge keys": b"a: &a {b: 1}\n" + b"<<: *a\n" * 100_000,
@@ -274,7 +274,7 @@ def _instead(path: Path, make: Callable[[Path], object]) -> None:
     make(path)
 
 
-# --- questions --------------------------------------------------------------------------------------
+# --- questions ----------------------------------------------------------------------------------
 
 _FIRST = {
     "calibration": "calib.yaml", "camera": "camera.yaml", "image": "left.png",

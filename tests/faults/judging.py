@@ -32,7 +32,7 @@ def prepare() -> None:
 
 def judged(read: Callable[[], object], *, most_cpu_s: float = MOST_CPU_S) -> str:
     """Do it; returns what was wrong with it in words, "" for nothing."""
-    before_mb, start_s = _forget_peak(), time.process_time()
+    before_mb, start_s = forget_peak(), time.process_time()
     try:
         read()
         wrong = ""
@@ -41,7 +41,7 @@ def judged(read: Callable[[], object], *, most_cpu_s: float = MOST_CPU_S) -> str
         wrong = f"a message of {len(text)} letters" if len(text) > LONGEST_MESSAGE else ""
     except Exception as error:
         wrong = f"{type(error).__name__}: {error!s:.200}"
-    took_s, mb = time.process_time() - start_s, _peak_mb() - before_mb
+    took_s, mb = time.process_time() - start_s, peak_mb() - before_mb
     if not wrong and took_s > most_cpu_s:
         wrong = f"{took_s:.1f} s of CPU"
     if not wrong and mb > MOST_MB:
@@ -49,12 +49,12 @@ def judged(read: Callable[[], object], *, most_cpu_s: float = MOST_CPU_S) -> str
     return wrong
 
 
-def _forget_peak() -> float:
+def forget_peak() -> float:
     """Begin measuring memory anew; returns what is in use, MB."""
     Path("/proc/self/clear_refs").write_text("5")
     return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGESIZE") / 1e6
 
 
-def _peak_mb() -> float:
+def peak_mb() -> float:
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1e3

@@ -21,10 +21,10 @@ from pathlib import Path
 import calibration_samples
 import cv2
 import numpy as np
-from faults.asking import TESTS, Row
-from faults.samples import REPO
 
 import calib
+from faults.asking import TESTS, Row
+from faults.samples import REPO
 from stereo.cloud import PointCloud
 from stereo.files.images import read_image
 from stereo.files.outputs import read_map
@@ -64,10 +64,10 @@ class Kind:
     """Do it again where it was killed; what went wrong."""
 
 
-# --- stereo run -------------------------------------------------------------------------------------
+# --- stereo run ---------------------------------------------------------------------------------
 
 
-def _images(folder: Path) -> Path:
+def images_beside(folder: Path) -> Path:
     """Five pairs beside the output."""
     source = folder.parent / "images"
     if not source.exists():
@@ -80,8 +80,8 @@ def _images(folder: Path) -> Path:
     return source
 
 
-def _run_call(out: Path) -> list[str]:
-    source = _images(out)
+def run_call(out: Path) -> list[str]:
+    source = images_beside(out)
     call = [*STEREO, "run", str(source / "left"), str(source / "right"), "--rectified"]
     call += ["--focal-px", "300", "--baseline-m", "0.1", "--num-disparities", "32", "--quiet"]
     return [*call, "--outputs", "disparity,disparity-png,depth-tiff,cloud,preview", "-o", str(out)]
@@ -111,14 +111,14 @@ def _run_half(out: Path) -> str:
 
 
 def _run_again(out: Path) -> str:
-    done = subprocess.run(_run_call(out), capture_output=True, text=True, check=False)
+    done = subprocess.run(run_call(out), capture_output=True, text=True, check=False)
     ledgers = list(out.rglob("summary.json"))
     if done.returncode not in (0, 3) or len(ledgers) != 5:
         return f"rerun: exit code {done.returncode}, {len(ledgers)} of 5 pairs: {done.stderr:.200}"
     return _run_half(out)
 
 
-# --- recordings -------------------------------------------------------------------------------------
+# --- recordings ---------------------------------------------------------------------------------
 
 
 def _record_call(out: Path) -> list[str]:
@@ -163,7 +163,7 @@ def _record_again(out: Path) -> str:
     return "" if done.returncode == 2 else f"recorded into it again: {done.returncode}"
 
 
-# --- files written again and again ------------------------------------------------------------------
+# --- files written again and again --------------------------------------------------------------
 
 
 def _loop(body: str) -> Callable[[Path], list[str]]:
@@ -207,7 +207,7 @@ def _cloud_half(out: Path) -> str:
 
 
 KINDS = (
-    Kind("stereo run", _run_call, _parts, _run_half, _run_again),
+    Kind("stereo run", run_call, _parts, _run_half, _run_again),
     Kind("stereo record", _record_call, _recording, _record_half, _record_again),
     Kind(
         "rig files", _loop('calib.save_rig(rig, out / "rig.yaml")'), _parts, _rigs_half, _rigs_again

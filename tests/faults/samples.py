@@ -223,7 +223,11 @@ def ledgers() -> list[Files]:
         "fingerprint": "0123456789abcdef",
         "files": {"disparity": "disparity.pfm", "depth-png": "depth_mm.png"},
         "trusted": True,
-        "focal_px": 300.0, "baseline_m": 0.1, "cx_px": 31.5, "cy_px": 23.5, "doffs_px": 0.0,
+        "focal_px": 300.0,
+        "baseline_m": 0.1,
+        "cx_px": 31.5,
+        "cy_px": 23.5,
+        "doffs_px": 0.0,
     }
     names = {name: raw for files in maps() for name, raw in files.items()}
     kept = {name: names[name] for name in ("disparity.pfm", "depth_mm.png")}

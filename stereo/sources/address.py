@@ -14,15 +14,13 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http import HTTPStatus
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 from urllib.request import (
     AbstractDigestAuthHandler,
     HTTPPasswordMgrWithDefaultRealm,
     Request,
-    parse_http_list,
-    parse_keqv_list,
 )
 
 from stereo.errors import SourceError
@@ -36,6 +34,7 @@ _STAY = (
     "mpegts,mpeg,mpegvideo,mov,mp4,matroska,webm,flv,avi,asf,ogg,nut,rawvideo,yuv4mpegpipe"
 )
 _PLAYLIST = re.compile(rb"\s*(#EXTM3U|ffconcat|<\?xml|<MPD|<smil|\[playlist\]|v=0)", re.IGNORECASE)
+_FIELD = re.compile(r'(\w+)\s*=\s*(?:"([^"]*)"|([^\s,"]+))')
 _MOST_REDIRECTS = 5
 _PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
 _FOLLOW = "say --follow if that is meant"
@@ -129,8 +128,10 @@ def _answer(parts: SplitResult, timeout_s: float) -> http.client.HTTPResponse:
     answer = _get(parts, timeout_s, {})
     if answer.status != 401 or parts.username is None:
         return answer
-    answer.close()
     login = _login(parts, answer.headers.get_all("WWW-Authenticate") or [])
+    if login is None:
+        return answer
+    answer.close()
     return _get(parts, timeout_s, {"Authorization": login})
 
 
@@ -153,19 +154,24 @@ def _target(parts: SplitResult) -> str:
     return (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
-def _login(parts: SplitResult, wanted: list[str]) -> str:
-    """The login of an address, in the way that the server wants: as a digest, or in clear."""
+def _login(parts: SplitResult, wanted: list[str]) -> str | None:
+    """The login of an address, in the way that the server wants: as a digest, else in clear.
+
+    None where it wants only what is not known here: the password then is not sent at all.
+    """
     user, secret = unquote(parts.username or ""), unquote(parts.password or "")
-    for challenge in wanted:
-        kind, _, fields = challenge.partition(" ")
-        if kind.lower() == "digest":
-            known = HTTPPasswordMgrWithDefaultRealm()
-            known.add_password(None, _bare(parts), user, secret)
-            said = parse_keqv_list([field for field in parse_http_list(fields) if field])
+    digests = [challenge for challenge in wanted if challenge.lower().startswith("digest")]
+    known = HTTPPasswordMgrWithDefaultRealm()
+    known.add_password(None, _bare(parts), user, secret)
+    for challenge in digests:
+        fields = {name.lower(): a or b for name, a, b in _FIELD.findall(challenge)}
+        with suppress(ValueError):  # an algorithm that Python's library does not know
             handler = AbstractDigestAuthHandler(known)
-            digest = handler.get_authorization(Request(_bare(parts)), said)
+            digest = handler.get_authorization(Request(_bare(parts)), fields)
             if digest is not None:
                 return f"Digest {digest}"
+    if digests and len(digests) == len(wanted):
+        return None
     return f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}"
 
 

@@ -105,8 +105,8 @@ ROOMS: dict[str, set[str]] = {
     "stereo.sources": {
         *CALIB,
         *DATA,
-        *("stereo._version", "stereo.closing", "stereo.files", "stereo.synthetic"),
-        "stereo.threads",
+        *("stereo._version", "stereo.closing", "stereo.files", "stereo.native"),
+        *("stereo.synthetic", "stereo.threads"),
     },
     "stereo.register_numpy": {"stereo.frame"},
     "stereo.register": {

@@ -13,6 +13,7 @@
 
 #include "buffer.hpp"
 #include "edges.hpp"
+#include "jpeg.hpp"
 #include "matcher.hpp"
 #include "parallel.hpp"
 #include "planes.hpp"
@@ -234,6 +235,14 @@ void throw_in_worker(int threads, bool no_memory) {
   });
 }
 
+// A verdict as in jpeg.hpp.
+int check_jpeg(const nb::bytes& data) {
+  const auto* bytes = static_cast<const std::uint8_t*>(data.data());
+  const std::size_t size = data.size();
+  nb::gil_scoped_release release;
+  return int(stereo::check_jpeg(bytes, size));
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -291,6 +300,7 @@ NB_MODULE(_native, module) {
   module.def("register_depth", &register_depth, "depth"_a.noconvert(), "sigma"_a.noconvert(),
              "pinhole"_a.noconvert(), "size"_a, "other"_a.noconvert(), "motion"_a.noconvert(),
              "pixels"_a.noconvert(), "rules"_a.noconvert(), "threads"_a, "See stereo.register.");
+  module.def("check_jpeg", &check_jpeg, "data"_a, "See stereo.sources.jpeg.");
   module.def("simd_level", [] { return stereo::best_kernel().name; },
              "Instruction set in use: baseline, avx2 or avx512.");
   module.def("memory_bytes", &stereo::memory_bytes, "width"_a, "height"_a, "options"_a,

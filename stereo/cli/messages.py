@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -83,6 +85,8 @@ class LiveMessages:
         self._status_line = _status(facts)
         if self._rig is not None and self._rig.moved:
             self._status_line += f", RIG MOVED (rows {fixed(self._rig.row_error_px, 1)} px)"
+        for line in _rejections(live.source.stats.rejected):
+            self._status_line += f"; {_without_login(line)}"
         self._status(f"paused; {self._status_line}" if paused else self._status_line)
         return self._status_line
 
@@ -96,7 +100,11 @@ class LiveMessages:
         silent_s = time.monotonic() - self._frame_s
         if silent_s < max(_SILENT_S, 2 * self._interval_s):
             return self._status_line
-        why = f" ({self._event})" if self._event and self._event_s > self._frame_s - 1 else ""
+        why = (
+            f" ({_without_login(self._event)})"
+            if self._event and self._event_s > self._frame_s - 1
+            else ""
+        )
         said = f"nothing new for {silent_s:.0f} s{why}"
         self._status(said)
         return said
@@ -129,9 +137,8 @@ class LiveMessages:
         if stats:
             for stage, took_ms in depth.stages_ms.items():
                 self._line(f"  {stage:8} {took_ms:6.1f} ms")
-            for stream, reasons in source.rejected.items():
-                counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-                self._line(f"  images of {stream} rejected: {counts}")
+            for line in _rejections(source.rejected):
+                self._line(f"  {line}")
             if source.jitter_ms:
                 self._line(
                     f"  images up to {source.jitter_ms:.1f} ms late, {source.margin:.0%} of a "
@@ -175,6 +182,19 @@ def _ending(facts: dict[str, Any], *, live: bool) -> str:
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _rejections(rejected: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A line for each stream: how many of its images were no good, and why."""
+    return [
+        f"images of {stream} rejected: " + ", ".join(f"{n} {why}" for why, n in reasons.items())
+        for stream, reasons in rejected.items()
+    ]
+
+
+def _without_login(text: str) -> str:
+    """For a page that others may see, who shall not have a camera's password."""
+    return re.sub(r"(://)[^/\s]*@", r"\1", text)
 
 
 def _status(facts: dict[str, Any]) -> str:

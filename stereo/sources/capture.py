@@ -11,9 +11,10 @@ import cv2
 
 from stereo.errors import SourceError
 from stereo.sources.address import check_rtsp, led_to, staying_there
+from stereo.sources.decoders import MOST_PIXELS, limit_memory
 from stereo.sources.devices import NO_PERMISSION, users
 from stereo.sources.jpeg import Decoder
-from stereo.sources.mjpeg import open_parts
+from stereo.sources.mjpeg import MjpegParts, open_parts
 from stereo.sources.source import SourceOptions
 from stereo.sources.stamps import Stamp
 from stereo.sources.stream import BgrImage, Capture
@@ -23,14 +24,17 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 # a device's read timeout cannot be set otherwise; OpenCV's own is ten seconds
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+_MJPG = cv2.VideoWriter.fourcc(*"MJPG")
+_SIDES = cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT
 
 
 class VideoCapture:
     """cv2.VideoCapture with timeouts, settings and honest times.
 
-    MJPEG over HTTP is taken undecoded and decoded here: OpenCV's own decoding silently stretches
-    images to the first one's size when a camera changes its resolution, and gives up the connection
-    for a damaged image.
+    MJPEG is taken undecoded and decoded here: OpenCV's own decoding silently stretches images to
+    the first one's size when a camera changes its resolution, gives up the connection for a damaged
+    image over HTTP, and a device's damaged images are handed on. What else FFmpeg decodes is kept
+    small: see ``decoders.py``.
     """
 
     def __init__(self, address: str, options: SourceOptions) -> None:
@@ -53,7 +57,7 @@ class VideoCapture:
             return None
         if self._is_rtsp:  # RTP's stamps, in which the network's jitter is not
             self.stamp = Stamp(self._capture.get(cv2.CAP_PROP_POS_MSEC), 1e-3)
-        if self._is_jpeg:
+        if self._is_jpeg and image.shape[0] == 1:  # its bytes, not decoded
             return self._decoder.decode(image.tobytes()), time_s
         return image, self._kernel_time(time_s) if self._is_device else time_s
 
@@ -71,9 +75,10 @@ class VideoCapture:
 def connect(address: str, options: SourceOptions) -> Capture:
     """Open a device or an address with what reads it best. Raises SourceError naming it."""
     if address.startswith(("http://", "https://")):
-        parts = open_parts(address, options.read_timeout_s)
-        if parts is not None:
-            return parts
+        found = open_parts(address, timeout_s=options.read_timeout_s, follow=options.follow)
+        if isinstance(found, MjpegParts):
+            return found
+        address = found
     return VideoCapture(address, options)
 
 
@@ -90,6 +95,13 @@ def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCaptur
             f"{address}: cannot be opened; is the camera on, is the address right, and does it "
             "answer in a browser or in ffplay?"
         )
+    width, height = (int(found[0].get(p)) for p in _SIDES)
+    if not found[1] and width * height > MOST_PIXELS:
+        found[0].release()
+        raise SourceError(
+            f"{address}: its images of {width}x{height} are too large; a video stream may have "
+            f"{MOST_PIXELS // 1_000_000} million pixels: let the camera send less, or Motion JPEG"
+        )
     return found
 
 
@@ -102,9 +114,10 @@ def _open_there(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture,
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms),
     ]
     undecoded = [cv2.CAP_PROP_FORMAT, -1] if http else []
+    limit_memory()
     with staying_there(follow=options.follow):
         capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting + undecoded)
-        is_jpeg = http and int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+        is_jpeg = http and int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
         if http and capture.isOpened() and not is_jpeg:
             capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting)
     return capture, is_jpeg
@@ -133,7 +146,8 @@ def _open_device(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture
             if prop == cv2.CAP_PROP_EXPOSURE:
                 capture.set(cv2.CAP_PROP_AUTO_EXPOSURE, 1)  # V4L2_EXPOSURE_MANUAL
             capture.set(prop, value)
-    return capture, False
+    is_jpeg = int(capture.get(cv2.CAP_PROP_FOURCC)) == _MJPG
+    return capture, is_jpeg and capture.set(cv2.CAP_PROP_CONVERT_RGB, 0)
 
 
 def _settings(options: SourceOptions) -> list[int]:

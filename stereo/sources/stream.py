@@ -96,6 +96,7 @@ class Stream:
         self._bad_since_s: float | None = None
         self._changed_s = clock.now()
         self._told_s = -math.inf
+        self._why_lost = ""
         self._thread = start_thread(f"capture {name}", self._run)
 
     def wait_for_first(self, timeout_s: float) -> bool:
@@ -133,9 +134,10 @@ class Stream:
         while not self._stop.is_set():
             try:
                 capture = self._connect()
-            except SourceError:
+            except SourceError as error:
                 if not self.connections:
                     raise  # it never worked: the caller's to know at once
+                self._still_lost(error)
             else:
                 try:
                     came = self._drain(capture)
@@ -143,7 +145,7 @@ class Stream:
                     self.connected = False
                     capture.release()
                 if came:
-                    lost_s, attempt = None, 0
+                    lost_s, attempt, self._why_lost = None, 0, ""
                 elif not self.connections:
                     raise SourceError(
                         f"{self.name}: opens, but gives no image{self._what_came()}; another "
@@ -169,11 +171,19 @@ class Stream:
             return now
         limit = self._patience.give_up_after_s
         if limit is not None and now - since_s > limit:
+            why = f" ({self._why_lost})" if self._why_lost else ""
             raise StreamLostError(
                 f"{self.name}: lost, and not back within {plain(limit)} s; "
-                "check cable, power, network"
+                f"check cable, power, network{why}"
             )
         return since_s
+
+    def _still_lost(self, error: SourceError) -> None:
+        """Tell why it cannot be connected, such as a server's status, each time that is another."""
+        why = str(error).removeprefix(f"{self.name}: ")
+        if why != self._why_lost:
+            self._why_lost = why
+            self._tell("reconnecting", f"not yet: {why}")
 
     def _drain(self, capture: Capture) -> bool:
         """Deliver images until the stream fails or stays wrong; whether any came that was new."""

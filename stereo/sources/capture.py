@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import time
@@ -10,7 +11,7 @@ from pathlib import Path
 import cv2
 
 from stereo.errors import SourceError
-from stereo.sources.address import check_rtsp, led_to, staying_there
+from stereo.sources.address import check_rtsp, led_to, staying_there, without_login
 from stereo.sources.devices import NO_PERMISSION, users
 from stereo.sources.jpeg import Decoder
 from stereo.sources.mjpeg import open_parts
@@ -23,21 +24,27 @@ os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
 os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
+_MOST_WAITING = 200  # images of a backlog
+
 
 class VideoCapture:
     """cv2.VideoCapture with timeouts, settings and honest times.
 
     MJPEG over HTTP is taken undecoded and decoded here: OpenCV's own decoding silently stretches
     images to the first one's size when a camera changes its resolution, and gives up the connection
-    for a damaged image.
+    for a damaged image. An RTSP stream's time stamps (RTP) count from its first image.
     """
 
     def __init__(self, address: str, options: SourceOptions) -> None:
         """Raises SourceError naming the address and what to do."""
         self._decoder = Decoder()
+        self.stamp: float | None = None
         self.exact = self._is_device = not re.match(r"[a-z]+://", address)
         opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
+        self._is_rtsp = address.startswith("rtsp")
+        if self._is_rtsp:
+            _skip_backlog(self._capture)
 
     def read(self) -> tuple[BgrImage, float] | None:
         """See ``Capture``."""
@@ -50,6 +57,8 @@ class VideoCapture:
             return None
         if self._is_jpeg:
             return self._decoder.decode(image.tobytes()), time_s
+        if self._is_rtsp:
+            self.stamp = self._capture.get(cv2.CAP_PROP_POS_MSEC)
         return image, self._kernel_time(time_s) if self._is_device else time_s
 
     def _kernel_time(self, arrival_s: float) -> float:
@@ -74,17 +83,18 @@ def connect(address: str, options: SourceOptions) -> Capture:
 
 def _open_address(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:
     http, timeout_s = address.startswith("http"), options.read_timeout_s
-    if address.startswith("rtsp") and not options.follow:
-        check_rtsp(address, timeout_s=timeout_s)
+    rtsp = address.startswith("rtsp")
+    logs_in = rtsp and check_rtsp(address, timeout_s=timeout_s, follow=options.follow)
     found = _open_there(address, options)
     if not found[0].isOpened() and http:
         led = led_to(address, timeout_s=timeout_s)  # says why, if it can
         found = found if led == address else _open_there(led, options)
     if not found[0].isOpened():
-        raise SourceError(
-            f"{address}: cannot be opened; is the camera on, is the address right, and does it "
-            "answer in a browser or in ffplay?"
-        )
+        why = "cannot be opened; is the camera on, is the address right, and does it answer in a "
+        why += "browser or in ffplay?"
+        if logs_in:
+            why = "the server wants a user and a password, and not those in the address"
+        raise SourceError(f"{without_login(address)}: {why}")
     return found
 
 
@@ -95,6 +105,7 @@ def _open_there(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture,
     waiting = [
         *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, timeout_ms if http else max(timeout_ms, 4000)),
         *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, timeout_ms),
+        *(cv2.CAP_PROP_N_THREADS, 2),  # each holds an image back; OpenCV takes one a core
     ]
     undecoded = [cv2.CAP_PROP_FORMAT, -1] if http else []
     with staying_there(follow=options.follow):
@@ -103,6 +114,18 @@ def _open_there(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture,
         if http and capture.isOpened() and not is_jpeg:
             capture = cv2.VideoCapture(address, cv2.CAP_FFMPEG, waiting)
     return capture, is_jpeg
+
+
+def _skip_backlog(capture: cv2.VideoCapture) -> None:
+    """Leave behind what waited while the stream was opened: it would seem late by so much."""
+    stamp_ms, since_s = math.inf, time.monotonic()
+    for _ in range(_MOST_WAITING):
+        if not capture.grab():
+            return  # the first read will say
+        before_ms, stamp_ms = stamp_ms, capture.get(cv2.CAP_PROP_POS_MSEC)
+        before_s, since_s = since_s, time.monotonic()
+        if 0 < stamp_ms - before_ms < 2000 * (since_s - before_s):
+            return
 
 
 def _open_device(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture, bool]:

@@ -12,6 +12,7 @@ import random
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -38,8 +39,7 @@ class Camera:
 
     def show(self, path: str, width: int, height: int) -> None:
         """The images to send from now on."""
-        with open(path, "rb") as file:
-            data = file.read()
+        data = Path(path).read_bytes()
         size = width * height
         frames = [data[at : at + size] for at in range(0, len(data), size)]
         self._scene = frames, (width, height)

@@ -84,8 +84,8 @@ def led_to(address: str, *, timeout_s: float) -> str:
         if not (300 <= status < 400 and location):
             if _PLAYLIST.match(start):
                 raise SourceError(
-                    f"{without_login(address)}: gives a playlist, which can name any other address; "
-                    f"give the stream's own, or {_FOLLOW}"
+                    f"{without_login(address)}: gives a playlist, which can name any other "
+                    f"address; give the stream's own, or {_FOLLOW}"
                 )
             return at
         at = _next(address, at, location)
@@ -164,8 +164,9 @@ def _next(address: str, at: str, location: str) -> str:
         same = False
     if not same:
         raise SourceError(
-            f"{without_login(address)}: the server wants us to go to {to.scheme}://{to.netloc[:100]}, "
-            f"another host or port; give that address itself, or {_FOLLOW}"
+            f"{without_login(address)}: the server wants us to go to "
+            f"{to.scheme}://{to.netloc[:100]}, another host or port; give that address itself, or "
+            f"{_FOLLOW}"
         )
     return to._replace(netloc=was.netloc).geturl()  # a login is kept
 

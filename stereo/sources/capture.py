@@ -13,7 +13,7 @@ import cv2
 from stereo.errors import SourceError
 from stereo.sources.address import check_rtsp, led_to, staying_there, without_login
 from stereo.sources.devices import NO_PERMISSION, users
-from stereo.sources.jpeg import Decoder
+from stereo.sources.jpeg import Decoder, RejectedImage
 from stereo.sources.mjpeg import open_parts
 from stereo.sources.source import SourceOptions
 from stereo.sources.stream import BgrImage, Capture
@@ -25,6 +25,8 @@ os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "2")
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 _MOST_WAITING = 200  # images of a backlog
+_AHEAD_S, _BEHIND_S = 1.0, 10.0  # of an image's arrival, what its time stamp may be
+_MOST_ODD = 5
 
 
 class VideoCapture:
@@ -40,6 +42,7 @@ class VideoCapture:
         self._decoder = Decoder()
         self.stamp: float | None = None
         self.exact = self._is_device = not re.match(r"[a-z]+://", address)
+        self._odd = 0  # images in a row whose stamps are not like those before
         opening = _open_device if self._is_device else _open_address
         self._capture, self._is_jpeg = opening(address, options)
         self._is_rtsp = address.startswith("rtsp")
@@ -62,9 +65,19 @@ class VideoCapture:
         return image, self._kernel_time(time_s) if self._is_device else time_s
 
     def _kernel_time(self, arrival_s: float) -> float:
-        """V4L2 stamps images by the kernel's monotonic clock, if the driver does."""
+        """V4L2 stamps images by the kernel's monotonic clock, if the driver does.
+
+        Some stamp the end of an exposure before it has come. A stamp that makes no sense costs its
+        image; only many in a row show that the driver has another clock, or that one again.
+        """
         kernel_s = self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
-        self.exact = 0 <= arrival_s - kernel_s < 10
+        fits = -_AHEAD_S < arrival_s - kernel_s < _BEHIND_S
+        self._odd = self._odd + 1 if fits != self.exact else 0
+        if self._odd >= _MOST_ODD:
+            self.exact, self._odd = fits, 0
+        if self.exact and not fits:
+            raise RejectedImage("odd time stamp")
+        self.stamp = None if self.exact else kernel_s
         return kernel_s if self.exact else arrival_s
 
     def release(self) -> None:
@@ -143,6 +156,7 @@ def _open_device(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture
         raise SourceError(
             f"{address}: cannot be opened; {using} (stereo doctor --cameras lists what it can do)"
         )
+    _check_granted(address, capture, options)
     for prop, value in (
         (cv2.CAP_PROP_EXPOSURE, options.exposure),
         (cv2.CAP_PROP_GAIN, options.gain),
@@ -154,11 +168,28 @@ def _open_device(address: str, options: SourceOptions) -> tuple[cv2.VideoCapture
     return capture, False
 
 
+def _check_granted(address: str, capture: cv2.VideoCapture, options: SourceOptions) -> None:
+    """Raise SourceError where a driver chose another size or format: it does so in silence."""
+    width, height = (
+        int(capture.get(p)) for p in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT)
+    )
+    letters = int(capture.get(cv2.CAP_PROP_FOURCC)).to_bytes(4, "little").decode("latin-1").rstrip()
+    wanted = [options.pixel_format] if options.pixel_format is not None else []
+    wanted += [f"{options.size[0]}x{options.size[1]}"] if options.size is not None else []
+    given = [letters, f"{width}x{height}"]
+    if not {each.rstrip() for each in wanted} <= set(given):
+        capture.release()
+        raise SourceError(
+            f"{address}: gives {' '.join(given)}, not {' '.join(wanted)}; stereo doctor --cameras "
+            "lists what it can do"
+        )
+
+
 def _settings(options: SourceOptions) -> list[int]:
     """What a device must be told before it streams; the format first, sizes depend on it."""
     found: list[int] = []
     if options.pixel_format is not None:
-        found += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.pixel_format)]
+        found += [cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*options.pixel_format.ljust(4))]
     if options.size is not None:
         found += [cv2.CAP_PROP_FRAME_WIDTH, options.size[0]]
         found += [cv2.CAP_PROP_FRAME_HEIGHT, options.size[1]]

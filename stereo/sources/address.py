@@ -27,9 +27,10 @@ from stereo.errors import SourceError
 
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 # every format in which a camera sends pictures; those left out (hls, dash, concat, sdp, ...) say
-# where else to look. With options of one's own OpenCV no longer asks for RTSP over TCP itself
+# where else to look. With options of one's own OpenCV no longer asks for RTSP over TCP itself.
+# Nobody wants to know the rate, which FFmpeg would watch a stream for a second to find
 _STAY = (
-    "rtsp_transport;tcp|max_redirects;0|format_whitelist;"
+    "rtsp_transport;tcp|fpsprobesize;0|max_redirects;0|format_whitelist;"
     "mpjpeg,mjpeg,mjpeg_2000,jpeg_pipe,png_pipe,image2pipe,rtsp,h264,hevc,av1,obu,m4v,ivf,"
     "mpegts,mpeg,mpegvideo,mov,mp4,matroska,webm,flv,avi,asf,ogg,nut,rawvideo,yuv4mpegpipe"
 )
@@ -83,7 +84,7 @@ def led_to(address: str, *, timeout_s: float) -> str:
     with answer:
         if _PLAYLIST.match(answer.read(64)):
             raise SourceError(
-                f"{_shown(address)}: gives a playlist, which can name any other address; "
+                f"{without_login(address)}: gives a playlist, which can name any other address; "
                 f"give the stream's own, or {_FOLLOW}"
             )
     return at
@@ -103,13 +104,19 @@ def ask(address: str, *, timeout_s: float, follow: bool) -> tuple[str, http.clie
             return at, answer
         answer.close()
         if answer.status >= 400:
-            raise SourceError(f"{_shown(address)}: the server says {_words(answer.status)}")
+            raise SourceError(f"{without_login(address)}: the server says {_words(answer.status)}")
         at = urljoin(at, location) if follow else _next(address, at, location or "")
-    raise SourceError(f"{_shown(address)}: was redirected {_MOST_REDIRECTS} times, and no end")
+    raise SourceError(
+        f"{without_login(address)}: was redirected {_MOST_REDIRECTS} times, and no end"
+    )
 
 
-def check_rtsp(address: str, *, timeout_s: float) -> None:
-    """Raise SourceError where an RTSP server redirects to another host or port."""
+def check_rtsp(address: str, *, timeout_s: float, follow: bool) -> bool:
+    """Whether an RTSP server wants a login, and the address has one.
+
+    Raises SourceError for a status that is an error, and, unless ``follow``, for a redirect to
+    another host or port.
+    """
     parts = urlsplit(address)
     ask = f"DESCRIBE {_bare(parts)} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n\r\n"
     try:
@@ -117,10 +124,18 @@ def check_rtsp(address: str, *, timeout_s: float) -> None:
             server.sendall(ask.encode())
             answer = server.recv(4096).decode("latin-1")
     except (OSError, ValueError):
-        return  # FFmpeg will say
-    found = re.match(r"RTSP/1\.\d 3\d\d.*?^Location:\s*(\S+)", answer, re.S | re.M | re.I)
-    if found:
-        _next(address, address, found[1])
+        return False  # FFmpeg will say
+    said = re.match(r"RTSP/1\.\d (\d{3}) ?([ -~]{0,60})", answer)
+    status = int(said[1]) if said else 0
+    to = re.search(r"^Location:\s*(\S+)", answer, re.M | re.I)
+    if 300 <= status < 400 and to and not follow:
+        _next(address, address, to[1])
+    logs_in = status == 401 and parts.username is not None
+    if said and status >= 400 and not logs_in:
+        raise SourceError(
+            f"{without_login(address)}: the server says {status} {said[2]}{_hint(status, 'rtsp')}"
+        )
+    return logs_in
 
 
 def _answer(parts: SplitResult, timeout_s: float) -> http.client.HTTPResponse:
@@ -184,8 +199,9 @@ def _next(address: str, at: str, location: str) -> str:
         same = False
     if not same:
         raise SourceError(
-            f"{_shown(address)}: the server wants us to go to {to.scheme}://{to.netloc[:100]}, "
-            f"another host or port; give that address itself, or {_FOLLOW}"
+            f"{without_login(address)}: the server wants us to go to "
+            f"{to.scheme}://{to.netloc[:100]}, another host or port; give that address itself, or "
+            f"{_FOLLOW}"
         )
     return to._replace(netloc=was.netloc).geturl()  # a login is kept
 
@@ -200,16 +216,21 @@ def _bare(parts: SplitResult) -> str:
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
-def _shown(address: str) -> str:
-    return _bare(urlsplit(address))
+def without_login(spec: str) -> str:
+    """Return addresses as they may be shown and kept: user and password are left out."""
+    return re.sub(r"(?<=://)[^/,]*@", "", spec)
 
 
 def _words(status: int) -> str:
+    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "an error"
+    return f"{status} {phrase}{_hint(status, 'http')}"
+
+
+def _hint(status: int, scheme: str) -> str:
     hints = {
-        401: "; name user and password in the address: http://USER:PASSWORD@HOST/...",
+        401: f"; name user and password in the address: {scheme}://USER:PASSWORD@HOST/...",
         403: "; it forbids this address",
         404: "; it has no such stream: check the path of the address",
         503: "; another program may be watching",
     }
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "an error"
-    return f"{status} {phrase}{hints.get(status, '')}"
+    return hints.get(status, "")

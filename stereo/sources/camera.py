@@ -21,6 +21,7 @@ from stereo.closing import Closing
 from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
 from stereo.proof import Proof
+from stereo.sources.address import without_login
 from stereo.sources.capture import connect
 from stereo.sources.layout import arrange, split
 from stereo.sources.motion import look
@@ -39,8 +40,10 @@ _RECENT = 50
 
 def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
     """Open ``sbs:``, ``pair:``, ``http(s)://`` or ``rtsp://``; see ``open_source``."""
-    streams = {address: partial(connect, address, options) for address in parse(spec)}
-    return CameraSource(spec, streams, options, on_event)
+    streams = {
+        without_login(address): partial(connect, address, options) for address in parse(spec)
+    }
+    return CameraSource(without_login(spec), streams, options, on_event)
 
 
 def parse(spec: str) -> list[str]:
@@ -53,8 +56,10 @@ def parse(spec: str) -> list[str]:
             kind, "http://camera/stream, or two with a comma between them"
         )
         raise InputError(f"{spec}: expected {example}")
-    if len(set(parts)) != len(parts):
-        raise InputError(f"{spec}: the same stream twice; a pair needs two different ones")
+    if len({without_login(part) for part in parts}) != len(parts):
+        raise InputError(
+            f"{without_login(spec)}: the same stream twice; a pair needs two different ones"
+        )
     return [f"/dev/video{part}" if part.isdecimal() else part for part in parts]
 
 

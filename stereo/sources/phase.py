@@ -53,6 +53,8 @@ class FrameClock:
     """
 
     def __init__(self) -> None:
+        self.searches = True
+        """Whether a phase is looked for: of true capture times only the interval is wanted."""
         self.reset()
 
     def reset(self) -> None:
@@ -129,7 +131,7 @@ class FrameClock:
     def _find_phase(self) -> bool:
         arrivals = np.array(self._arrivals)[-_SEARCHED:]
         count, typical = len(arrivals), self.typical_s
-        if typical is None or typical <= 0:
+        if typical is None or typical <= 0 or not self.searches:
             return False
         if count < (_FEWEST_SLOW if typical > _SLOW_S else _FEWEST):
             return False

@@ -94,6 +94,7 @@ class Pairing(Generic[T]):
         """
         if exact != self._exact[side]:
             self._exact[side] = exact
+            self._clocks[side].searches = not exact
             self.reset(side)
         taken = self._clocks[side].taken_s(time_s)
         if exact:

@@ -253,10 +253,10 @@ def test_an_rtsp_redirect_elsewhere_is_refused() -> None:
         threading.Thread(target=one.serve_forever, args=(0.05,), daemon=True).start()
         url = f"rtsp://127.0.0.1:{port}/stream"
         same = True
-        check_rtsp(url, timeout_s=30)
+        check_rtsp(url, timeout_s=30, follow=False)
         same = False
         with pytest.raises(SourceError, match=r"go to rtsp://10\.0\.0\.1"):
-            check_rtsp(url, timeout_s=30)
+            check_rtsp(url, timeout_s=30, follow=False)
         one.shutdown()
 
 

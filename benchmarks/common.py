@@ -34,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOM = ROOT / "sample_data" / "room"
 SHARED = ROOT.parent / "shared" / "data"
 PAIRS = SHARED / "pairs.json"
+PAIRS_MORE = SHARED / "pairs_more.json"
 SEQUENCES = SHARED / "sequences"
 CALIBRATION = SHARED / "calibration"
 

@@ -21,7 +21,7 @@ AGREE_PX = 0.25
 to be believed."""
 
 _RIDGE = np.diag([1e-3, 1.0, 1.0])  # slopes that nothing supports are none
-_ROUNDS = 5
+_ROUNDS = 4
 _REST = 1.5  # how much more variance than its median tells, for the tracks' heavy tails
 
 

@@ -15,7 +15,7 @@ interpolating does, on pairs.json."""
 CLEARLY = 3.0
 """A row error is believed beyond so many standard deviations of its own."""
 SLOPE_CLEARLY = 2.0
-"""The same for a slope of one that is believed; 3 costs half a point on kitti_000046."""
+"""The same for a slope of one that is believed; with 3 kitti_000046 loses half a point."""
 AGREE_PX = 0.25
 """Median distance of the tracks from the plane, as a share of what a pixel of the bands is, for it
 to be believed."""

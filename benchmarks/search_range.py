@@ -18,7 +18,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from common import PAIRS, SEQUENCES, SHARED, medians_ms, pairs_of, table_head, table_row
+from common import MORE_PAIRS, PAIRS, SEQUENCES, medians_ms, pairs_of, table_head, table_row
 from numpy.typing import NDArray
 
 from calib import load_rig
@@ -102,7 +102,7 @@ def poles(sizes: tuple[tuple[int, int], ...] = SIZES) -> None:
 def truth() -> None:
     """Whether the true disparities of the pairs of both manifests lie in their ranges."""
     print(table_head("pair", "truth", "found", "outside, %", "found / truth"))
-    for manifest in (PAIRS, SHARED / "pairs_more.json"):
+    for manifest in (PAIRS, MORE_PAIRS):
         for item in load_manifest(manifest) if manifest.is_file() else ():
             known = item.truth()
             known = known[np.isfinite(known)]

@@ -19,7 +19,7 @@ LEAST_LEVELS = 6.0
 """Root mean square of the difference, gray levels, from which the right image is changed."""
 
 _RIDGE = np.diag([0.01, 0.01, 0.03])  # what nothing supports is no difference; least of all a bend
-_ROUNDS = 6
+_ROUNDS = 4
 _SPREAD = 0.01  # of the whole range: a track this near to the curve is never doubted
 _SLOPES = 0.25, 4.0  # of the curve, at both ends
 

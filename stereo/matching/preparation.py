@@ -34,7 +34,7 @@ _NOISE_PATCH_PX = 16
 _NOISE_BANDS = 12  # of patches, over the height
 _SMOOTHING = 3.0  # width of the bilateral filter, in standard deviations of the noise
 _AGAIN = 1.0  # the same of a second time
-_AGAIN_PX = 0.5  # rows farther apart are looked at again once they have been moved
+_CLOSE_BANDS = 16  # of rows, for a closer look where there is a row error
 
 Gray = NDArray[np.uint8]
 
@@ -70,9 +70,9 @@ def difference(pair: RectifiedPair) -> Difference:
     left, right = gray8_pair(pair.left, pair.right)
     tracks = find_tracks(left, right)
     rows = row_error(tracks)
-    if rows is not None and rows.clear and rows.rms_px > _AGAIN_PX:
-        # a coarse match that had to live with the error is less exact than one that has not
-        rest = row_error(find_tracks(left, np.asarray(_moved(right, rows), np.uint8)))
+    if rows is not None and rows.clear:  # then it is worth a closer look, once it is mostly gone
+        moved = np.asarray(_moved(right, rows), np.uint8)
+        rest = row_error(find_tracks(left, moved, bands=_CLOSE_BANDS))
         rows = rows if rest is None else rows.plus(rest)
     return Difference(rows, brightness(tracks))
 
@@ -185,5 +185,6 @@ def _warped(image: Image, rows: RowError, how: int, border: int) -> Image:
     motion = np.array([[1, 0, 0], [across, 1 + down, below]])
     size = (width, height)
     flags = how | cv2.WARP_INVERSE_MAP
-    moved = cv2.warpAffine(image, motion, size, flags=flags, borderMode=border)
-    return moved  # type: ignore[return-value]
+    return cv2.warpAffine(  # type: ignore[return-value]
+        image, motion, size, flags=flags, borderMode=border
+    )

@@ -44,12 +44,13 @@ _MIN_SUPPORT = 0.02
 _ROUND_TO = 16
 
 
-def find_search_range(pair: RectifiedPair, *, threads: int | None = None) -> SearchRange:
+def find_search_range(pair: RectifiedPair, *, threads: int | None = 1) -> SearchRange:
     """Range that covers the surfaces of this pair, with margin.
 
     Where hardly anything matches, the range is a guess (0 to an eighth of the width) with
     ``support`` 0. The margin is 8 % of the span and two coarse pixels, because small near things
-    may vanish at low resolution; towards infinity the range ends there.
+    may vanish at low resolution; towards infinity the range ends there. Images are so small here
+    that more ``threads`` than one gain nothing.
     """
     width = pair.left.shape[1]
     scale = min(_LARGEST_SCALE, _COARSE_WIDTH_PX / width) if width > _SMALL_WIDTH_PX else 1.0

@@ -21,7 +21,6 @@ from stereo.matching.search_range import coarse_matcher
 FEWEST = 40
 """With fewer points nothing is said."""
 
-_BANDS = 8
 _BAND_ROWS = 24  # of a band, after shrinking
 _WIDEST_PX = 700  # wider bands are shrunk by a whole number
 _COARSE_WIDTH_PX, _COARSE_ROWS = 128, 6
@@ -59,11 +58,11 @@ class Tracks:
         return len(self.x)
 
 
-def find_tracks(left: Gray, right: Gray) -> Tracks | None:
+def find_tracks(left: Gray, right: Gray, *, bands: int = 6) -> Tracks | None:
     """Follow points from ``left`` to ``right``, (H, W) uint8 each; None where there are too few."""
     height, width = left.shape
     scale = max(1, -(-width // _WIDEST_PX))
-    count = min(_BANDS, height // (scale * _BAND_ROWS))
+    count = min(bands, height // (scale * _BAND_ROWS))
     if count < 1 or width < 64:
         return None
     tops = np.linspace(0, height - scale * _BAND_ROWS, count).astype(np.intp)
@@ -131,7 +130,7 @@ def _coarse_disparity(
     size = (min(_COARSE_WIDTH_PX, width), bands * _COARSE_ROWS)
     small = [np.asarray(cv2.resize(s, size, interpolation=cv2.INTER_AREA)) for s in stacks]
     low, high = (round(share * size[0]) for share in _DISPARITIES)
-    px = coarse_matcher(low, high - low)(small[0], small[1])
+    px = coarse_matcher(low, high - low, threads=1)(small[0], small[1])
     at = y * _COARSE_ROWS // _BAND_ROWS, x * size[0] // width
     return np.asarray(px[at] * (width / size[0]), np.float64)
 

@@ -49,6 +49,8 @@ class MotionJudge:
 
     def reset(self) -> None:
         """Forget everything, as after a reconnection."""
+        self._count = dict.fromkeys(_SIDES, 0)
+        self._told = (0, 0)
         self.left_over = 1.0
         """Share of the changes that the last answer left unexplained."""
         self._looks: dict[str, deque[Look]] = {side: deque(maxlen=2) for side in _SIDES}
@@ -59,6 +61,7 @@ class MotionJudge:
 
     def add(self, side: str, seen: Look) -> None:
         """Take in an image."""
+        self._count[side] += 1
         looks = self._looks[side]
         if looks and looks[-1].shape != seen.shape:
             self.reset()
@@ -83,8 +86,15 @@ class MotionJudge:
             found = _shift(mine, theirs, length)
             if found is not None:
                 shift, self.left_over = found
-                return shift if shift >= 0 else None
+                return shift if shift >= 0 and self._again(side, shift) else None
         return None
+
+    def _again(self, side: str, shift: int) -> bool:
+        """Whether the two images before were told to be a pair too: one may agree by chance."""
+        at = dict(self._count)
+        at["right" if side == "left" else "left"] -= shift
+        before, self._told = self._told, (at["left"], at["right"])
+        return before == (at["left"] - 1, at["right"] - 1)
 
 
 def _change(before: Look, after: Look) -> float:

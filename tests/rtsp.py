@@ -51,7 +51,7 @@ class RtspCamera(Closing):
         *,
         form: str,
         started_s: float,
-        fps: float = 20.0,
+        fps: float = 10.0,
         login: str = "",
         seed: int = 0,
     ) -> None:

@@ -43,8 +43,6 @@ SIDE_WORDS = {
     "right": r"right|cam_?1|camera_?1|infra_?2|image_?1",
 }
 
-_BEGINNINGS = (b"#ROSBAG", b"SQLite format 3", b"\x89MCAP0")
-
 _DTYPES = {"mono8": "u1", "8UC1": "u1", "mono16": "u2", "16UC1": "u2"}
 _COLORS = {
     "rgb8": None,
@@ -81,9 +79,8 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
         on_event(Event("note", spec, f"its camera_info is of no use: {error}", 0.0))
         calibration = None
     frames = partial(_frames, path, topics, options)
-    expected = min(counts)
     return SequenceSource(
-        spec, frames, options, on_event, calibration=calibration, expected=expected
+        spec, frames, options, on_event, calibration=calibration, expected=min(counts)
     )
 
 
@@ -94,21 +91,19 @@ def _parse(spec: str) -> tuple[Path, dict[str, str]]:
         raise InputError(f"{spec}: expected bag:FILE, or bag:FILE?left=/topic&right=/topic")
     path = Path(name)
     try:
-        regular = path.is_dir() or path.is_file()
-        exists = regular or path.exists()
-        head = _head(path) if path.is_file() else b""
-    except (OSError, ValueError) as error:
-        raise InputError(f"{name}: cannot be read: {getattr(error, 'strerror', error)}") from error
-    if not exists:
-        raise InputError(f"{name}: no such bag{near_path(name)}")
-    if not regular or (path.is_file() and not head.startswith(_BEGINNINGS)):
-        raise InputError(f"{name}: is no bag: a .bag, .db3 or .mcap, or the folder of one")
+        known = path.is_dir() or (path.is_file() and _begins_as_bag(path))
+        if not known and not path.exists():
+            raise InputError(f"{name}: no such bag{near_path(name)}")
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    if not known:
+        raise InputError(f"{name}: is no bag (.bag, .db3, .mcap, or its folder)")
     return path, asked
 
 
-def _head(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(16)
+def _begins_as_bag(path: Path) -> bool:
+    with path.open("rb") as it:
+        return it.read(16).startswith((b"#ROSBAG", b"SQLite format 3", b"\x89MCAP0"))
 
 
 def _rosbags() -> tuple[ModuleType, ModuleType]:

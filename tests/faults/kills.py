@@ -252,6 +252,7 @@ def _stop_in_writing(
         now = kind.writing(out)
         skip -= before and not now
         before = now
+        time.sleep(0.0002)
         if now and skip <= 0:
             os.kill(process.pid, signal.SIGSTOP)
             return kind.writing(out)

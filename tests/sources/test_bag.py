@@ -163,7 +163,7 @@ def test_a_damaged_bag_is_said(tmp_path: Path) -> None:
 def test_without_the_library_the_extra_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "a.bag").write_bytes(b"x")
+    (tmp_path / "a.bag").write_bytes(b"#ROSBAG V2.0\n")
     real = builtins.__import__
 
     def absent(name: str, *more: Any) -> Any:

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Float, Image
-from stereo.gray import to_8bit
 from stereo.native import require_native
+from stereo.refining.filling import levels
 
 EDGE_STEP_PX = 1.5
 """Neighbours that differ by more are an edge; from 1 to 3 the result hardly changes."""
@@ -51,7 +51,7 @@ def sharpen_edges(
     weight = cv2.convertScaleAbs(filled.confidence, alpha=255)
     wanted = _around_edges(filled.px) | holes.astype(np.uint8)
     moved = _weighted_median(
-        np.ascontiguousarray(filled.px), np.asarray(weight), _levels(image), wanted, threads
+        np.ascontiguousarray(filled.px), np.asarray(weight), levels(image), wanted, threads
     )
     changed = (moved != filled.px) & ~holes
     limit = np.float32(MOVED_CONFIDENCE)
@@ -66,13 +66,6 @@ def _around_edges(px: Float) -> NDArray[np.uint8]:
     edge = (np.asarray(step) > EDGE_STEP_PX).astype(np.uint8)
     side = 2 * (_REACH_PX - 1) + 1
     return np.asarray(cv2.dilate(edge, np.ones((side, side), np.uint8)), np.uint8)
-
-
-def _levels(image: Image) -> NDArray[np.uint8]:
-    """(H, W, channels) 8 bit."""
-    (image,) = to_8bit([image])
-    deep = image if image.ndim == 3 else image[..., None]
-    return np.ascontiguousarray(deep, np.uint8)
 
 
 def _weighted_median(

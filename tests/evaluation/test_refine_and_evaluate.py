@@ -11,11 +11,10 @@ from hypothesis.extra import numpy as hnp
 from stereo.errors import InputError
 from stereo.evaluation.evaluate import evaluate, fill_rows, sparsification_area, visible_from_truths
 from stereo.frame import DisparityMap, RectifiedPair
+from stereo.refining.filling import FILLED_CONFIDENCE, fill_holes
 from stereo.refining.refine import (
-    FILLED_CONFIDENCE,
     RefineParams,
     drop_unseen,
-    fill_holes,
     left_right_check,
     refine,
     remove_speckles,

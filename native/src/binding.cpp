@@ -89,8 +89,8 @@ template <class T, int kDims>
 using Dense = nb::ndarray<const T, nb::ndim<kDims>, nb::c_contig, nb::device::cpu>;
 
 Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
-                    Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, float keep_px,
-                    int threads) {
+                    Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, bool wide,
+                    float keep_px, int threads) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   for (const std::size_t rows : {weight.shape(0), color.shape(0), wanted.shape(0)})
     if (rows != height) throw nb::value_error("all planes must have the same height");
@@ -106,7 +106,7 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
     nb::gil_scoped_release release;
     stereo::weighted_median({int(width), int(height), int(color.shape(2)), disparity.data(),
                              weight.data(), color.data(), wanted.data()},
-                            keep_px, threads, out.data());
+                            wide, keep_px, threads, out.data());
   }
   return out;
 }
@@ -260,8 +260,8 @@ NB_MODULE(_native, module) {
       .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
 
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
-             "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "keep_px"_a,
-             "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
+             "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "wide"_a,
+             "keep_px"_a, "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
   module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "fine"_a.noconvert(), "right"_a.noconvert(), "right_slope"_a.noconvert(),
              "right_fine"_a.noconvert(), "disparity"_a.noconvert(), "confidence"_a.noconvert(),

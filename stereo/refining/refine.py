@@ -27,14 +27,16 @@ class RefineParams:
     """Give doubtful textureless regions a plane; see ``stereo.refining.surfaces``."""
     fill: bool = False
     """Fill the remaining holes from their surroundings, at a low confidence."""
-    edges: bool = False
+    edges: bool = True
     """Move the edges of surfaces to those of the image; see ``stereo.refining.edges``."""
+    careful: bool = False
+    """Move edges again when the holes are filled, looking at more of what is around them."""
 
 
 def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
     """Return ``disparity`` of ``pair`` without what the cameras did not see, then improved."""
-    disparity = _surfaced(disparity, pair, params)
-    if not (params.edges or params.fill):
+    disparity = _improved(disparity, pair, params)
+    if not (params.careful or params.fill):
         return disparity
     with_holes, filled = _completed(disparity, pair, params)
     return filled if params.fill else with_holes
@@ -44,15 +46,16 @@ def refine_both(
     disparity: DisparityMap, pair: RectifiedPair, params: RefineParams
 ) -> tuple[DisparityMap, DisparityMap]:
     """Return what ``refine`` gives without and with ``fill``, whatever ``params`` says of it."""
-    return _completed(_surfaced(disparity, pair, params), pair, params)
+    return _completed(_improved(disparity, pair, params), pair, params)
 
 
-def _surfaced(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
+def _improved(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
     disparity = drop_unseen(disparity, pair)
     if params.surfaces:
         disparity = plane_surfaces(disparity, *gray8_pair(pair.left, pair.right))
         disparity = drop_unseen(disparity, pair)
-    return drop_islands(disparity)
+    disparity = drop_islands(disparity)
+    return sharpen_edges(disparity, pair.left) if params.edges else disparity
 
 
 def _completed(
@@ -60,9 +63,9 @@ def _completed(
 ) -> tuple[DisparityMap, DisparityMap]:
     """The map with its holes and the one without, both with their edges moved if that is asked."""
     filled = fill(disparity, pair.left)
-    if not params.edges:
+    if not (params.edges and params.careful):
         return disparity, filled
-    filled = sharpen_edges(disparity, filled, pair.left)
+    filled = sharpen_edges(filled, pair.left, careful=True)
     return _with_holes_of(disparity, filled), filled
 
 

@@ -23,7 +23,8 @@ from stereo.depth import depth_frame
 from stereo.frame import StereoFrame
 from stereo.matching import denoise, make_matcher
 from stereo.rectify import Rectification
-from stereo.refining.refine import RefineParams, fill_holes, refine
+from stereo.refining.filling import fill
+from stereo.refining.refine import RefineParams, refine
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
 
 
@@ -63,7 +64,7 @@ def main() -> None:
         "surfaces": lambda: refine(matched, pair, RefineParams()),
         "depth + sigma": lambda: depth_frame(disparity, rect.geometry, pair.left),
         "cloud": lambda: point_cloud(depth),
-        "(fill, on request)": lambda: fill_holes(disparity.px),
+        "(fill, on request)": lambda: fill(disparity, pair.left),
     }
     times = medians_ms(stages, arguments.repeats)
     usual, careful = (

@@ -36,8 +36,8 @@ from .matching import make_matcher as make_matcher
 from .matching import search_range_for_depths as search_range_for_depths
 from .pipeline import StereoPipeline as StereoPipeline
 from .rectify import Rectification as Rectification
+from .refining.filling import fill_holes as fill_holes
 from .refining.refine import RefineParams as RefineParams
-from .refining.refine import fill_holes as fill_holes
 from .refining.refine import left_right_check as left_right_check
 from .refining.refine import remove_speckles as remove_speckles
 from .register import RegisteredDepth as RegisteredDepth

@@ -103,4 +103,4 @@ class StereoPipeline:
 
     @property
     def _refine(self) -> RefineParams:
-        return replace(self.refine, edges=True) if self.quality else self.refine
+        return replace(self.refine, careful=True) if self.quality else self.refine

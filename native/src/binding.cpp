@@ -13,11 +13,12 @@
 
 #include "buffer.hpp"
 #include "edges.hpp"
+#include "filling.hpp"
 #include "jpeg.hpp"
 #include "matcher.hpp"
 #include "parallel.hpp"
-#include "planes.hpp"
 #include "register.hpp"
+#include "surfaces.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -27,7 +28,6 @@ namespace {
 using stereo::ImageView;
 using stereo::Matcher;
 using stereo::Options;
-using stereo::PlaneRules;
 
 template <class Pixel>
 using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
@@ -90,8 +90,8 @@ template <class T, int kDims>
 using Dense = nb::ndarray<const T, nb::ndim<kDims>, nb::c_contig, nb::device::cpu>;
 
 Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
-                    Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, float keep_px,
-                    int threads) {
+                    Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, bool wide,
+                    float keep_px, int threads) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   for (const std::size_t rows : {weight.shape(0), color.shape(0), wanted.shape(0)})
     if (rows != height) throw nb::value_error("all planes must have the same height");
@@ -107,7 +107,7 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
     nb::gil_scoped_release release;
     stereo::weighted_median({int(width), int(height), int(color.shape(2)), disparity.data(),
                              weight.data(), color.data(), wanted.data()},
-                            keep_px, threads, out.data());
+                            wide, keep_px, threads, out.data());
   }
   return out;
 }
@@ -115,71 +115,64 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
 template <class T>
 using Line = Dense<T, 1>;
 
-stereo::PlaneViews plane_views(const Dense<std::uint8_t, 2>& gray,
-                               const Dense<std::int16_t, 2>& slope,
-                               const Dense<std::uint8_t, 2>& right,
-                               const Dense<std::int16_t, 2>& right_slope) {
+// Planes for the regions of `labels` that `regions` lists (label, x, y, width, height); new maps.
+std::pair<Map, Map> plane_surfaces(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
+                                   Dense<std::int16_t, 2> fine, Dense<std::uint8_t, 2> right,
+                                   Dense<std::int16_t, 2> right_slope,
+                                   Dense<std::int16_t, 2> right_fine, Dense<float, 2> disparity,
+                                   Dense<float, 2> confidence, Dense<std::int32_t, 2> labels,
+                                   Line<std::int32_t> label, Dense<std::int32_t, 2> boxes,
+                                   int threads) {
   const std::size_t height = gray.shape(0), width = gray.shape(1);
-  for (const std::size_t rows : {slope.shape(0), right.shape(0), right_slope.shape(0)})
-    if (rows != height) throw nb::value_error("all images must have the same height");
-  for (const std::size_t columns : {slope.shape(1), right.shape(1), right_slope.shape(1)})
-    if (columns != width) throw nb::value_error("all images must have the same width");
-  return {int(width), int(height), gray.data(), slope.data(), right.data(), right_slope.data()};
+  const auto same = [&](const auto& plane) {
+    return plane.shape(0) == height && plane.shape(1) == width;
+  };
+  if (!same(slope) || !same(fine) || !same(right) || !same(right_slope) || !same(right_fine) ||
+      !same(disparity) || !same(confidence))
+    throw nb::value_error("all images and maps must have the same size");
+  constexpr std::size_t kStep = stereo::kSurfaceStep;
+  const std::size_t rows = (height + kStep - 1) / kStep, columns = (width + kStep - 1) / kStep;
+  if (labels.shape(0) != rows || labels.shape(1) != columns)
+    throw nb::value_error("labels must be those of every fourth row and column");
+  if (boxes.shape(0) != label.shape(0) || boxes.shape(1) != 4)
+    throw nb::value_error("each region needs a box of four numbers");
+  for (std::size_t k = 0; k < label.shape(0); ++k)
+    if (boxes(k, 0) < 0 || boxes(k, 1) < 0 || boxes(k, 2) < 0 || boxes(k, 3) < 0 ||
+        std::size_t(boxes(k, 0)) + boxes(k, 2) > columns || std::size_t(boxes(k, 1)) + boxes(k, 3) > rows)
+      throw nb::value_error("a region's box lies outside the image");
+  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  Map px = new_map(height, width), trust = new_map(height, width);
+  {
+    nb::gil_scoped_release release;
+    std::copy(disparity.data(), disparity.data() + disparity.size(), px.data());
+    std::copy(confidence.data(), confidence.data() + confidence.size(), trust.data());
+    stereo::plane_surfaces({int(width), int(height), gray.data(), slope.data(), fine.data(),
+                            right.data(), right_slope.data(), right_fine.data()},
+                           {int(label.shape(0)), label.data(), boxes.data(), labels.data()}, threads,
+                           px.data(), trust.data());
+  }
+  return {px, trust};
 }
 
-stereo::PlanePlaces plane_places(const stereo::PlaneViews& views, const Line<std::int32_t>& rows,
-                                 const Line<std::int32_t>& columns) {
-  if (rows.shape(0) != columns.shape(0)) throw nb::value_error("places need as many rows as columns");
-  for (std::size_t i = 0; i < rows.shape(0); ++i)
-    if (rows(i) < 0 || rows(i) >= views.height || columns(i) < 0 || columns(i) >= views.width)
-      throw nb::value_error("a place lies outside the image");
-  return {int(rows.shape(0)), rows.data(), columns.data()};
-}
-
-Map plane_costs(const PlaneRules& rules, Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
-                Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> right_slope,
-                Line<std::int32_t> rows, Line<std::int32_t> columns, Dense<double, 2> planes) {
-  const stereo::PlaneViews views = plane_views(gray, slope, right, right_slope);
-  const stereo::PlanePlaces places = plane_places(views, rows, columns);
-  if (planes.shape(1) != 3) throw nb::value_error("a plane has three numbers");
-  std::vector<stereo::Plane> plane;
-  for (std::size_t k = 0; k < planes.shape(0); ++k)
-    plane.push_back({planes(k, 0), planes(k, 1), planes(k, 2)});
-  Map out = new_map(plane.size(), places.count);
-  stereo::plane_costs(rules, views, places, int(plane.size()), plane.data(), out.data());
+Map fill_holes(Dense<float, 2> disparity, Dense<float, 2> confidence,
+               Dense<std::uint8_t, 3> color, int threads) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  if (confidence.shape(0) != height || confidence.shape(1) != width || color.shape(0) != height ||
+      color.shape(1) != width)
+    throw nb::value_error("all planes must have the same size");
+  if (height > 32767 || width > 32767)
+    throw nb::value_error("images must be at most 32767 pixels wide and high");
+  if (color.shape(2) != 1 && color.shape(2) != 3)
+    throw nb::value_error("the image must have 1 or 3 channels");
+  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  Map out = new_map(height, width);
+  {
+    nb::gil_scoped_release release;
+    stereo::fill_holes({int(width), int(height), int(color.shape(2)), disparity.data(),
+                        confidence.data(), color.data()},
+                       threads, out.data());
+  }
   return out;
-}
-
-void check_rules(const PlaneRules& rules) {
-  for (const int count :
-       {rules.candidates, rules.semifinalists, rules.finalists, rules.sifted, rules.fewest_matches})
-    if (count < 1) throw nb::value_error("all counts of the rules must be at least 1");
-}
-
-// a, b, c; or None.
-nb::object best_plane(const PlaneRules& rules, Dense<std::uint8_t, 2> gray,
-                      Dense<std::int16_t, 2> slope, Dense<std::uint8_t, 2> right,
-                      Dense<std::int16_t, 2> right_slope,
-                      Line<std::int32_t> rows, Line<std::int32_t> columns, Dense<float, 2> matches,
-                      Dense<double, 2> triples, Line<double> voters) {
-  check_rules(rules);
-  const stereo::PlaneViews views = plane_views(gray, slope, right, right_slope);
-  const stereo::PlanePlaces places = plane_places(views, rows, columns);
-  if (matches.shape(0) != 4 || matches.shape(1) == 0)
-    throw nb::value_error("matches must be x, y, d and weight of at least one match");
-  if (triples.shape(0) != 3) throw nb::value_error("a triple takes three draws");
-  const auto chance = [](double draw) { return 0 <= draw && draw < 1; };
-  if (!std::all_of(triples.data(), triples.data() + triples.size(), chance) ||
-      !std::all_of(voters.data(), voters.data() + voters.size(), chance))
-    throw nb::value_error("draws must lie in [0, 1)");
-  const std::size_t count = matches.shape(1);
-  const float* m = matches.data();
-  const stereo::PlaneMatches all{int(count), m, m + count, m + 2 * count, m + 3 * count};
-  const stereo::PlaneDraws draws{int(triples.shape(1)), int(voters.shape(0)), triples.data(),
-                                 voters.data()};
-  stereo::Plane plane{};
-  if (!stereo::best_plane(rules, views, all, places, draws, plane)) return nb::none();
-  return nb::make_tuple(plane.a, plane.b, plane.c);
 }
 
 // Depth and sigma (float32, NaN unknown) and source index (int32, -1 none) in the other camera.
@@ -276,27 +269,15 @@ NB_MODULE(_native, module) {
       .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
 
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
-             "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "keep_px"_a,
-             "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
-  nb::class_<PlaneRules>(module, "PlaneRules")
-      .def("__init__",
-           [](PlaneRules* place, float agree_px, float cost_cap, double steepest,
-              double smallest_triangle, double smallest_area_px2, int candidates,
-              int semifinalists, int finalists, int sifted, int fewest_matches) {
-             new (place) PlaneRules{agree_px,          cost_cap,   steepest,      smallest_triangle,
-                                    smallest_area_px2, candidates, semifinalists, finalists,
-                                    sifted,            fewest_matches};
-           },
-           nb::kw_only(), "agree_px"_a, "cost_cap"_a, "steepest"_a, "smallest_triangle"_a,
-           "smallest_area_px2"_a, "candidates"_a, "semifinalists"_a, "finalists"_a, "sifted"_a,
-           "fewest_matches"_a);
-  module.def("plane_costs", &plane_costs, "rules"_a, "gray"_a.noconvert(), "slope"_a.noconvert(),
-             "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
-             "columns"_a.noconvert(), "planes"_a.noconvert(), "See stereo.refining.plane_fit.");
-  module.def("best_plane", &best_plane, "rules"_a, "gray"_a.noconvert(), "slope"_a.noconvert(),
-             "right"_a.noconvert(), "right_slope"_a.noconvert(), "rows"_a.noconvert(),
-             "columns"_a.noconvert(), "matches"_a.noconvert(), "triples"_a.noconvert(),
-             "voters"_a.noconvert(), "See stereo.refining.plane_fit.");
+             "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "wide"_a,
+             "keep_px"_a, "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
+  module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),
+             "fine"_a.noconvert(), "right"_a.noconvert(), "right_slope"_a.noconvert(),
+             "right_fine"_a.noconvert(), "disparity"_a.noconvert(), "confidence"_a.noconvert(),
+             "labels"_a.noconvert(), "label"_a.noconvert(), "boxes"_a.noconvert(), "threads"_a,
+             "See stereo.refining.surfaces.");
+  module.def("fill_holes", &fill_holes, "disparity"_a.noconvert(), "confidence"_a.noconvert(),
+             "color"_a.noconvert(), "threads"_a, "See stereo.refining.filling.");
   module.def("register_depth", &register_depth, "depth"_a.noconvert(), "sigma"_a.noconvert(),
              "pinhole"_a.noconvert(), "size"_a, "other"_a.noconvert(), "motion"_a.noconvert(),
              "pixels"_a.noconvert(), "rules"_a.noconvert(), "threads"_a, "See stereo.register.");

@@ -1,59 +1,86 @@
 #include "planes.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
-#include <vector>
+#include <random>
+#include <utility>
 
 namespace stereo {
 namespace {
 
+constexpr int kTriples = 800;  // with 400, one seed in six put a wrong plane on a wall of the room
+constexpr int kVoters = 400;   // matches that vote on a candidate
+constexpr int kProposed = 8, kOfTheRest = 4;  // planes that are looked at
+constexpr float kRestPx = 2;   // what lies farther from the first plane is the rest
+constexpr double kSteepest = 0.7;  // pixels of disparity per pixel: a very grazing angle
+// Twice the smallest triangle: as a share of the matches' bounding box, and in px^2. A small one says
+// little of the far end.
+constexpr double kSmallestShare = 0.06, kSmallestPx2 = 50;
+constexpr float kDistinctPx = 1.5f;  // mean distance of two planes below which they are one
+constexpr int kFewestMatches = 12;   // that a plane is fitted to again
+constexpr float kCostCap = 20;       // gray levels beyond which a pixel tells no more
+
+// Uniform random numbers in [0, 1), the same in every call.
+template <std::size_t kCount>
+std::array<double, kCount> draws(unsigned seed) {
+  std::mt19937 random(seed);
+  std::array<double, kCount> values;
+  for (double& value : values) value = random() / 4294967296.0;
+  return values;
+}
+
 // Draws matches by their weight: the inverse of the cumulative weight, with a table of where to begin.
 class Lottery {
  public:
-  explicit Lottery(const PlaneMatches& matches) : until_(matches.count), first_(kBuckets) {
+  explicit Lottery(const std::vector<PlaneMatch>& matches)
+      : until_(matches.size()), first_(kBuckets) {
     double sum = 0;
-    for (int i = 0; i < matches.count; ++i) until_[i] = sum += matches.weight[i];
-    for (int bucket = 0, i = 0; bucket < kBuckets; ++bucket) {
-      while (i + 1 < matches.count && until_[i] < sum * bucket / kBuckets) ++i;
+    for (std::size_t i = 0; i < matches.size(); ++i) until_[i] = sum += matches[i].weight;
+    std::size_t i = 0;
+    for (int bucket = 0; bucket < kBuckets; ++bucket) {
+      while (i + 1 < matches.size() && until_[i] < sum * bucket / kBuckets) ++i;
       first_[bucket] = i;
     }
   }
-  int operator()(double chance) const {
+  std::size_t operator()(double chance) const {
     const double wanted = chance * until_.back();
-    int i = first_[int(chance * kBuckets)];
-    while (i + 1 < int(until_.size()) && until_[i] < wanted) ++i;
+    std::size_t i = first_[int(chance * kBuckets)];
+    while (i + 1 < until_.size() && until_[i] < wanted) ++i;
     return i;
   }
 
  private:
   static constexpr int kBuckets = 1024;
   std::vector<double> until_;
-  std::vector<int> first_;
+  std::vector<std::size_t> first_;
 };
 
-double spread(const float* values, int count) {
-  const auto [low, high] = std::minmax_element(values, values + count);
-  return double(*high) - double(*low);
+double extent(const std::vector<PlaneMatch>& matches) {
+  const auto spread = [&](float PlaneMatch::*side) {
+    const auto less = [side](const PlaneMatch& p, const PlaneMatch& q) { return p.*side < q.*side; };
+    const auto [low, high] = std::minmax_element(matches.begin(), matches.end(), less);
+    return double((*high).*side) - double((*low).*side);
+  };
+  return spread(&PlaneMatch::x) * spread(&PlaneMatch::y);
 }
 
-std::vector<Plane> through_triples(const PlaneRules& rules, const PlaneMatches& m,
-                                   const PlaneDraws& draws) {
-  const Lottery lottery(m);
-  const double extent = spread(m.x, m.count) * spread(m.y, m.count);
-  const double smallest = std::max(rules.smallest_area_px2, rules.smallest_triangle * extent);
+std::vector<Plane> through_triples(const std::vector<PlaneMatch>& matches) {
+  static const auto triple = draws<3 * kTriples>(0);
+  const Lottery lottery(matches);
+  const double smallest = std::max(kSmallestPx2, kSmallestShare * extent(matches));
   std::vector<Plane> planes;
-  planes.reserve(draws.triples);
-  for (int t = 0; t < draws.triples; ++t) {
-    const int i = lottery(draws.triple[t]), j = lottery(draws.triple[draws.triples + t]),
-              k = lottery(draws.triple[2 * draws.triples + t]);
-    const double ux = m.x[j] - m.x[i], uy = m.y[j] - m.y[i], ud = m.d[j] - m.d[i];
-    const double vx = m.x[k] - m.x[i], vy = m.y[k] - m.y[i], vd = m.d[k] - m.d[i];
+  for (int t = 0; t < kTriples; ++t) {
+    const PlaneMatch &p = matches[lottery(triple[t])], &q = matches[lottery(triple[kTriples + t])],
+                     &r = matches[lottery(triple[2 * kTriples + t])];
+    const double ux = q.x - p.x, uy = q.y - p.y, ud = q.d - p.d;
+    const double vx = r.x - p.x, vy = r.y - p.y, vd = r.d - p.d;
     const double area = ux * vy - uy * vx;
     if (std::abs(area) <= smallest) continue;
     const double a = (ud * vy - vd * uy) / area, b = (vd * ux - ud * vx) / area;
-    if (std::abs(a) < rules.steepest && std::abs(b) < rules.steepest)
-      planes.push_back({a, b, m.d[i] - a * m.x[i] - b * m.y[i]});
+    if (std::abs(a) < kSteepest && std::abs(b) < kSteepest)
+      planes.push_back({a, b, p.d - a * p.x - b * p.y});
   }
   return planes;
 }
@@ -62,18 +89,16 @@ std::vector<Plane> through_triples(const PlaneRules& rules, const PlaneMatches& 
 // numbers: added in any order they give the same.
 class Voters {
  public:
-  Voters(float agree_px, const PlaneMatches& matches, const PlaneDraws& draws)
-      : agree_px_(agree_px),
-        x_((draws.voters + kLanes - 1) / kLanes),
-        y_(x_),
-        d_(x_),
-        votes_(x_.size()) {
-    for (int i = 0; i < draws.voters; ++i) {
-      const int voter = int(draws.voter[i] * matches.count), v = i / kLanes, lane = i % kLanes;
-      x_[v][lane] = matches.x[voter];
-      y_[v][lane] = matches.y[voter];
-      d_[v][lane] = matches.d[voter];
-      votes_[v][lane] = int(matches.weight[voter] * 65536);
+  explicit Voters(const std::vector<PlaneMatch>& matches)
+      : x_((kVoters + kLanes - 1) / kLanes), y_(x_), d_(x_), votes_(x_.size()) {
+    static const auto voter = draws<kVoters>(1);
+    for (int i = 0; i < kVoters; ++i) {
+      const PlaneMatch& match = matches[std::size_t(voter[i] * double(matches.size()))];
+      const int v = i / kLanes, lane = i % kLanes;
+      x_[v][lane] = match.x;
+      y_[v][lane] = match.y;
+      d_[v][lane] = match.d;
+      votes_[v][lane] = int(match.weight * 65536);
     }
   }
 
@@ -82,7 +107,7 @@ class Voters {
     Ints sum{};
     for (std::size_t v = 0; v < x_.size(); ++v) {
       const Floats off = a * x_[v] + b * y_[v] + c - d_[v];
-      sum += votes_[v] & ((off < agree_px_) & (off > -agree_px_));
+      sum += votes_[v] & ((off < kAgreePx) & (off > -kAgreePx));
     }
     int total = 0;
     for (int lane = 0; lane < kLanes; ++lane) total += sum[lane];
@@ -93,86 +118,27 @@ class Voters {
   static constexpr int kLanes = 4;
   using Floats = float __attribute__((vector_size(4 * kLanes)));
   using Ints = std::int32_t __attribute__((vector_size(4 * kLanes)));
-  const float agree_px_;
   std::vector<Floats> x_, y_, d_;
   std::vector<Ints> votes_;
 };
 
-// The planes with the highest scores, best first; among equals the earlier.
-template <class Score>
-std::vector<Plane> best_of(const std::vector<Plane>& planes, const std::vector<Score>& scores,
-                           int most) {
-  std::vector<int> order(planes.size());
-  std::iota(order.begin(), order.end(), 0);
-  most = std::min(most, int(order.size()));
-  std::partial_sort(order.begin(), order.begin() + most, order.end(), [&](int i, int j) {
-    return scores[i] != scores[j] ? scores[i] > scores[j] : i < j;
-  });
-  std::vector<Plane> best;
-  for (int i = 0; i < most; ++i) best.push_back(planes[order[i]]);
-  return best;
-}
-
-std::vector<Plane> propose(const PlaneRules& rules, const PlaneMatches& matches,
-                           const PlaneDraws& draws) {
-  const std::vector<Plane> planes = through_triples(rules, matches, draws);
-  const Voters voters(rules.agree_px, matches, draws);
-  std::vector<int> scores;
-  for (const Plane& plane : planes) scores.push_back(voters(plane));
-  return best_of(planes, scores, rules.candidates);
-}
-
-float cost_at(float cap, const PlaneViews& views, std::ptrdiff_t row, int column,
-              float disparity) {
-  const float there = float(column) - disparity;
-  if (!(there >= 0 && there <= float(views.width - 1))) return cap / 2;  // tells nothing
-  const int x = int(there), next = std::min(x + 1, views.width - 1);
-  const float part = there - float(x);
-  const std::uint8_t* right = views.right + row;
-  const std::int16_t* slope = views.right_slope + row;
-  const float gray = right[x] + part * float(right[next] - right[x]);
-  const float steep = slope[x] + part * float(slope[next] - slope[x]);
-  return std::min(std::abs(views.gray[row + column] - gray), cap) +
-         std::min(std::abs(views.slope[row + column] - steep) * 0.25f, cap);
-}
-
-float cost_of(float cap, const PlaneViews& views, const PlanePlaces& at, const Plane& plane,
-              int i) {
-  const float disparity = float(plane.a) * float(at.column[i]) + float(plane.b) * float(at.row[i]) +
-                          float(plane.c);
-  return cost_at(cap, views, std::ptrdiff_t(at.row[i]) * views.width, at.column[i], disparity);
-}
-
-// The planes at which the images agree best, judged by every step-th place.
-std::vector<Plane> sift(float cap, const PlaneViews& views, const PlanePlaces& at,
-                        const std::vector<Plane>& planes, int step, int most) {
-  std::vector<double> scores;
-  for (const Plane& plane : planes) {
-    double sum = 0;
-    for (int i = 0; i < at.count; i += step) sum += cost_of(cap, views, at, plane, i);
-    scores.push_back(-sum);
-  }
-  return best_of(planes, scores, most);
-}
-
 // Weighted least squares over the matches that agree, twice.
-Plane polish(const PlaneRules& rules, Plane plane, const PlaneMatches& m) {
+Plane polish(Plane plane, const std::vector<PlaneMatch>& matches) {
   for (int round = 0; round < 2; ++round) {
-    const float a = float(plane.a), b = float(plane.b), c = float(plane.c);
     // From a place nearby, and from the plane, so that sums of squares lose no digits.
-    const double x0 = m.x[0], y0 = m.y[0];
+    const double x0 = matches[0].x, y0 = matches[0].y;
     double w = 0, wx = 0, wy = 0, wd = 0, wxx = 0, wxy = 0, wyy = 0, wxd = 0, wyd = 0;
     int agree = 0;
-    for (int i = 0; i < m.count; ++i) {
-      const float off = m.d[i] - (a * m.x[i] + b * m.y[i] + c);
-      if (!(std::abs(off) < rules.agree_px)) continue;
-      const double weight = m.weight[i], x = m.x[i] - x0, y = m.y[i] - y0;
+    for (const PlaneMatch& m : matches) {
+      const float off = m.d - plane.at(m.x, m.y);
+      if (!(std::abs(off) < kAgreePx)) continue;
+      const double weight = m.weight, x = m.x - x0, y = m.y - y0;
       ++agree;
       w += weight, wx += weight * x, wy += weight * y, wd += weight * off;
       wxx += weight * x * x, wxy += weight * x * y, wyy += weight * y * y;
       wxd += weight * x * off, wyd += weight * y * off;
     }
-    if (agree < rules.fewest_matches) break;
+    if (agree < kFewestMatches) break;
     const double mx = wx / w, my = wy / w, md = wd / w;
     double xx = wxx - w * mx * mx, yy = wyy - w * my * my;
     const double xy = wxy - w * mx * my, xd = wxd - w * mx * md, yd = wyd - w * my * md;
@@ -186,27 +152,124 @@ Plane polish(const PlaneRules& rules, Plane plane, const PlaneMatches& m) {
   return plane;
 }
 
-}  // namespace
-
-void plane_costs(const PlaneRules& rules, const PlaneViews& views, const PlanePlaces& places,
-                 int planes, const Plane* plane, float* out) {
-  for (int k = 0; k < planes; ++k)
-    for (int i = 0; i < places.count; ++i)
-      *out++ = cost_of(rules.cost_cap, views, places, plane[k], i);
+bool alike(const Plane& plane, const Plane& other, const std::vector<Place>& places) {
+  const Plane apart{plane.a - other.a, plane.b - other.b, plane.c - other.c};
+  float sum = 0;
+  for (const Place p : places) sum += std::abs(apart.at(float(p.x), float(p.y)));
+  return sum <= kDistinctPx * float(places.size());
 }
 
-bool best_plane(const PlaneRules& rules, const PlaneViews& views, const PlaneMatches& matches,
-                const PlanePlaces& places, const PlaneDraws& draws, Plane& best) {
-  const auto cheapest = [&](const std::vector<Plane>& planes, int step, int most) {
-    return sift(rules.cost_cap, views, places, planes, step, most);
+// Appends planes unlike those that are there, until there are so many.
+void propose(const std::vector<PlaneMatch>& matches, const std::vector<Place>& places,
+             std::size_t most, std::vector<Plane>& planes) {
+  const std::vector<Plane> found = through_triples(matches);
+  const Voters voters(matches);
+  std::vector<int> votes, order(found.size());
+  for (const Plane& plane : found) votes.push_back(voters(plane));
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&](int i, int j) { return votes[i] > votes[j]; });
+  for (const int i : order) {
+    if (planes.size() >= most) return;
+    const auto known = [&](const Plane& plane) { return alike(found[i], plane, places); };
+    if (std::none_of(planes.begin(), planes.end(), known)) planes.push_back(found[i]);
+  }
+}
+
+// Products of the finest texture, summed over the places whose partner at the plane is in the image.
+struct Products {
+  std::int64_t both = 0, left = 0, right = 0;
+  double correlation() const {
+    return left && right ? double(both) / std::sqrt(double(left) * double(right)) : 0.0;
+  }
+};
+
+}  // namespace
+
+std::vector<Plane> propose_planes(const std::vector<PlaneMatch>& matches,
+                                  const std::vector<Place>& places) {
+  std::vector<Plane> planes;
+  propose(matches, places, kProposed, planes);
+  if (planes.empty()) return planes;
+  // what leaked in from around may outnumber what belongs here
+  std::vector<PlaneMatch> rest;
+  for (const PlaneMatch& match : matches)
+    if (std::abs(match.d - planes[0].at(match.x, match.y)) > kRestPx) rest.push_back(match);
+  if (int(rest.size()) >= kFewestMatches) propose(rest, places, kProposed + kOfTheRest, planes);
+  for (Plane& plane : planes) plane = polish(plane, matches);
+  return planes;
+}
+
+float plane_cost(const PlaneViews& views, const Plane& plane, Place at) {
+  const float there = float(at.x) - plane.at(float(at.x), float(at.y));
+  if (!(there >= 0 && there <= float(views.width - 1))) return kCostCap / 2;  // tells nothing
+  const int x = int(there), next = std::min(x + 1, views.width - 1);
+  const float part = there - float(x);
+  const std::ptrdiff_t row = std::ptrdiff_t(at.y) * views.width;
+  const std::uint8_t* right = views.right + row;
+  const std::int16_t* slope = views.right_slope + row;
+  const float gray = right[x] + part * float(right[next] - right[x]);
+  const float steep = slope[x] + part * float(slope[next] - slope[x]);
+  return std::min(std::abs(views.gray[row + at.x] - gray), kCostCap) +
+         std::min(std::abs(views.slope[row + at.x] - steep) * 0.25f, kCostCap);
+}
+
+double plane_cost(const PlaneViews& views, const Plane& plane, const std::vector<Place>& at) {
+  double sum = 0;
+  for (const Place place : at) sum += plane_cost(views, plane, place);
+  return at.empty() ? 0 : sum / double(at.size());
+}
+
+double fine_correlation(const PlaneViews& views, const Plane& plane,
+                        const std::vector<Place>& at) {
+  Products sum;
+  int seen = 0;
+  for (const Place place : at) {
+    const float there = float(place.x) - plane.at(float(place.x), float(place.y)) + 0.5f;
+    if (!(there >= 0 && there < float(views.width))) continue;
+    const std::ptrdiff_t row = std::ptrdiff_t(place.y) * views.width;
+    const int left = views.fine[row + place.x], right = views.right_fine[row + int(there)];
+    sum.both += left * right, sum.left += left * left, sum.right += right * right;
+    ++seen;
+  }
+  return seen * 4 >= int(at.size()) ? sum.correlation() : 0.0;
+}
+
+Plane fine_tuned(const PlaneViews& views, Plane plane, const std::vector<Place>& at) {
+  const auto side = [&](int Place::*xy) {
+    const auto less = [xy](const Place& p, const Place& q) { return p.*xy < q.*xy; };
+    const auto [low, high] = std::minmax_element(at.begin(), at.end(), less);
+    return std::pair<double, double>((*low).*xy, (*high).*xy);
   };
-  std::vector<Plane> planes = propose(rules, matches, draws);
-  if (planes.empty()) return false;
-  planes = cheapest(planes, rules.sifted, rules.semifinalists);
-  planes = cheapest(planes, 1, rules.finalists);
-  for (Plane& plane : planes) plane = polish(rules, plane, matches);
-  best = cheapest(planes, 1, 1)[0];
-  return true;
+  const auto [left, right] = side(&Place::x);
+  const auto [top, bottom] = side(&Place::y);
+  const double x = (left + right) / 2, y = (top + bottom) / 2;
+  const double wide = std::max(right - left, 1.0) / 2, high = std::max(bottom - top, 1.0) / 2;
+  double best = fine_correlation(views, plane, at);
+  for (const double step : {1.0, 0.5, 0.25}) {
+    // by so many pixels: as a whole, tilted across and tilted down, about the middle
+    const double across = step / wide, down = step / high;
+    const Plane moves[] = {{0, 0, step}, {across, 0, -across * x}, {0, down, -down * y}};
+    for (const Plane& move : moves)
+      for (const int sign : {1, -1}) {
+        const Plane moved{plane.a + sign * move.a, plane.b + sign * move.b, plane.c + sign * move.c};
+        const double correlation = fine_correlation(views, moved, at);
+        if (correlation > best) best = correlation, plane = moved;
+      }
+  }
+  return plane;
+}
+
+double fine_deviations(const PlaneViews& views, const Plane& plane, const std::vector<Place>& at) {
+  constexpr std::array<int, 12> kWrongPx{-13, -11, -9, -8, -7, -6, 6, 7, 8, 9, 11, 13};
+  double sum = 0, squares = 0;
+  for (const int shift : kWrongPx) {
+    const double wrong = fine_correlation(views, {plane.a, plane.b, plane.c + shift}, at);
+    sum += wrong, squares += wrong * wrong;
+  }
+  constexpr double kCount = kWrongPx.size();
+  const double mean = sum / kCount, variance = std::max(squares / kCount - mean * mean, 0.0);
+  const double least = 1 / std::sqrt(std::max(double(at.size()), 1.0));  // of pure noise
+  return (fine_correlation(views, plane, at) - mean) / std::max(std::sqrt(variance), least);
 }
 
 }  // namespace stereo

@@ -1,55 +1,58 @@
-// The plane of a textureless region: proposed by triples of matches, judged by the two images.
+// Planes of disparity: proposed by triples of matches, compared by the two images.
 //
-// The same steps as in stereo/refining/plane_fit.py, which serves where this module is not built and
-// holds all the constants.
+// Candidates come from triples of matches (RANSAC; Fischler and Bolles 1981); the evidence that
+// chooses among them is how well the images agree at each (after Bleyer and Gelautz 2005, who fit
+// planes to regions, but by the matches alone).
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 namespace stereo {
 
 struct Plane {
-  double a, b, c;  // disparity a * x + b * y + c
+  double a, b, c;  // disparity a * x + b * y + c, with x, y in pixels of the image
+  float at(float x, float y) const { return float(a) * x + float(b) * y + float(c); }
 };
 
 struct PlaneViews {
   int width, height;
-  const std::uint8_t* gray;          // [height][width] left image
-  const std::int16_t* slope;         // its Sobel in x
-  const std::uint8_t* right;         // right image
-  const std::int16_t* right_slope;
+  const std::uint8_t* gray;   // [height][width] left image
+  const std::int16_t* slope;  // its Sobel in x, four times the gray levels per pixel
+  const std::int16_t* fine;   // what stands out of its surroundings, any unit
+  const std::uint8_t* right;  // right image
+  const std::int16_t *right_slope, *right_fine;
 };
 
-struct PlanePlaces {  // pixels of the left image
-  int count;
-  const std::int32_t *row, *column;
+struct Place {  // a pixel of the left image
+  int x, y;
 };
 
-struct PlaneMatches {
-  int count;
-  const float *x, *y, *d, *weight;
+struct PlaneMatch {
+  float x, y, d, weight;  // weight > 0
 };
 
-// Uniform random numbers in [0, 1): which matches make a triple, and which ones vote.
-struct PlaneDraws {
-  int triples, voters;
-  const double* triple;  // [3][triples]
-  const double* voter;
-};
+constexpr float kAgreePx = 1.0f;  // a match within this of a plane supports it
 
-// stereo.refining.plane_fit.Rules, which says what they mean.
-struct PlaneRules {
-  float agree_px, cost_cap;
-  double steepest, smallest_triangle, smallest_area_px2;
-  int candidates, semifinalists, finalists, sifted, fewest_matches;
-};
+// Planes through random triples of matches, those with most support first, each fitted to the matches
+// that agree with it. No two are alike: over `places` they differ by a few pixels.
+std::vector<Plane> propose_planes(const std::vector<PlaneMatch>& matches,
+                                  const std::vector<Place>& places);
 
-// Difference of intensity and slope of the places at each plane: out[planes][places].
-void plane_costs(const PlaneRules& rules, const PlaneViews& views, const PlanePlaces& places,
-                 int planes, const Plane* plane, float* out);
+// Difference of intensity and slope at a place, gray levels.
+float plane_cost(const PlaneViews& views, const Plane& plane, Place at);
 
-// False when no triple makes a plane.
-bool best_plane(const PlaneRules& rules, const PlaneViews& views, const PlaneMatches& matches,
-                const PlanePlaces& places, const PlaneDraws& draws, Plane& best);
+// Its mean over places; 0 without any.
+double plane_cost(const PlaneViews& views, const Plane& plane, const std::vector<Place>& at);
+
+// Correlation of the finest texture at a plane, over places: noise does not correlate, and over ten
+// thousand pixels even a blank wall has texture enough.
+double fine_correlation(const PlaneViews& views, const Plane& plane, const std::vector<Place>& at);
+
+// The plane nearby at which it is highest; `at` is not empty.
+Plane fine_tuned(const PlaneViews& views, Plane plane, const std::vector<Place>& at);
+
+// By how many standard deviations it stands above what wrong shifts give.
+double fine_deviations(const PlaneViews& views, const Plane& plane, const std::vector<Place>& at);
 
 }  // namespace stereo

@@ -9,10 +9,11 @@
 #include <vector>
 
 #include "edges.hpp"
+#include "filling.hpp"
 #include "jpeg.hpp"
 #include "matcher.hpp"
-#include "planes.hpp"
 #include "register.hpp"
+#include "surfaces.hpp"
 
 namespace {
 
@@ -77,8 +78,9 @@ void run_edges(int width, int height, int channels, std::mt19937& random) {
   const auto color = image<std::uint8_t>(width * channels, height, Content::kNoise, random);
   const EdgeImage edges{width,         height,       channels,     disparity.data(),
                         weight.data(), color.data(), wanted.data()};
-  weighted_median(edges, 1, 1, first.data());
-  weighted_median(edges, 1, 3, again.data());
+  const bool wide = random() % 2;
+  weighted_median(edges, wide, 1, 1, first.data());
+  weighted_median(edges, wide, 1, 3, again.data());
   add_to_checksum(first);
   if (first != again) {
     std::printf("weighted median differs between threads at %dx%d\n", width, height);
@@ -86,27 +88,55 @@ void run_edges(int width, int height, int channels, std::mt19937& random) {
   }
 }
 
-// Planes through any matches, at any places: only the sanitizers judge.
-void run_planes(int width, int height, int count, std::mt19937& random) {
-  const auto gray = image<std::uint8_t>(width, height, Content::kNoise, random);
-  const auto right = image<std::uint8_t>(width, height, Content::kNoise, random);
-  std::vector<std::int16_t> slope(gray.size()), right_slope(gray.size());
-  std::vector<std::int32_t> rows(count), columns(count);
-  std::vector<float> x(count), y(count), d(count), weight(count);
-  std::uniform_real_distribution<double> chance(0, 1);
-  for (int i = 0; i < count; ++i) {
-    rows[i] = int(random() % height), columns[i] = int(random() % width);
-    x[i] = float(random() % width), y[i] = float(random() % height);
-    d[i] = float(chance(random) * 100 - 20), weight[i] = float(chance(random));
+void demand_same(const std::vector<float>& first, const std::vector<float>& again, const char* what,
+                 int width, int height) {
+  add_to_checksum(first);
+  if (std::memcmp(first.data(), again.data(), first.size() * sizeof(float)) == 0) return;
+  std::printf("%s differs between threads at %dx%d\n", what, width, height);
+  std::exit(1);
+}
+
+// Regions of any form over any matches, with and without texture: any thread count, the same bits.
+void run_surfaces(int width, int height, std::mt19937& random) {
+  const std::size_t pixels = std::size_t(width) * height;
+  const auto content = random() % 2 ? Content::kNoise : Content::kFlat;
+  const auto gray = image<std::uint8_t>(width, height, content, random);
+  const auto right = image<std::uint8_t>(width, height, content, random);
+  std::vector<std::int16_t> slope(pixels), right_slope(pixels), fine(pixels), right_fine(pixels);
+  for (auto* levels : {&slope, &right_slope})
+    for (std::int16_t& level : *levels) level = std::int16_t(int(random() % 200) - 100);
+  for (auto* levels : {&fine, &right_fine})
+    for (std::int16_t& level : *levels) level = std::int16_t(int(random() % 151) - 75);
+  const int columns = (width + 3) / 4, rows = (height + 3) / 4;
+  std::vector<std::int32_t> labels(std::size_t(columns) * rows);
+  for (std::int32_t& label : labels) label = random() % 20 ? 1 : 2;
+  std::vector<float> first(2 * pixels), again;
+  for (std::size_t i = 0; i < pixels; ++i) {
+    const bool known = random() % 4 != 0;
+    first[i] = known ? 0.05f * float(i % width) + float(random() % 3) : NAN;
+    first[pixels + i] = known ? 0.5f : 0;
   }
-  std::vector<double> triple(3 * 50), voter(10);
-  for (double& draw : triple) draw = chance(random);
-  for (double& draw : voter) draw = chance(random);
-  const PlaneRules rules{1, 20, 0.7, 0.06, 50, 40, 12, 5, 4, 12};
-  Plane plane{};
-  best_plane(rules, {width, height, gray.data(), slope.data(), right.data(), right_slope.data()},
-             {count, x.data(), y.data(), d.data(), weight.data()},
-             {count, rows.data(), columns.data()}, {50, 10, triple.data(), voter.data()}, plane);
+  again = first;
+  const PlaneViews views{width,        height,       gray.data(),        slope.data(),
+                         fine.data(),  right.data(), right_slope.data(), right_fine.data()};
+  const std::int32_t label[] = {1, 2}, boxes[] = {0, 0, columns, rows, 0, 0, columns, rows};
+  const SurfaceRegions regions{2, label, boxes, labels.data()};
+  plane_surfaces(views, regions, 1, first.data(), first.data() + pixels);
+  plane_surfaces(views, regions, 3, again.data(), again.data() + pixels);
+  demand_same(first, again, "a surface", width, height);
+}
+
+// Holes of any form, in gray and in color.
+void run_filling(int width, int height, int channels, std::mt19937& random) {
+  const std::size_t pixels = std::size_t(width) * height;
+  const auto color = image<std::uint8_t>(width * channels, height, Content::kNoise, random);
+  const unsigned known = random() % 5;
+  std::vector<float> px(pixels), confidence(pixels, 0.5f), first(pixels), again(pixels);
+  for (float& d : px) d = random() % 5 < known ? float(random() % 64) : NAN;
+  const HoleyMap map{width, height, channels, px.data(), confidence.data(), color.data()};
+  fill_holes(map, 1, first.data());
+  fill_holes(map, 3, again.data());
+  demand_same(first, again, "a filled hole", width, height);
 }
 
 // Depth of any kind seen by another camera, larger and smaller: any thread count, the same bits.
@@ -171,7 +201,9 @@ int main() {
     for (int height : heights) {
       run_edges(width, height, 1 + 2 * (runs++ % 2), random);
       run_register(width, height, random);
-      for (int count : {1, 3, 100}) run_planes(width, height, count, random);
+      run_surfaces(width, height, random);
+      run_surfaces(4 * width + 3, 3 * height + 1, random);
+      run_filling(width, height, 1 + 2 * (runs % 2), random);
     }
   for (int width : widths)
     for (int height : heights)

@@ -15,13 +15,8 @@ from stereo.errors import InputError
 from stereo.frame import DisparityMap, Float, RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.refining.edges import sharpen_edges
+from stereo.refining.filling import drop_islands, fill
 from stereo.refining.surfaces import plane_surfaces
-
-FILLED_CONFIDENCE = 0.2
-"""Confidence given to a filled hole: a guess from its surroundings, see benchmarks/accuracy.py."""
-
-SAME_SURFACE_PX = 3.0
-"""Two sides of a hole that differ by no more are one surface; 2 to 5 do about as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +27,16 @@ class RefineParams:
     """Give doubtful textureless regions a plane; see ``stereo.refining.surfaces``."""
     fill: bool = False
     """Fill the remaining holes from their surroundings, at a low confidence."""
-    edges: bool = False
+    edges: bool = True
     """Move the edges of surfaces to those of the image; see ``stereo.refining.edges``."""
+    careful: bool = False
+    """Move edges again when the holes are filled, looking at more of what is around them."""
 
 
 def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
     """Return ``disparity`` of ``pair`` without what the cameras did not see, then improved."""
-    disparity = _surfaced(disparity, pair, params)
-    if not (params.edges or params.fill):
+    disparity = _improved(disparity, pair, params)
+    if not (params.careful or params.fill):
         return disparity
     with_holes, filled = _completed(disparity, pair, params)
     return filled if params.fill else with_holes
@@ -49,25 +46,26 @@ def refine_both(
     disparity: DisparityMap, pair: RectifiedPair, params: RefineParams
 ) -> tuple[DisparityMap, DisparityMap]:
     """Return what ``refine`` gives without and with ``fill``, whatever ``params`` says of it."""
-    return _completed(_surfaced(disparity, pair, params), pair, params)
+    return _completed(_improved(disparity, pair, params), pair, params)
 
 
-def _surfaced(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
+def _improved(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
     disparity = drop_unseen(disparity, pair)
     if params.surfaces:
         disparity = plane_surfaces(disparity, *gray8_pair(pair.left, pair.right))
         disparity = drop_unseen(disparity, pair)
-    return disparity
+    disparity = drop_islands(disparity)
+    return sharpen_edges(disparity, pair.left) if params.edges else disparity
 
 
 def _completed(
     disparity: DisparityMap, pair: RectifiedPair, params: RefineParams
 ) -> tuple[DisparityMap, DisparityMap]:
     """The map with its holes and the one without, both with their edges moved if that is asked."""
-    filled = fill(disparity)
-    if not params.edges:
+    filled = fill(disparity, pair.left)
+    if not (params.edges and params.careful):
         return disparity, filled
-    filled = sharpen_edges(disparity, filled, pair.left)
+    filled = sharpen_edges(filled, pair.left, careful=True)
     return _with_holes_of(disparity, filled), filled
 
 
@@ -78,15 +76,6 @@ def _with_holes_of(disparity: DisparityMap, filled: DisparityMap) -> DisparityMa
         px=np.where(known, filled.px, np.float32(np.nan)),
         confidence=np.where(known, filled.confidence, np.float32(0)),
     )
-
-
-def fill(disparity: DisparityMap) -> DisparityMap:
-    """Return ``disparity`` with its holes filled, at a low confidence."""
-    at, values = _hole_values(disparity.px, SAME_SURFACE_PX)
-    px, confidence = disparity.px.copy(), disparity.confidence.copy()
-    px.reshape(-1)[at] = values
-    confidence.reshape(-1)[at] = np.where(np.isnan(values), 0, FILLED_CONFIDENCE)
-    return replace(disparity, px=px, confidence=confidence)
 
 
 def drop_unseen(disparity: DisparityMap, pair: RectifiedPair) -> DisparityMap:
@@ -140,47 +129,3 @@ def remove_speckles(px: Float, *, max_size: int = 100, step_px: float = 2.0) -> 
     fixed = np.where(known, px * np.float32(scale), np.float32(hole)).astype(np.int16)
     cv2.filterSpeckles(fixed, hole, max_size, round(step_px * scale))
     return np.where(fixed == hole, np.float32(np.nan), px)
-
-
-def fill_holes(px: Float, *, same_surface_px: float = 0.0) -> Float:
-    """Return ``px`` with every hole filled from what is beside it on its row.
-
-    A hole is mostly what only one camera sees, so it belongs to the farther of its two
-    neighbours on the row (the smaller disparity). Where the two differ by at most
-    ``same_surface_px`` they are one surface, which goes on between them as a straight line. A row
-    without any value takes the nearest row's; a map that knows nothing stays as it is.
-    """
-    at, values = _hole_values(px, same_surface_px)
-    filled = px.copy()
-    filled.reshape(-1)[at] = values
-    return filled
-
-
-def _hole_values(px: Float, same_surface_px: float) -> tuple[NDArray[np.intp], Float]:
-    """Where the holes are, in the flattened map, and what ``fill_holes`` puts there."""
-    height, width = px.shape
-    bordered = np.zeros((height, width + 2), np.int8)  # so that every run ends on its own row
-    bordered[:, 1:-1] = np.isnan(px)
-    flat = bordered.reshape(-1)
-    changes = np.flatnonzero(flat[1:] != flat[:-1])
-    row, first = np.divmod(changes[::2], width + 2)  # a run is first to last - 1
-    last = changes[1::2] % (width + 2)
-    before = np.where(first > 0, px[row, first - 1], np.float32(np.nan))
-    after = np.where(last < width, px[row, last % width], np.float32(np.nan))
-    length = last - first
-    with np.errstate(invalid="ignore"):
-        same = np.abs(after - before) <= same_surface_px
-    start = np.where(same, before, np.fmin(before, after))
-    slope = np.where(same, (after - before) / (length + 1), np.float32(0)).astype(np.float32)
-    until = np.cumsum(length)
-    count = np.arange(until[-1] if len(until) else 0)  # over all holes, run after run
-    at = count + np.repeat(row * width + first - (until - length), length)
-    step = (count - np.repeat(until - length - 1, length)).astype(np.float32)
-    values = np.repeat(start, length) + np.repeat(slope, length) * step
-    known_rows = np.delete(np.arange(height), row[length == width])
-    if len(known_rows) in (0, height):
-        return at, values
-    filled = px.copy()
-    filled.reshape(-1)[at] = values
-    nearest = known_rows[np.abs(np.arange(height)[:, None] - known_rows).argmin(axis=1)]
-    return at, filled[nearest].reshape(-1)[at]

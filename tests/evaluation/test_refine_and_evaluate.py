@@ -18,11 +18,10 @@ from stereo.evaluation.evaluate import (
 )
 from stereo.evaluation.regions import near_edges
 from stereo.frame import DisparityMap, RectifiedPair
+from stereo.refining.filling import FILLED_CONFIDENCE, fill_holes
 from stereo.refining.refine import (
-    FILLED_CONFIDENCE,
     RefineParams,
     drop_unseen,
-    fill_holes,
     left_right_check,
     refine,
     remove_speckles,

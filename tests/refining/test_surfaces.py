@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from walls import SIZE, WALL, scene, slanted
 
 from stereo.frame import DisparityMap
-from stereo.refining import surfaces
+from stereo.native import find_native
 from stereo.refining.surfaces import PLANE_CONFIDENCE, plane_surfaces
+
+pytestmark = pytest.mark.skipif(find_native() is None, reason="native module not built")
 
 
 def test_a_slanted_blank_wall_is_recovered_to_half_a_pixel() -> None:
@@ -41,22 +44,52 @@ def test_what_the_matcher_is_sure_of_stays_also_where_it_is_curved() -> None:
     np.testing.assert_array_equal(result.px, disparity.px)
 
 
-def test_a_plane_is_not_extrapolated_to_where_nothing_was_matched(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """One smooth region: a wall on the left, other opinions beside it, no match far right."""
-    monkeypatch.setattr(surfaces, "_rim_agreement", lambda *_: 0.5)  # a blank image has no rim
-    height, width = 200, 900
+def test_a_wall_behind_a_lamp_is_found_by_what_drowns_in_noise_at_every_pixel() -> None:
+    """Its edges belong to the lamp, most of its matches are the lamp's; its texture is faint."""
+    rng = np.random.default_rng(0)
+    height, width = 240, 400
     y, x = np.mgrid[:height, :width].astype(np.float32)
-    image = np.full((height, width), 128, np.uint8)
-    px = 20 + 0.01 * x
-    px[:, 300:500] += np.where(y[:, 300:500] < 100, 4, -4)  # opinions differ: not one plane
-    px[:, 500:] = np.nan
-    known = np.isfinite(px)
-    disparity = DisparityMap(px, np.where(known, np.float32(0.5), np.float32(0)))
-    result = plane_surfaces(disparity, image, image)
-    assert (result.px != px)[:, :500].any()
-    assert np.isnan(result.px[:, 700:]).all()
+    wall = 12 + 0.004 * x
+    lamp = (abs(x - 200) < 50) & (abs(y - 120) < 60)
+    truth = np.where(lamp, 40, wall)
+    faint = cv2.GaussianBlur(rng.normal(0, 1, (height, width)), (0, 0), 0.7)
+    right = 120 + faint
+    left = cv2.remap(
+        right.astype(np.float32), x - wall, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
+    )
+    bold = rng.uniform(0, 255, (121, 101))
+    left[60:181, 150:251], right[60:181, 110:211] = bold, bold
+    views = [
+        np.clip(view + rng.normal(0, 0.5, view.shape), 0, 255).astype(np.uint8)
+        for view in (left, right)
+    ]
+    px = np.full((height, width), np.nan, np.float32)
+    some = (rng.random(px.shape) < 0.08) & (x > 280)
+    px[some] = wall[some]
+    around = cv2.dilate(lamp.astype(np.uint8), np.ones((41, 41))) > 0
+    px[around] = 40
+    sure = np.where(np.isnan(px), 0, np.where(lamp, 0.95, 0.5)).astype(np.float32)
+    found = plane_surfaces(DisparityMap(px, sure), *views)
+    error = np.abs(found.px - truth)[~lamp & (x > 15)]
+    assert np.isfinite(error).mean() > 0.97
+    assert np.nanmean(error > 1) < 0.03
+    np.testing.assert_array_equal(found.px[70:170, 160:240], px[70:170, 160:240])
+
+
+def test_a_hole_in_a_ring_does_not_take_the_ring() -> None:
+    """Its matches leaked from the ring, but there the right view shows something else."""
+    rng = np.random.default_rng(1)
+    height, width = 160, 240
+    y, x = np.mgrid[:height, :width]
+    ring = np.hypot(x - 120, y - 80) > 35
+    right = rng.integers(0, 255, (height, width)).astype(np.uint8)
+    left = np.roll(right, 30, axis=1)
+    left[~ring] = 200
+    right[np.roll(~ring, -30, axis=1)] = 60
+    px = np.full((height, width), 30, np.float32)
+    sure = np.where(ring, 0.95, 0.4).astype(np.float32)
+    found = plane_surfaces(DisparityMap(px, sure), left, right)
+    np.testing.assert_array_equal(found.confidence, sure)  # no plane was given
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -85,5 +118,32 @@ def test_nothing_known_stays_unknown(shape: tuple[int, int]) -> None:
 
 def test_the_same_input_gives_the_same_output() -> None:
     disparity, left, right = scene(slanted(), answered=0.6, sure=0.4)
-    first = plane_surfaces(disparity, left, right)
-    np.testing.assert_array_equal(first.px, plane_surfaces(disparity, left, right).px)
+    first = plane_surfaces(disparity, left, right, threads=1)
+    again = plane_surfaces(disparity, left, right, threads=3)
+    np.testing.assert_array_equal(first.px, again.px)
+    np.testing.assert_array_equal(first.confidence, again.confidence)
+
+
+def test_without_the_native_module_nothing_is_given_a_plane(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("stereo.native._native", None)
+    disparity, left, right = scene(slanted(), answered=0.6, sure=0.4)
+    assert plane_surfaces(disparity, left, right) is disparity
+
+
+def test_the_native_module_refuses_what_does_not_fit_together() -> None:
+    native = find_native()
+    assert native is not None
+    gray, levels, px = (np.zeros((8, 12), kind) for kind in (np.uint8, np.int16, np.float32))
+    views = gray, levels, levels, gray, levels, levels, px, px
+    labels, label = np.zeros((2, 3), np.int32), np.zeros(1, np.int32)
+    box = np.array([[0, 0, 3, 2]], np.int32)
+    with pytest.raises(ValueError, match="same size"):
+        native.plane_surfaces(gray[:4].copy(), *views[1:], labels, label, box, 1)
+    with pytest.raises(ValueError, match="every fourth"):
+        native.plane_surfaces(*views, labels[:1].copy(), label, box, 1)
+    with pytest.raises(ValueError, match="box lies outside"):
+        native.plane_surfaces(*views, labels, label, box + 1, 1)
+    with pytest.raises(ValueError, match="four numbers"):
+        native.plane_surfaces(*views, labels, label, box[:, :3].copy(), 1)

@@ -16,6 +16,7 @@ import pytest
 from sgm_reference import random_pair
 
 from stereo.errors import MatcherError, MissingLibraryError
+from stereo.frame import RectifiedPair
 from stereo.matching import sgm
 from stereo.matching.sgm import SgmMatcher, SgmParams
 from stereo.native import find_native
@@ -187,7 +188,7 @@ def test_costs_fit_in_bytes_up_to_the_same_sum_on_both_sides(
 
 def test_what_needs_the_native_module_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stereo.native._native", None)
-    with pytest.raises(MissingLibraryError, match="^the matcher sgm needs the native module"):
+    with pytest.raises(MissingLibraryError, match=r"^the matcher sgm needs the native module"):
         SgmMatcher()
 
 

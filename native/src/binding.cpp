@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <new>
 #include <stdexcept>
 #include <thread>
@@ -31,11 +32,22 @@ using stereo::Options;
 
 template <class Pixel>
 using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
+using Code = nb::ndarray<const std::int16_t, nb::shape<stereo::kCodeBits, stereo::kTaps, 3>,
+                         nb::c_contig, nb::device::cpu>;
 using Map = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
 template <class Pixel>
 ImageView<Pixel> view(const Image<Pixel>& image) {
   return {image.data(), image.stride(0), image.stride(1)};
+}
+
+void set_code(Options& options, Code code) {
+  for (int bit = 0; bit < stereo::kCodeBits; ++bit)
+    for (int t = 0; t < stereo::kTaps; ++t) {
+      const auto x = code(bit, t, 0), y = code(bit, t, 1);
+      if (std::max(std::abs(x), std::abs(y)) > 127) throw nb::value_error("a tap is too far away");
+      options.code[bit][t] = {std::int8_t(x), std::int8_t(y), code(bit, t, 2)};
+    }
 }
 
 Map new_map(std::size_t height, std::size_t width) {
@@ -253,6 +265,8 @@ NB_MODULE(_native, module) {
       .def_rw("p2", &Options::p2)
       .def_rw("p2_width", &Options::p2_width)
       .def_rw("gradient_cap", &Options::gradient_cap)
+      .def_rw("faint_levels", &Options::faint_levels)
+      .def("_set_code", &set_code, "code"_a.noconvert(), "(40, 8, 3): columns, rows, weights.")
       .def_rw("uniqueness_percent", &Options::uniqueness_percent)
       .def_rw("left_right_max_px", &Options::left_right_max_px)
       .def_rw("median", &Options::median)

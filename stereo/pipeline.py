@@ -99,7 +99,7 @@ class StereoPipeline:
     ) -> tuple[DisparityMap, RectifiedPair]:
         """Return the matcher's own map, unrefined, and the pair as the matcher saw it."""
         with timed("match"):
-            if not self._refine.edges:  # nothing else looks at colours, and gray is quicker
+            if not self.refine_params.edges:  # nothing else looks at colours, and gray is quicker
                 left, right = gray_pair(pair.left, pair.right)
                 pair = replace(pair, left=left, right=right)
             seen = self.align(denoise(pair))

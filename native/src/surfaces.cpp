@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -27,9 +28,10 @@ constexpr float kRimEdgeLevels = 8, kRimShiftPx = 3;
 constexpr int kFewestEdges = 20;
 
 // Finest texture: so many deviations above chance, over so many pixels, speak for the whole region.
-// True walls reach 17 to 22, wrong planes below 7.
+// True walls reach twice that, wrong planes stay below 7.
 constexpr double kFineDeviations = 8;
 constexpr int kFinePixels = 4000, kMostFinePixels = 40000, kFineMarginCells = 2;
+constexpr int kSiftedPixels = 10000, kSiftedPlanes = 4;  // planes chosen by some of the pixels
 
 // A plane at which the region's inside looks so different, in gray levels, and so many times as
 // different as at another plane, is that of something around it.
@@ -230,6 +232,22 @@ class Surveyor {
     return best;
   }
 
+  // Those that score highest, at most so many.
+  template <class Score>
+  static std::vector<Plane> highest(const std::vector<Plane>& planes, const Score& score,
+                                    std::size_t most) {
+    std::vector<double> scores;
+    for (const Plane& plane : planes) scores.push_back(score(plane));
+    std::vector<std::size_t> order(planes.size());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t i, std::size_t j) { return scores[i] > scores[j]; });
+    std::vector<Plane> best;
+    for (const std::size_t i : order)
+      if (best.size() < most) best.push_back(planes[i]);
+    return best;
+  }
+
   void drop_contradicted(std::vector<Plane>& planes, const Mask& inner,
                          const std::vector<Place>& middle) const {
     std::vector<Place> compared = thinned(places(inner), 400);
@@ -248,10 +266,14 @@ class Surveyor {
   std::optional<Plane> finest(const std::vector<Plane>& planes, const Mask& inner) const {
     const std::vector<Place> at = pixels(inner, views_);
     if (int(at.size()) < kFinePixels) return {};
+    const std::vector<Place> some = thinned(at, kSiftedPixels);
+    const auto sifted = [&](const Plane& plane) { return fine_correlation(views_, plane, some); };
     const auto score = [&](const Plane& plane) { return fine_correlation(views_, plane, at); };
-    const Plane best = best_of(planes, score);
+    const Plane best = best_of(highest(planes, sifted, kSiftedPlanes), score);
+    // noise alone deviates by the root of the number of pixels; other shifts by more
+    if (score(best) * std::sqrt(double(at.size())) < kFineDeviations) return {};
     if (fine_deviations(views_, best, at) < kFineDeviations) return {};
-    return fine_tuned(views_, best, at);
+    return fine_tuned(views_, best, some);
   }
 
   bool owns_rim(const Plane& plane, const Mask& region) const {

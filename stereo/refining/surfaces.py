@@ -88,9 +88,11 @@ def _slope(gray: Gray) -> Levels:
 def _fine_texture(gray: Gray) -> Levels:
     """What stands out of its surroundings, clipped, times the pixels of the window."""
     area = _FINE_PX**2
-    mean = cv2.boxFilter(gray, cv2.CV_16S, (_FINE_PX, _FINE_PX), normalize=False)
-    apart = np.asarray(cv2.addWeighted(gray, area, mean, -1, 0, dtype=cv2.CV_16S), np.int16)
-    return apart.clip(-_FINE_LEVELS * area, _FINE_LEVELS * area, out=apart)
+    apart = gray.astype(np.int16)
+    apart *= area
+    sums = cv2.boxFilter(gray, cv2.CV_16S, (_FINE_PX, _FINE_PX), normalize=False)
+    apart -= np.asarray(sums, np.int16)
+    return np.clip(apart, -_FINE_LEVELS * area, _FINE_LEVELS * area, out=apart)
 
 
 def _smooth_regions(gray: Gray, slope: Levels) -> tuple[NDArray[np.int32], NDArray[np.int32]]:

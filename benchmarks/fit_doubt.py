@@ -46,7 +46,8 @@ MATCHERS = ("sgm", "sgm-quality", "sgm-fast", "sgbm")
 KNOTS = {
     "own": (1, 27, 60, 94, 115, 140, 160, 174, 190, 205, 220, 235, 245, 255),
     "around": (0, 27, 60, 94, 115, 140, 160, 174, 190, 205, 220, 235, 245, 255),
-    "differ": (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 255),
+    "differ": (0, 2, 4, 6, 8, 12, 16, 24, 32, 48, 64, 128, 255),
+    "unlike": (0, 4, 8, 12, 16, 24, 32, 48, 64, 96, 128, 255),
     "drop": (0, 4, 8, 12, 16, 24, 32, 64, 128, 255),
     "drop_near": (0, 2, 4, 8, 12, 16, 32, 64, 255),
     "rise": (0, 4, 8, 12, 16, 24, 32, 64, 128, 255),
@@ -103,14 +104,25 @@ def hats(levels: dict[str, Array]) -> Array:
 
 
 def fit_points(x: Array, right: Array) -> Array:
-    """(k,) logits, by Newton's method with a ridge; a constant lies in every clue."""
+    """(k,) logits, by Newton's method. Where pixels are few, points follow their neighbours."""
     weights = np.zeros(x.shape[1])
+    rules = RIDGE * roughness() + 1e-6 * np.eye(len(weights))
     for _ in range(12):
         p = 1 / (1 + np.exp(-x @ weights))
-        curvature = (x * (p * (1 - p))[:, None]).T @ x / len(x) + RIDGE * np.eye(len(weights))
-        slope = x.T @ (right - p) / len(x) - RIDGE * weights
+        curvature = (x * (p * (1 - p))[:, None]).T @ x / len(x) + rules
+        slope = x.T @ (right - p) / len(x) - rules @ weights
         weights += np.linalg.solve(curvature, slope)
     return weights
+
+
+def roughness() -> Array:
+    """(k, k) whose quadratic form sums the squared steps between neighbouring knots of a clue."""
+    rough, at = np.zeros((sum(map(len, KNOTS.values())),) * 2), 0
+    for knots in KNOTS.values():
+        step = np.diff(np.eye(len(knots)), axis=0)
+        rough[at : at + len(knots), at : at + len(knots)] = step.T @ step
+        at += len(knots)
+    return rough
 
 
 def fit_sigma(confidence: Array, error: Array) -> Array:

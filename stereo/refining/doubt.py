@@ -34,11 +34,14 @@ STEP = 3
 """Surroundings are looked at on every such row and column."""
 PER_PX = 8.0
 """Levels of a clue that is a difference of disparity, per px: 32 px and more are the same."""
-PER_GRAY = 8.0
+PER_GRAY = 4.0
 """Levels of a clue that is a difference of images, per gray level."""
+PER_CONTRAST = 64.0
+"""Levels of a difference that is as large as the contrast there."""
 
 _PER_LOGIT = 20.0  # of the sum; a byte holds the logits -4 to 8.75
 _LEAST_LOGIT = -4.0
+_FAINT_GRAY = 2.0  # added to the contrast: fainter is noise
 _OWN = "own"
 
 
@@ -79,9 +82,9 @@ def clues(disparity: DisparityMap, pair: RectifiedPair) -> tuple[Bytes, dict[str
     """Return the (H, W) confidence that the map came with, and what ``STEP`` leaves of the others.
 
     All in bytes. The confidence c as 255 (1 - sqrt(1 - c)), at least 1, 0 in a hole. ``around``:
-    its mean nearby; ``differ``:
-    how much the two images do at the match, exposure aside; ``drop``, ``drop_near`` and ``rise``:
-    how far the surroundings fall behind this pixel, or stand in front of it.
+    its mean nearby; ``differ``: how much the two images do at the match, exposure aside;
+    ``unlike``: the same against the contrast; ``drop``, ``drop_near`` and ``rise``: how far the
+    surroundings fall behind this pixel, or stand in front of it.
     """
     known = np.isfinite(disparity.px)
     root = cv2.sqrt(1 - disparity.confidence)  # finer where most pixels are, near certainty
@@ -92,7 +95,7 @@ def clues(disparity: DisparityMap, pair: RectifiedPair) -> tuple[Bytes, dict[str
     px = np.where(here, _coarse(disparity.px), np.float32(0))
     return own, {
         "around": np.asarray(cv2.blur(_coarse(own), (3, 3)), np.uint8),
-        "differ": _differ(pair, px, here),
+        **_differences(pair, px, here),
         **_steps(px, here),
     }
 
@@ -101,18 +104,30 @@ def _coarse(plane: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(plane[::STEP, ::STEP])
 
 
-def _differ(pair: RectifiedPair, px: Float, known: Mask) -> Bytes:
-    """Mean difference of the images, without what all of a neighbourhood differs by: exposure."""
+def _differences(pair: RectifiedPair, px: Float, known: Mask) -> dict[str, Bytes]:
+    """How much the images differ at the match, in gray levels and as a share of the contrast.
+
+    Without what all of a neighbourhood differs by, which is exposure.
+    """
     left, right = gray8_pair(pair.left, pair.right)
     height, width = px.shape
     columns = np.arange(0, STEP * width, STEP, dtype=np.float32) - px
     rows = np.repeat(np.arange(0, STEP * height, STEP, dtype=np.float32)[:, None], width, axis=1)
     there = cv2.remap(right, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    difference = cv2.subtract(_coarse(left), there, dtype=cv2.CV_16S)
-    local = cv2.blur(difference, (21, 21))
-    off = np.asarray(cv2.convertScaleAbs(cv2.subtract(difference, local), alpha=PER_GRAY), np.uint8)
+    here = _coarse(left)
+    off = _without_mean(cv2.subtract(here, there, dtype=cv2.CV_16S))
     off *= known
-    return np.asarray(cv2.blur(off, (3, 3)), np.uint8)
+    differ = cv2.blur(off, (3, 3))
+    contrast = cv2.blur(_without_mean(here.astype(np.int16)), (3, 3))
+    contrast = cv2.convertScaleAbs(contrast, alpha=1, beta=PER_GRAY * _FAINT_GRAY)
+    unlike = cv2.divide(differ, contrast, scale=PER_CONTRAST)
+    return {"differ": np.asarray(differ, np.uint8), "unlike": np.asarray(unlike, np.uint8)}
+
+
+def _without_mean(plane: NDArray[Any]) -> Bytes:
+    """How far each value is from the mean of 21x21, in bytes."""
+    off = cv2.subtract(plane, cv2.blur(plane, (21, 21)))
+    return np.asarray(cv2.convertScaleAbs(off, alpha=PER_GRAY), np.uint8)
 
 
 def _steps(px: Float, known: Mask) -> dict[str, Bytes]:

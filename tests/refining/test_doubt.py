@@ -108,7 +108,7 @@ def test_points_are_added_between_knots_along_lines() -> None:
     disparity, pair = scene()
     nothing = ((0, 0.0), (255, 0.0))
     table = DoubtTable(
-        dict.fromkeys(("around", "differ", "drop", "drop_near", "rise"), nothing)
+        dict.fromkeys(("around", "differ", "unlike", "drop", "drop_near", "rise"), nothing)
         | {"own": ((0, -2.0), (255, 2.0))}
     )
     for c in (0.1, 0.5, 0.9):

@@ -1,5 +1,6 @@
 # make demo: set up and run the main job    make test: set up and test
 # make check: linters and types             make bench: figures (needs ../shared/data)
+# make faults: everything that can be broken, 15 minutes      make soak: an hour of failing cameras
 # make lock, newest, oldest: the versions   make dist: sdist and wheel      make fresh: all of it
 PYTHON ?= python3
 VENV := .venv
@@ -12,7 +13,7 @@ LOCKED := pyproject.toml --extra dev --extra bench --group build
 UV := build/uv/bin/uv
 NATIVE := native/CMakeLists.txt $(wildcard native/src/*.* native/src/simd/*)
 
-.PHONY: demo test check bench sanitize drivers profile arm64 sample-data setup clean force
+.PHONY: demo test check bench faults soak sanitize drivers profile arm64 sample-data setup clean force
 .PHONY: lock newest oldest dist fresh docs pictures
 
 setup: $(DEV)
@@ -66,6 +67,13 @@ bench: $(DEV)
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/stages.py
+
+faults: $(DEV)  # files, bombs, kill -9, disks, live sources: tried, survived, failed
+	PYTHONPATH=tests $(BIN)/python -m faults $(FAULTS)
+
+SOAK_MINUTES ?= 60
+soak: $(DEV)  # two failing cameras; memory, descriptors, threads, wrong pairs
+	$(BIN)/python benchmarks/soak.py --minutes $(SOAK_MINUTES)
 
 sanitize:  # address and undefined-behaviour checks of the native matcher
 	native/sanitize.sh

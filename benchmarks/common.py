@@ -1,7 +1,7 @@
 """What the benchmarks share: where data lies, timing of interleaved repeats, tables, fits.
 
 Scripts are run as ``python benchmarks/NAME.py``, so that ``import common`` finds this file; no
-script imports another.
+script imports another. ``families.py`` and ``sheets.py`` are shared likewise.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TypeVar
 
+import families
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,6 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROOM = ROOT / "sample_data" / "room"
 SHARED = ROOT.parent / "shared" / "data"
 PAIRS = SHARED / "pairs.json"
+MORE_PAIRS = SHARED / "pairs_more.json"
 SEQUENCES = SHARED / "sequences"
 CALIBRATION = SHARED / "calibration"
 
@@ -97,14 +99,28 @@ def views_of(pairs: Sequence[ImagePair], board: Board, *, cache: Path | None) ->
     ]
 
 
-def pipeline(name: str, num_disparities: int, *, fill: bool = False) -> StereoPipeline:
-    """What `stereo run --matcher NAME`, or `--quality` for its matcher, does to a pair."""
+def pipeline(
+    name: str, num_disparities: int, *, fill: bool = False, without: str | None = None
+) -> StereoPipeline:
+    """What `stereo run --matcher NAME`, or `--quality` for its matcher, does to a pair.
+
+    ``without`` a family: everything that scripts fit is taken as fitted to all the others.
+    """
+    fitted = {} if without is None else families.fitted_without(without)
     return StereoPipeline(
         Rectification.already_rectified(),
-        make_matcher(name, num_disparities=num_disparities),
+        make_matcher(name, num_disparities=num_disparities, **fitted.get("matcher", {})),
         refine=RefineParams(fill=fill),
         quality=name == "sgm-quality",
     )
+
+
+def add_manifests(parser: argparse.ArgumentParser) -> None:
+    """Add the argument MANIFEST for several."""
+    parser.add_argument(
+        "manifests", type=Path, nargs="*", default=[PAIRS, MORE_PAIRS], metavar="MANIFEST",
+        help="pairs with ground truth; by default both that are shared",
+    )  # fmt: skip
 
 
 def add_manifest(parser: argparse.ArgumentParser) -> None:

@@ -303,10 +303,10 @@ def parse_board(text: str) -> Board:
     kind, *fields = text.strip().split(":")
     kind = kind.strip().lower()
     if kind not in BOARDS:
-        raise BoardError(f"board {text!r}: unknown kind {kind!r}; expected {_HOW}")
+        raise BoardError(f"board {text!r:.80}: unknown kind {kind!r:.40}; expected {_HOW}")
     grid = re.fullmatch(r"(\d{1,4})[xX](\d{1,4})", fields[0].strip()) if fields else None
     if grid is None or len(fields) < 2:
-        raise BoardError(f"board {text!r}: expected {_HOW}")
+        raise BoardError(f"board {text!r:.80}: expected {_HOW}")
     columns, rows = int(grid[1]), int(grid[2])
     length, known = _parse_length(fields[1], text)
     extra = [field.strip() for field in fields[2:]]
@@ -315,7 +315,7 @@ def parse_board(text: str) -> Board:
     if kind == "aprilgrid" and extra:
         return _parse_aprilgrid(text, columns, rows, length, known, extra)
     if extra:
-        raise BoardError(f"board {text!r}: too many fields; expected {_HOW}")
+        raise BoardError(f"board {text!r:.80}: too many fields; expected {_HOW}")
     return BOARDS[kind](columns, rows, length, known)
 
 
@@ -325,10 +325,12 @@ def _parse_charuco(
     legacy = bool(extra) and extra[-1].lower() == "legacy"
     extra = extra[:-1] if legacy else extra
     if len(extra) != 2:
-        raise BoardError(f"board {text!r}: expected charuco:COLSxROWS:SQUARE:MARKER:DICT[:legacy]")
+        raise BoardError(
+            f"board {text!r:.80}: expected charuco:COLSxROWS:SQUARE:MARKER:DICT[:legacy]"
+        )
     marker, marker_known = _parse_length(extra[0], text)
     if marker_known != known:
-        raise BoardError(f"board {text!r}: square and marker must have the same kind of unit")
+        raise BoardError(f"board {text!r:.80}: square and marker must have the same kind of unit")
     return Charuco(columns, rows, length, known, marker, extra[1].upper(), legacy)
 
 
@@ -338,9 +340,9 @@ def _parse_aprilgrid(
     try:
         gap = float(extra[0])
     except ValueError:
-        raise BoardError(f"board {text!r}: the gap {extra[0]!r} is not a number") from None
+        raise BoardError(f"board {text!r:.80}: the gap {extra[0]!r:.40} is not a number") from None
     if len(extra) > 2:
-        raise BoardError(f"board {text!r}: too many fields; expected {_HOW}")
+        raise BoardError(f"board {text!r:.80}: too many fields; expected {_HOW}")
     return AprilGrid(columns, rows, length, known, gap, *[name.upper() for name in extra[1:]])
 
 
@@ -352,7 +354,7 @@ def _parse_length(text: str, spec: str) -> tuple[float, bool]:
         value = float("nan")
     if match is None or not value > 0:
         raise BoardError(
-            f"board {spec!r}: {text!r} is not a length; write 25mm, 2.5cm, 0.025m, "
+            f"board {spec!r:.80}: {text!r:.40} is not a length; write 25mm, 2.5cm, 0.025m, "
             "or 1u when the unit is not known"
         )
     return value * _UNITS[match[2]], match[2] != "u"

@@ -6,6 +6,7 @@ StereoError
 │   └── MatcherError   matcher parameters that no matcher can run with             ValueError
 ├── RectificationError a rig that cannot be rectified, or images that are not of it ValueError
 ├── SwappedPairError   the match itself says left and right are exchanged          ValueError
+├── QualityError       a scene that no depth quality can be measured on            ValueError
 ├── SourceError        a camera, stream or recording that failed at work
 │   ├── StreamLostError    a stream that went away and did not come back in time
 │   └── UnpairedError      two streams that deliver, but never at the same time
@@ -39,6 +40,10 @@ class RectificationError(StereoError, ValueError):
 
 class SwappedPairError(StereoError, ValueError):
     """The match itself says that left and right are exchanged."""
+
+
+class QualityError(StereoError, ValueError):
+    """A scene that no depth quality can be measured on: it shows no wall and no floor."""
 
 
 class SourceError(StereoError):

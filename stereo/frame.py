@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from calib.words import measured, plain
 from stereo.errors import ImageError, InputError
+from stereo.proof import Proof
 
 MAX_SIDE_PX = 32767
 """Columns or rows of the largest image: what cv2's maps and our matcher can address."""
@@ -93,6 +94,8 @@ class StereoFrame:
     name: str = ""
     """What its source calls it: a file's name without its ending, or the stamp of the left image,
     nanoseconds with all digits; empty where the source has no name for it."""
+    proof: Proof | None = None
+    """Why the two images belong together, of two streams; None: they come together."""
     third: Image | None = None
     """What a camera beside the rig saw at the same time, in its own size; see ``Registration``."""
 

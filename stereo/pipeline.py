@@ -10,7 +10,8 @@ import numpy as np
 
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Image, RectifiedPair, StereoFrame
-from stereo.matching import Matcher, align_rows, default_matcher, denoise, make_matcher
+from stereo.gray import gray_pair
+from stereo.matching import Matcher, align, default_matcher, denoise, make_matcher
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams, refine, refine_both
 from stereo.register import Registration
@@ -39,8 +40,9 @@ class StereoPipeline:
     refine: RefineParams = field(default_factory=RefineParams, kw_only=True)
     """Planes for textureless regions, filling."""
     quality: bool = field(default=False, kw_only=True)
-    """Slower and better: rows aligned before matching, edges sharpened after. Made for the
-    matcher "sgm-quality"."""
+    """Slower and better: edges sharpened after matching. Made for the matcher "sgm-quality"."""
+    align: Callable[[RectifiedPair], RectifiedPair] = field(default=align, kw_only=True)
+    """Takes row errors and a difference of brightness out before matching."""
     min_depth_m: float = field(default=0.0, kw_only=True)
     """Nearer is dropped."""
     max_depth_m: float = field(default=np.inf, kw_only=True)
@@ -93,9 +95,10 @@ class StereoPipeline:
     ) -> tuple[DisparityMap, RectifiedPair]:
         """Return the matcher's own map, unrefined, and the pair as the matcher saw it."""
         with timed("match"):
-            seen = denoise(pair, in_color=self.quality)
-            if self.quality:
-                seen = align_rows(seen)
+            if not self._refine.edges:  # nothing else looks at colours, and gray is quicker
+                left, right = gray_pair(pair.left, pair.right)
+                pair = replace(pair, left=left, right=right)
+            seen = self.align(denoise(pair))
             return self.matcher.match(seen), seen
 
     @property

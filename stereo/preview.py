@@ -33,8 +33,7 @@ COLORMAPS = {
 
 def depth_range(depth_m: Float) -> tuple[float, float]:
     """Return (near, far) in metres without the outermost percent; (0, 0) when nothing is known."""
-    with np.errstate(divide="ignore"):
-        low, high = _limits(1 / depth_m)
+    low, high = _limits(_nearness(depth_m))
     return (1 / high, 1 / low) if high > low > 0 else (0.0, 0.0)
 
 
@@ -59,8 +58,7 @@ def depth_preview(
     The colours are linear in 1/depth, as the evidence is, so that near things keep contrast.
     ``range_m`` (near, far) fixes the scale, which is else that of ``depth_range``.
     """
-    with np.errstate(divide="ignore"):
-        nearness = 1 / depth_m
+    nearness = _nearness(depth_m)
     low, high = _limits(nearness) if range_m is None else (1 / range_m[1], 1 / range_m[0])
     picture = _colorize(nearness, low, high, colormap)
     if not high > low > 0:
@@ -138,9 +136,20 @@ def _rgb8(image: Image) -> RGB:
     return image.copy()  # type: ignore[return-value]
 
 
+def _nearness(depth_m: Float) -> Float:
+    """1/m; NaN where nothing can be: nearer than a micrometre."""
+    known = np.where(np.abs(depth_m) > 1e-6, depth_m, np.float32(np.nan))
+    return np.asarray(1 / known, np.float32)
+
+
+def _drawn(values: NDArray[np.floating]) -> Mask:
+    """Where a value is a number, and none so large that differences overflow."""
+    return np.asarray(np.abs(values) < 1e30)
+
+
 def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
     """The range without the outermost percent at either end; (0, 0) when nothing is known."""
-    known = values[np.isfinite(values)]
+    known = values[_drawn(values)]
     if known.size == 0:
         return 0.0, 0.0
     low, high = np.percentile(known, [1, 99])
@@ -153,7 +162,7 @@ def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
 def _colorize(
     values: NDArray[np.floating], low: float, high: float, colormap: str = "turbo"
 ) -> RGB:
-    known = np.isfinite(values)
+    known = _drawn(values)
     span = high - low if high > low else 1.0
     share = np.clip((np.where(known, values, low) - low) / span, 0, 1)
     picture = cv2.cvtColor(_colormap((share * 255).astype(np.uint8), colormap), cv2.COLOR_BGR2RGB)
@@ -181,7 +190,7 @@ def _depth_ticks(near: float, far: float) -> list[float]:
     kept: list[float] = []
     for tick in (t for tier in tiers for t in tier if near <= t <= far):
         if all(abs(1 / tick - 1 / other) >= gap for other in kept):
-            kept.append(round(tick, 9))
+            kept.append(float(f"{tick:.9g}"))
     return sorted(kept)
 
 

@@ -18,6 +18,7 @@ _OUTERMOST = 0.01
 """Share of the points at each end, across and along the picture, that does not decide framing."""
 _FILLED = 0.94  # of the picture, by what decides framing
 _WIDEST = np.tan(np.deg2rad(40))
+_OUTSIDE = 1e9  # metres and pixels beyond which nothing is drawn
 """Half the widest field of view, as tangent."""
 
 
@@ -53,9 +54,9 @@ def frame_cloud(
     ``yaw_deg`` moves the eye to the right and ``pitch_deg`` up; 0, 0 looks from the camera that
     took the cloud. A few points far out do not count. Raises InputError for an empty cloud.
     """
-    if len(cloud) == 0:
+    points = cloud.points[_drawn(cloud)].astype(np.float64)
+    if len(points) == 0:
         raise InputError("the cloud holds no points; nothing to draw")
-    points = cloud.points.astype(np.float64)
     middle = np.median(points, axis=0)
     turn = _turn(yaw_deg, pitch_deg)
     distance = max(float(middle[2]), 1e-6)
@@ -71,6 +72,11 @@ def frame_cloud(
     far = 3 * float(np.quantile(seen[:, 2], 1 - _OUTERMOST))
     R = aim @ turn
     return CloudView(R, aim @ step - R @ middle, focal, size, far)
+
+
+def _drawn(cloud: PointCloud) -> NDArray[np.bool_]:
+    """Which points are somewhere: another program's file may hold others."""
+    return np.asarray((np.abs(cloud.points) < _OUTSIDE).all(axis=1))
 
 
 def _extent(
@@ -104,12 +110,13 @@ def render_cloud(
     Nearer points hide farther ones (z-buffer). Raises InputError for an empty cloud.
     """
     view = frame_cloud(cloud, size=size, yaw_deg=yaw_deg, pitch_deg=pitch_deg)
-    seen = view.seen(cloud.points.astype(np.float64))
-    z = seen[:, 2]
-    front = z > 0.01 * view.far_m / 3
-    seen, z, colors = seen[front], z[front], cloud.colors[front]
+    drawn = _drawn(cloud)
+    seen, colors = view.seen(cloud.points[drawn].astype(np.float64)), cloud.colors[drawn]
+    front = seen[:, 2] > max(0.01 * view.far_m / 3, 0.0)
+    seen, z, colors = seen[front], seen[front, 2], colors[front]
     center = (np.array(size) - 1) / 2
-    u, v = np.rint(view.focal_px * seen[:, :2] / z[:, None] + center).astype(np.int64).T
+    pixels = np.rint(view.focal_px * seen[:, :2] / z[:, None] + center)
+    u, v = np.clip(pixels, -_OUTSIDE, _OUTSIDE).astype(np.int64).T
     return _splat(u, v, z, colors, size)
 
 

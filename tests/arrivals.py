@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.sources.stamps import Stamp
 from stereo.sources.sync import SIDES, Pairing
 
 ORIGIN_S = 1000.0
@@ -29,6 +30,8 @@ class Cell:
     stalls: bool = False
     """The process stands still for a second every four to six."""
     period_s: float = 1 / 30
+    numbers: str = ""
+    """"taken": images bear the number of their exposure. "sent": that of their sending."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,20 @@ def play(cell: Cell, seed: int, *, seconds: float = 60.0, offset: float = 0.1) -
         period = cell.period_s * (cell.ratio * (1 + cell.drift) if side == "right" else 1)
         taken = np.arange(int(seconds / period)) * period
         taken += offset * cell.period_s if side == "right" else 0
-        taken = taken[rng.random(len(taken)) >= cell.lost]
-        streams[side] = taken, _arrive(taken, period, cell, stalls, rng)
+        numbers = np.flatnonzero(rng.random(len(taken)) >= cell.lost)
+        taken = taken[numbers]
+        if cell.numbers == "sent":
+            numbers = np.arange(len(taken))
+        streams[side] = taken, _arrive(taken, period, cell, stalls, rng), 1000 + numbers
     merged = sorted(
-        (float(at), side, float(when))
-        for side, (taken, arrived) in streams.items()
-        for when, at in zip(taken, arrived, strict=True)
+        (float(at), side, float(when), Stamp(float(number)) if cell.numbers else None)
+        for side, columns in streams.items()
+        for when, at, number in zip(*columns, strict=True)
     )
     pairing: Pairing[float] = Pairing()
     found = []
-    for at, side, when in merged:
-        match = pairing.add(side, ORIGIN_S + at, when)  # type: ignore[arg-type]
+    for at, side, when, stamp in merged:
+        match = pairing.add(side, ORIGIN_S + at, when, stamp=stamp)  # type: ignore[arg-type]
         if match is not None:
             found.append((at, abs(match.left - match.right)))
     times = np.array([at for at, _ in found])

@@ -56,6 +56,10 @@ class Behaviour:
     garbage: bool = False
     frames: Sequence[Jpeg] = field(default_factory=list)
     """Sent instead of the server's own, when there are any."""
+    instead: Sequence[bytes] = field(default_factory=list)
+    """Bytes that go over the wire instead of parts, when there are any; see ``bad_parts``."""
+    status: int = 200
+    """Answered to who connects."""
 
 
 class MjpegCamera(Closing):
@@ -116,7 +120,10 @@ class MjpegCamera(Closing):
     def _serve(self, handler: BaseHTTPRequestHandler) -> None:
         alive = self._alive
         rng = np.random.default_rng(self._seed)
-        handler.send_response(200)
+        handler.send_response(self.behaviour.status)
+        if self.behaviour.status != 200:
+            handler.end_headers()
+            return
         handler.send_header("Content-Type", "multipart/x-mixed-replace; boundary=frame")
         handler.end_headers()
         number = int((time.monotonic() - self.started_s) * self.behaviour.fps) + 1
@@ -138,6 +145,8 @@ class MjpegCamera(Closing):
         return number % self.behaviour.every == 0 and rng.random() >= self.behaviour.lost
 
     def _part(self, number: int, rng: np.random.Generator) -> bytes:
+        if self.behaviour.instead:
+            return self.behaviour.instead[number % len(self.behaviour.instead)]
         frames = self.behaviour.frames or self.frames
         jpeg = frames[0 if self.behaviour.frozen else number % len(frames)]
         if self.behaviour.garbage:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,6 +47,32 @@ def textured_pair(
     if color:
         images = [np.repeat(image[..., None], 3, axis=2) for image in images]
     return RectifiedPair(images[0], images[1])
+
+
+def texture(seed: int, height: int = 160, width: int = 280) -> NDArray[np.float32]:
+    """Smooth enough to be moved by parts of a pixel, contrasty enough to be matched."""
+    noise = np.random.default_rng(seed).normal(0, 1, (height, width)).astype(np.float32)
+    image = cv2.GaussianBlur(noise, (0, 0), 1.5)
+    return np.asarray(120 + 45 * image / image.std(), np.float32)
+
+
+def levels(image: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def shifted_pair(
+    seed: int, shift: int, rows_px: float = 0.0, tilt_px: float = 0.0, noise: float = 0.0
+) -> RectifiedPair:
+    """A texture, and itself ``shift`` px further left and ``rows_px`` lower, with noise."""
+    wide = texture(seed, 160, 320)
+    height, width = 160, 280
+    rng = np.random.default_rng(seed + 1)
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    below = np.float32(rows_px) + np.float32(tilt_px) * (x / width - np.float32(0.5))
+    right = cv2.remap(wide, x + np.float32(shift), y - below, cv2.INTER_CUBIC)
+    views = (wide[:, :width], np.asarray(right))
+    left, right = (levels(view + rng.normal(0, noise, view.shape)) for view in views)
+    return RectifiedPair(left, right)
 
 
 @dataclass

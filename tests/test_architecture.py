@@ -23,11 +23,12 @@ CALIB = {
 CORNERS = {"calib.board", "calib.detection", "calib.errors"}
 SOLVED = {*CORNERS, "calib.camera", "calib.rig", "calib.solving"}
 JUDGED = {*SOLVED, "calib.judging"}
-DATA = {"stereo.errors", "stereo.frame"}
+DATA = {"stereo.errors", "stereo.frame", "stereo.proof"}
 
 ROOMS: dict[str, set[str]] = {
     "calib.errors": set(),
     "calib.atomic": set(),
+    "calib.imagebytes": set(),
     "calib.plain": set(),
     "calib.words": set(),
     "calib.nearby": set(),
@@ -44,7 +45,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "calib.board": {"calib.errors", "calib.words"},
     "calib.page": {"calib.atomic", "calib.board"},
-    "calib.detection": {"calib.atomic", "calib.board"},
+    "calib.detection": {"calib.atomic", "calib.board", "calib.imagebytes"},
     "calib.solving": {*CORNERS, "calib.camera", "calib.lens", "calib.rig"},
     "calib.common_view": {"calib.camera", "calib.errors"},
     "calib.formats": {
@@ -77,13 +78,14 @@ ROOMS: dict[str, set[str]] = {
     "stereo.doctor": {"stereo.system"},
     "stereo.presets": set(),
     "stereo.native": {"stereo._native", "stereo.errors"},
-    "stereo.frame": {"calib.words", "stereo.errors"},
+    "stereo.proof": set(),
+    "stereo.frame": {"calib.words", "stereo.errors", "stereo.proof"},
     "stereo.gray": {"stereo.frame"},
     "stereo.depth": {*DATA, "calib.words"},
     "stereo.measure": {"calib.words", "stereo.frame"},
     "stereo.preview": {"calib.words", "stereo.frame"},
     "stereo.synthetic": CALIB,
-    "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats"},
+    "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats", "calib.imagebytes"},
     "stereo.cloud": {*DATA, "calib.words", "stereo.files", "stereo.gray"},
     "stereo.render": {"stereo.cloud", "stereo.errors"},
     "stereo.matching": {
@@ -103,8 +105,8 @@ ROOMS: dict[str, set[str]] = {
     "stereo.sources": {
         *CALIB,
         *DATA,
-        *("stereo._version", "stereo.closing", "stereo.files", "stereo.synthetic"),
-        "stereo.threads",
+        *("stereo._version", "stereo.closing", "stereo.files", "stereo.native"),
+        *("stereo.synthetic", "stereo.threads"),
     },
     "stereo.register_numpy": {"stereo.frame"},
     "stereo.register": {
@@ -118,7 +120,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "stereo.pipeline": {
         *DATA,
-        *("stereo.matching", "stereo.rectify", "stereo.refining", "stereo.register"),
+        *("stereo.gray", "stereo.matching", "stereo.rectify", "stereo.refining", "stereo.register"),
         "stereo.result",
     },
     "stereo.compute": {
@@ -126,7 +128,11 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.files", "stereo.frame", "stereo.matching", "stereo.pipeline"),
         *("stereo.rectify", "stereo.refining", "stereo.result"),
     },
-    "stereo.evaluation": {*DATA, "stereo.files", "stereo.refining"},
+    "stereo.evaluation": {
+        *CALIB,
+        *DATA,
+        *("stereo.depth", "stereo.files", "stereo.gray", "stereo.refining"),
+    },
     "stereo.live": {
         *CALIB,
         *JUDGED,
@@ -140,9 +146,15 @@ ROOMS: dict[str, set[str]] = {
     "stereo.run": {
         *CALIB,
         *DATA,
+        "stereo.evaluation",
         *("calib.health", "calib.solving", "stereo.rectify"),
         *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
         *("stereo.result", "stereo.sources"),
+    },
+    "stereo.pages": {
+        *DATA,
+        *("calib.report", "calib.words", "stereo.evaluation", "stereo.files", "stereo.gray"),
+        "stereo.run",
     },
     "stereo.viewers": {
         *DATA,

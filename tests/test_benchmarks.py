@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+SHARED = {"common", "families", "sheets"}
+"""What scripts may import of each other."""
 SCRIPTS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
 
 
@@ -23,7 +25,7 @@ def imported(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: path.stem)
 def test_a_script_imports_no_other_script_and_edits_no_path(path: Path) -> None:
-    others = {script.stem for script in SCRIPTS} - {"common"}
+    others = {script.stem for script in SCRIPTS} - SHARED
     assert not imported(path) & others
     assert "sys.path" not in path.read_text()
 

@@ -98,6 +98,15 @@ def test_row_offset_is_measured_with_its_sign(offset: int, sample_data: Path) ->
     assert rows.offset_px == pytest.approx(-offset, abs=0.2)
 
 
+@pytest.mark.parametrize("below_px", [0.3, 0.5, 0.8, 1.2, -0.6])
+def test_a_part_of_a_pixel_is_told_as_it_is(below_px: float, sample_data: Path) -> None:
+    image = read_image(sample_data / "room" / "left.png")
+    move = np.array([[1, 0, -9], [0, 1, below_px]])
+    moved = cv2.warpAffine(image, move, image.shape[1::-1], flags=cv2.INTER_CUBIC)
+    rows = check_rows(RectifiedPair(image[20:-20], moved[20:-20]))
+    assert rows.offset_px == pytest.approx(-below_px, abs=0.05)
+
+
 @pytest.mark.parametrize("shape", [(8, 20_000), (20_000, 8), (1, 3000)])
 def test_a_strip_says_nothing(shape: tuple[int, int]) -> None:
     strip = np.random.default_rng(0).integers(0, 255, shape, dtype=np.uint8)

@@ -116,6 +116,7 @@ class VirtualCapture:
     """A connection to a ``VirtualCamera``."""
 
     exact = False
+    stamp = None
 
     def __init__(
         self,

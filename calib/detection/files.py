@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from calib import imagebytes
 from calib.atomic import replace_whole
 from calib.board import Board
 from calib.detection.detect import detect
@@ -80,9 +81,10 @@ def default_cache() -> Path:
 def read_gray(path: Path) -> Gray | None:
     """Image as stored (H, W), uint8 or uint16; None when the file is not a readable image."""
     try:
-        data = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    except (OSError, cv2.error):
+        data = imagebytes.read(path)
+        imagebytes.checked_size(data)
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except (OSError, ValueError, cv2.error):
         return None
     return None if image is None else _to_gray(image)
 
@@ -104,12 +106,13 @@ def _detect_file(path: Path, board: Board, cache: Path | None, quick: bool) -> D
     entry = None
     if cache is not None:
         try:
-            key = f"{board.spec}|{cv2.__version__}|{_CACHE_VERSION}".encode() + path.read_bytes()
+            told = f"{board.spec}|{cv2.__version__}|{_CACHE_VERSION}".encode()
+            key = told + imagebytes.read(path)
             entry = cache / f"{hashlib.sha256(key).hexdigest()[:32]}.npz"
-            with np.load(entry) as kept:
+            with entry.open("rb") as file, np.load(file) as kept:
                 return _unpacked(kept["points"], kept["ids"], kept["facts"])
-        except (OSError, ValueError, KeyError, EOFError):
-            pass  # not seen before, or a damaged entry: detect again
+        except Exception:  # not seen before, or damaged (zipfile and numpy raise a dozen kinds)
+            pass  # detect (again)
     gray = read_gray(path)
     found = None if gray is None else detect(gray, board, quick=quick)
     if entry is not None and gray is not None and not (quick and found is None):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from calib.camera import CalibratedCamera
 from calib.errors import CameraError, RigFileError
+from calib.formats.beside import head
 from calib.formats.own import camera_of, opened, plain, plain_camera, write_own
 from calib.formats.reading import read_text
 from calib.formats.section import Section
@@ -19,17 +20,16 @@ _HEADER = """\
 """
 
 
-def matches(head: bytes) -> bool:
+def matches(first: bytes) -> bool:
     """Tell whether a file begins as ours does."""
-    return SCHEMA.encode() in head and b"schema" in head
+    return SCHEMA.encode() in first and b"schema" in first
 
 
 def holds_camera(path: str | Path) -> bool:
     """Tell whether a file is one of ours of one camera; False where there is none."""
     try:
-        with Path(path).open("rb") as file:
-            return matches(file.read(4096))
-    except OSError:
+        return matches(head(Path(path)))
+    except RigFileError:
         return False
 
 

@@ -57,6 +57,16 @@ color:var(--soft)}.wide td:first-child::before{display:inline;margin-right:.4rem
 """
 
 
+def document(title: str, body: str, *, heading: str = "") -> str:
+    """Return a whole page with our style; ``heading``: its first line, if not the title."""
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>"
+        f"<body><h1>{escape(heading or title)}</h1>\n{body}\n</body></html>\n"
+    )
+
+
 def section(title: str, *parts: str) -> str:
     """Return a heading with what belongs to it; nothing when there is nothing."""
     body = "\n".join(part for part in parts if part)

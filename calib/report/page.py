@@ -6,7 +6,6 @@ plotting library, and reads on a phone, in light and in dark.
 
 from __future__ import annotations
 
-from html import escape
 from pathlib import Path
 
 from calib.atomic import replace_whole
@@ -16,7 +15,7 @@ from calib.judging.quality import Quality
 from calib.outcome import Outcome
 from calib.report.coverage import coverage
 from calib.report.depth import depth
-from calib.report.html import STYLE
+from calib.report.html import document
 from calib.report.lens import lens_maps, lenses
 from calib.report.parameters import board, parameters, tried
 from calib.report.poses import poses
@@ -38,12 +37,7 @@ def render_report(outcome: Outcome) -> str:
     with one_thread():
         parts = _of_refused(outcome) if c is None or q is None else _of_solved(outcome, c, q)
     body = "\n".join(part for part in (verdict(outcome), *parts) if part)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
-        f"<title>Stereo calibration: {escape(outcome.grade)}</title><style>{STYLE}</style></head>"
-        f"<body><h1>Stereo calibration</h1>\n{body}\n</body></html>\n"
-    )
+    return document(f"Stereo calibration: {outcome.grade}", body, heading="Stereo calibration")
 
 
 def _of_solved(outcome: Outcome, c: Calibration, q: Quality) -> list[str]:

@@ -10,6 +10,7 @@
 
 #include "edges.hpp"
 #include "filling.hpp"
+#include "jpeg.hpp"
 #include "matcher.hpp"
 #include "register.hpp"
 #include "surfaces.hpp"
@@ -74,7 +75,7 @@ void run_edges(int width, int height, int channels, std::mt19937& random) {
   for (float& d : disparity) d = float(random() % 64);
   const auto weight = image<std::uint8_t>(width, height, Content::kNoise, random);
   std::vector<std::uint8_t> wanted(pixels);
-  around_edges(width, height, disparity.data(), 50, wanted.data());
+  around_edges(width, height, disparity.data(), 50, int(random() % 3), wanted.data());
   const auto color = image<std::uint8_t>(width * channels, height, Content::kNoise, random);
   const EdgeImage edges{width,         height,       channels,     disparity.data(),
                         weight.data(), color.data(), wanted.data()};
@@ -169,6 +170,27 @@ void run_register(int width, int height, std::mt19937& random) {
   }
 }
 
+// A JPEG header with the standard code tables, then noise; bytes anywhere are spoilt, ends are cut.
+void run_jpeg(std::mt19937& random) {
+  std::vector<std::uint8_t> jpeg = {0xff, 0xd8, 0xff, 0xdb, 0, 67, 0};
+  jpeg.insert(jpeg.end(), 64, 3);
+  for (int byte : {0xff, 0xc0, 0, 17, 8, 0, 64, 0, 80, 3, 1, 0x22, 0, 2, 0x11, 0, 3, 0x11, 0,
+                   0xff, 0xdd, 0, 4, 0, int(random() % 4),
+                   0xff, 0xda, 0, 12, 3, 1, 0, 2, 0x11, 3, 0x11, 0, 63, 0})
+    jpeg.push_back(std::uint8_t(byte));
+  const std::size_t head = jpeg.size();
+  for (int i = int(random() % 3000); i > 0; --i) {
+    jpeg.push_back(std::uint8_t(random() % 250));
+    if (random() % 64 == 0) jpeg.insert(jpeg.end(), {0xff, std::uint8_t(random() % 2 ? 0 : 0xd0)});
+  }
+  jpeg.insert(jpeg.end(), {0xff, 0xd9});
+  for (int i = int(random() % 4); i > 0; --i)
+    jpeg[random() % (random() % 2 ? head : jpeg.size())] = std::uint8_t(random());
+  if (random() % 3 == 0) jpeg.resize(random() % jpeg.size());
+  const std::vector<std::uint8_t> exact(jpeg);  // no byte more than it needs
+  check_jpeg(exact.data(), exact.size());
+}
+
 }  // namespace
 
 int main() {
@@ -200,5 +222,6 @@ int main() {
           else
             run<std::uint16_t>(width, height, options, content, random);
         }
+  for (int i = 0; i < 20000; ++i) run_jpeg(random);
   std::printf("%d pairs matched, checksum %016llx\n", runs, static_cast<unsigned long long>(checksum));
 }

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 
 from calib.plain import jsonable
 from calib.words import fixed
@@ -17,15 +16,18 @@ from stereo.cli.config import config_options
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.matching import chosen_matcher
 from stereo.cli.options import MatchOptions
+from stereo.depth import disparity_sigma
 from stereo.errors import InputError
-from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean
+from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean, mean_of
 from stereo.evaluation.manifest import ManifestPair, load_manifest
 from stereo.files import outputs
 from stereo.matching import make_matcher
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 
-_COLUMNS = tuple(field.name for field in fields(Metrics))
+_COVERAGE = ("sigma_1", "sigma_2", "sigma_3")
+_COLUMNS = tuple(f.name for f in fields(Metrics) if f.name not in (_COVERAGE[0], _COVERAGE[2]))
+"""What the table shows; one and three error bars only stand below it and in the JSON."""
 _HEADERS = tuple(
     f"{name.removesuffix('_px')}, {'px' if name.endswith('_px') else '%'}" for name in _COLUMNS
 )
@@ -45,8 +47,10 @@ def eval_command(manifest: Path, *, match: MatchOptions, save: Path | None, as_j
     """Match every pair that MANIFEST lists and compare with its ground truth.
 
     Percentages are of visible pixels. density and sparse are of the map with its holes, dense and
-    the rest of the map with our own filling. ause_px tells how well confidence sorts good pixels
-    from bad ones: 0 px is a perfect order.
+    the rest of the map with our own filling; edge and smooth are of the pixels near steps of depth
+    and of those where the image shows nothing to match. ause_px tells how well confidence sorts
+    good pixels from bad ones: 0 px is a perfect order. sigma_2 is the share of pixels whose truth
+    lies within two error bars.
     """
     name = chosen_matcher(match)
     pairs = load_manifest(manifest)
@@ -65,7 +69,10 @@ def eval_command(manifest: Path, *, match: MatchOptions, save: Path | None, as_j
         pairs_json = {pair: asdict(score) for pair, score in scores.items()}
         click.echo(json.dumps(jsonable({"matcher": name, "pairs": pairs_json, **summary})))
     else:
-        click.echo(_line("mean", _cells(Metrics(**summary["mean"])), width))
+        mean = Metrics(**summary["mean"])
+        click.echo(_line("mean", _cells(mean), width))
+        bars = " / ".join(fixed(getattr(mean, name), 1) for name in _COVERAGE)
+        click.echo(f"truth within 1 / 2 / 3 error bars: {bars} %")
         click.echo(
             f"geometric mean of dense_2 over pairs: {fixed(summary['dense_2_geometric'], 2)} %"
         )
@@ -91,12 +98,14 @@ def _score(
         visible=item.visible(truth),
         dense=filled.px,
         confidence=refined.confidence,
+        sigma_px=disparity_sigma(refined.confidence),
+        image=pair.left,
     )
 
 
 def _summary(scores: list[Metrics]) -> dict[str, Any]:
-    mean = {column: float(np.mean([getattr(s, column) for s in scores])) for column in _COLUMNS}
-    return {"mean": mean, "dense_2_geometric": geometric_mean([s.dense_2 for s in scores])}
+    geometric = geometric_mean([score.dense_2 for score in scores])
+    return {"mean": asdict(mean_of(scores)), "dense_2_geometric": geometric}
 
 
 def _cells(score: Metrics) -> list[str]:

@@ -19,6 +19,7 @@ from stereo.cli.signals import until_stopped
 COMMANDS = {
     "Depth": {
         "run": "Images in; disparity, metric depth and a point cloud out.",
+        "batch": "Very many pairs, resumable, on all cores.",
         "live": "Depth from a running camera, stream or recording.",
         "view": "Look at a result folder, cloud, map or image.",
     },
@@ -31,7 +32,10 @@ COMMANDS = {
         "rectify": "Write the rectified pair, and a picture to judge it.",
     },
     "Recording": {"record": "Keep what the cameras give, lossless and stamped."},
-    "Evaluation": {"eval": "Score a matcher on pairs with ground truth."},
+    "Evaluation": {
+        "quality": "How good depth is in the field, measured on walls and floors.",
+        "eval": "Score a matcher on pairs with ground truth.",
+    },
     "Help": {
         "demo": "Run the main job on the sample scene.",
         "doctor": "What is installed, what is missing, how to mend it.",

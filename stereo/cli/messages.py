@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -16,6 +18,7 @@ from calib.plain import jsonable
 from calib.words import fixed, length
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.watch import RigState
+from stereo.proof import Proof
 from stereo.sources import Event
 
 
@@ -82,6 +85,8 @@ class LiveMessages:
         self._status_line = _status(facts)
         if self._rig is not None and self._rig.moved:
             self._status_line += f", RIG MOVED (rows {fixed(self._rig.row_error_px, 1)} px)"
+        for line in _rejections(live.source.stats.rejected):
+            self._status_line += f"; {_without_login(line)}"
         self._status(f"paused; {self._status_line}" if paused else self._status_line)
         return self._status_line
 
@@ -95,7 +100,11 @@ class LiveMessages:
         silent_s = time.monotonic() - self._frame_s
         if silent_s < max(_SILENT_S, 2 * self._interval_s):
             return self._status_line
-        why = f" ({self._event})" if self._event and self._event_s > self._frame_s - 1 else ""
+        why = (
+            f" ({_without_login(self._event)})"
+            if self._event and self._event_s > self._frame_s - 1
+            else ""
+        )
         said = f"nothing new for {silent_s:.0f} s{why}"
         self._status(said)
         return said
@@ -118,6 +127,7 @@ class LiveMessages:
             "jitter_ms": source.jitter_ms,
             "margin": source.margin,
             "confidence": source.confidence,
+            "paired_by": source.paired_by,
             "stages_ms": dict(depth.stages_ms),
         }
         if self._as_json:
@@ -127,13 +137,13 @@ class LiveMessages:
         if stats:
             for stage, took_ms in depth.stages_ms.items():
                 self._line(f"  {stage:8} {took_ms:6.1f} ms")
-            for stream, reasons in source.rejected.items():
-                counts = ", ".join(f"{count} {reason}" for reason, count in reasons.items())
-                self._line(f"  images of {stream} rejected: {counts}")
+            for line in _rejections(source.rejected):
+                self._line(f"  {line}")
             if source.jitter_ms:
                 self._line(
                     f"  images up to {source.jitter_ms:.1f} ms late, {source.margin:.0%} of a "
-                    f"frame to spare, pairs certain to {source.confidence:.4%}"
+                    f"frame to spare, pairs certain to {source.confidence:.4%}, by "
+                    f"{source.paired_by}"
                 )
 
     def _print_json(self, facts: dict[str, Any]) -> None:
@@ -174,6 +184,19 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
+def _rejections(rejected: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A line for each stream: how many of its images were no good, and why."""
+    return [
+        f"images of {stream} rejected: " + ", ".join(f"{n} {why}" for why, n in reasons.items())
+        for stream, reasons in rejected.items()
+    ]
+
+
+def _without_login(text: str) -> str:
+    """For a page that others may see, who shall not have a camera's password."""
+    return re.sub(r"(://)[^/\s]*@", r"\1", text)
+
+
 def _status(facts: dict[str, Any]) -> str:
     depth = facts["median_depth_m"]
     parts = [f"{facts['fps']:.1f} fps"] if facts["fps"] else []
@@ -189,6 +212,18 @@ def _status(facts: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
+def _proof(proof: Proof | None) -> dict[str, Any]:
+    """Why two images of two streams are a pair; nothing of images that come together."""
+    if proof is None:
+        return {}
+    return {
+        "jitter_ms": 1000 * proof.jitter_s,
+        "margin": proof.margin,
+        "confidence": proof.confidence,
+        "paired_by": proof.by,
+    }
+
+
 def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:
     depth = found.depth
     known = np.empty(0) if depth is None else depth.depth_m[np.isfinite(depth.depth_m)]
@@ -197,6 +232,7 @@ def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:
         "number": found.number,
         "time_s": found.frame.time_s,
         "skew_ms": 1000 * found.frame.skew_s,
+        **_proof(found.frame.proof),
         "fps": live.fps,
         "latency_ms": 1000 * found.latency_s,
         "valid_share": found.result.disparity.valid_share,

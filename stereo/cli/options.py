@@ -124,7 +124,7 @@ class MatchOptions:
     )
     quality: bool = option(
         is_flag=True,
-        help="Slower and better: noise and row errors out first, three searches, edges sharpened.",
+        help="Slower and better: three searches fused, edges sharpened.",
     )
     coarse_to_fine: bool | None = option(
         "--coarse-to-fine/--no-coarse-to-fine",

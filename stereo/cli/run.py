@@ -8,13 +8,23 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import click
 
-from calib import PlacedCamera, RectifiedRig, StereoRig
+from calib import PlacedCamera
 from calib.words import length, plain
-from stereo.cli.batch import (
+from stereo.cli.config import config_options
+from stereo.cli.groups import command, json_option, option
+from stereo.cli.options import (
+    DepthOptions,
+    MatchOptions,
+    PairOptions,
+    max_relative_sigma_option,
+    outputs_option,
+)
+from stereo.cli.piping import chosen_pipeline
+from stereo.cli.progress import (
     BatchOptions,
     BatchProgress,
     jobs_for,
@@ -23,32 +33,13 @@ from stereo.cli.batch import (
     show_warnings,
     split_reports,
 )
-from stereo.cli.config import config_options
-from stereo.cli.groups import command, json_option, option
-from stereo.cli.matching import chosen_matcher, told_range
-from stereo.cli.options import (
-    DepthOptions,
-    MatchOptions,
-    PairOptions,
-    max_relative_sigma_option,
-    outputs_option,
-)
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import run_input
 from stereo.cli.third import RegisterOptions, registration
-from stereo.matching import (
-    Matcher,
-    SearchRange,
-    make_matcher,
-    matcher_for_range,
-    search_range_for_depths,
-)
-from stereo.pipeline import StereoPipeline
-from stereo.rectify import Rectification
-from stereo.refining.refine import RefineParams
 from stereo.result import DEFAULT_OUTPUTS, CloudOptions, output_names
-from stereo.run.batch import BatchSettings, PairReport, SetAside, run_batch
+from stereo.run.batch import run_batch
+from stereo.run.processing import BatchSettings, PairReport, SetAside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,17 +99,15 @@ def run_command(
         calibration = calibration_of(rig, given.size, given.calibration)
         calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
         rect = rectification(calibration, rig, given.size)
-        name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
-        pipeline = _pipeline(rect, name, search, match, depth)
+        pipeline, described = chosen_pipeline(calibration, rect, rig, match, depth)
         if camera is not None:
             pipeline = replace(pipeline, registration=registration(camera, rect))
-        matching = name, match.params, search
         settings = BatchSettings(
             results.out,
             output_names(results.outputs),
             results.cloud,
             images.swapped,
-            _description(rig, depth, rect, match.quality, matching) + _described(camera),
+            described + _described(camera),
         )
         jobs = jobs_for(batch, given.size)
         running = run_batch(given.pairs, pipeline, settings, jobs=jobs)
@@ -126,58 +115,6 @@ def run_command(
     reports, aside = split_reports(found, progress.dropped)
     _show(reports, aside, settings, as_json=as_json, quiet=batch.quiet)
     return 0 if all(report.trusted for report in reports) and not aside else 3
-
-
-def _pipeline(
-    rect: Rectification,
-    name: str,
-    search: SearchRange | None,
-    match: MatchOptions,
-    depth: DepthOptions,
-) -> StereoPipeline:
-    return StereoPipeline(
-        rect,
-        _matcher(name, match.params, search),
-        refine=RefineParams(depth.surfaces, depth.fill),
-        quality=match.quality,
-        min_depth_m=depth.min_depth_m,
-        max_depth_m=depth.max_depth_m,
-    )
-
-
-def _matcher(name: str, params: dict[str, Any], search: SearchRange | None) -> Matcher:
-    if search is None:
-        return make_matcher(name, num_disparities="auto", **params)
-    return matcher_for_range(name, search, **params)
-
-
-def _search_range(
-    depth: DepthOptions, calibration: StereoRig | RectifiedRig | None, rect: Rectification
-) -> SearchRange | None:
-    """As told; else from the depths of interest; else as the calibration file says; else None."""
-    low = depth.min_disparity
-    if depth.num_disparities is None:
-        if depth.min_depth_m > 0 and rect.geometry is not None:
-            found = search_range_for_depths(
-                rect.geometry, min_depth_m=depth.min_depth_m, max_depth_m=depth.max_depth_m
-            )
-            return found if low is None else SearchRange(low, found.max_disparity - low + 1)
-        if isinstance(calibration, RectifiedRig) and calibration.num_disparities:
-            return SearchRange(low or 0, calibration.num_disparities)
-    return told_range(depth)
-
-
-def _description(
-    rig: RigOptions,
-    depth: DepthOptions,
-    rect: Rectification,
-    quality: bool,
-    matching: tuple[str, dict[str, Any], SearchRange | None],
-) -> str:
-    """All that decides the result, besides what BatchSettings knows."""
-    told = [rig.calib, rig.alpha, rig.rescale, depth.surfaces, depth.fill, quality]
-    limits = [depth.min_depth_m, depth.max_depth_m]
-    return repr([*told, *limits, matching, rect.geometry, rect.R_rect_left])
 
 
 def _described(camera: PlacedCamera | None) -> str:

@@ -15,6 +15,7 @@ from stereo.files.images import image_size
 from stereo.files.pairing import find_images, find_named_images, find_pairs
 from stereo.frame import StereoFrame
 from stereo.rectify import Size
+from stereo.run.lists import PairList, is_list
 from stereo.run.pairs import Pair, PairFiles, SourcePair
 from stereo.sources import SOURCES, Event, OnEvent, SourceOptions, camera_meant, open_source
 from stereo.sources.files import is_video, sides
@@ -65,6 +66,9 @@ def run_input(
 
     Raises InputError for what makes no sense, and what ``open_source`` raises.
     """
+    if right is None and is_list(left):
+        listed = PairList(left)
+        return RunInput(listed, len(listed), _first_size(listed))
     spec = _source_spec(left, right, composite)
     if spec is None:
         files = _with_third(_pairs(left, right, composite), third)
@@ -146,7 +150,7 @@ def _tell_lonely(other: str, lonely: Sequence[Path]) -> None:
         click.echo(f"warning: {path} has no partner among the {other} images", err=True)
 
 
-def _first_size(pairs: Sequence[PairFiles]) -> Size:
+def _first_size(pairs: Iterable[PairFiles]) -> Size:
     """(width, height) of one view of the first pair that has a header.
 
     Raises the first one's ImageError when none has.

@@ -7,13 +7,14 @@ Definitions are those of Middlebury (bad-t) and KITTI 2015 (D1); percentages are
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import InputError
-from stereo.frame import Float, Mask
+from stereo.evaluation.regions import near_edges, smooth_regions
+from stereo.frame import Float, Image, Mask
 from stereo.refining.refine import left_right_check
 
 
@@ -37,6 +38,19 @@ class Metrics:
     """Of all known pixels, those off by more than 2 px after filling."""
     d1_all: float
     """Of all known pixels, those off by more than 3 px and more than 5 % after filling."""
+    edge_2: float
+    """Of the visible pixels within 8 px of a step of depth, those off by more than 2 px after
+    filling; NaN where there are none."""
+    smooth_2: float
+    """The same of the visible pixels where the image shows nothing to match, see
+    ``stereo.evaluation.regions``; NaN where no image was given, or none are."""
+    sigma_1: float
+    """Of all known pixels with a disparity, those whose truth lies within one error bar; NaN where
+    no error bar was given."""
+    sigma_2: float
+    """The same for two error bars."""
+    sigma_3: float
+    """The same for three."""
     ause_px: float
     """Area between the sparsification curve and the ideal one, see ``sparsification_area``, over
     the visible pixels with a disparity; NaN where no confidence was given."""
@@ -65,20 +79,23 @@ def evaluate(
     visible: Mask,
     dense: Float | None = None,
     confidence: Float | None = None,
+    sigma_px: Float | None = None,
+    image: Image | None = None,
 ) -> Metrics:
     """Compare ``px`` (NaN: no answer) with ``truth`` (NaN: unknown), both (H, W) px.
 
     ``visible`` marks the non-occluded pixels. ``dense`` is the map to score where holes are not
     allowed; without it ``px`` with its holes filled by ``fill_rows``. ``confidence`` of ``px`` is
-    judged by the order in which it would drop pixels. Raises InputError when shapes differ or
-    nothing is known.
+    judged by the order in which it would drop pixels, ``sigma_px``, its error bar, by how often it
+    holds; ``image``, the left one, tells where nothing can be matched. Raises InputError when
+    shapes differ or nothing is known.
     """
     for name, array in (
-        *(("truth", truth), ("visible mask", visible)),
-        *(("dense map", dense), ("confidence", confidence)),
+        *(("truth", truth), ("visible mask", visible), ("image", image)),
+        *(("dense map", dense), ("confidence", confidence), ("error bar", sigma_px)),
     ):
-        if array is not None and array.shape != px.shape:
-            raise InputError(f"{name}: expected shape {px.shape}, got {array.shape}")
+        if array is not None and array.shape[:2] != px.shape:
+            raise InputError(f"{name}: expected shape {px.shape}, got {array.shape[:2]}")
     known = np.isfinite(truth)
     visible = visible & known
     if not visible.any():
@@ -91,6 +108,12 @@ def evaluate(
     ause = float("nan")
     if confidence is not None:
         ause = sparsification_area(sparse_error, confidence[answered])
+    bars = np.array([])
+    if sigma_px is not None:
+        judged = known & np.isfinite(px)
+        bars = np.abs(px[judged] - truth[judged]) / sigma_px[judged]
+    edge = visible & near_edges(truth)
+    smooth = np.zeros_like(visible) if image is None else visible & smooth_regions(image)
     return Metrics(
         density=_percent(answered[visible]),
         sparse_1=_percent(sparse_error > 1),
@@ -100,8 +123,23 @@ def evaluate(
         dense_mae_px=float(error[visible].mean()),
         all_2=_percent(error[known] > 2),
         d1_all=_percent(off_3),
+        edge_2=_percent(error[edge] > 2, nothing=float("nan")),
+        smooth_2=_percent(error[smooth] > 2, nothing=float("nan")),
+        sigma_1=_percent(bars <= 1, nothing=float("nan")),
+        sigma_2=_percent(bars <= 2, nothing=float("nan")),
+        sigma_3=_percent(bars <= 3, nothing=float("nan")),
         ause_px=ause,
     )
+
+
+def mean_of(scores: Sequence[Metrics]) -> Metrics:
+    """Return the mean of each figure over the pairs that have it; NaN where none has."""
+    means = {}
+    for field in fields(Metrics):
+        values = [getattr(score, field.name) for score in scores]
+        known = [value for value in values if not np.isnan(value)]
+        means[field.name] = float(np.mean(known)) if known else float("nan")
+    return Metrics(**means)
 
 
 def visible_from_truths(left: Float, right: Float) -> Mask:
@@ -132,5 +170,5 @@ def geometric_mean(values: Sequence[float] | NDArray[np.floating]) -> float:
     return float(np.exp(np.log(np.maximum(values, 1e-3)).mean()))
 
 
-def _percent(flags: NDArray[np.bool_]) -> float:
-    return 100.0 * float(np.mean(flags)) if flags.size else 0.0
+def _percent(flags: NDArray[np.bool_], *, nothing: float = 0.0) -> float:
+    return 100.0 * float(np.mean(flags)) if flags.size else nothing

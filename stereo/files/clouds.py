@@ -93,7 +93,7 @@ def _write_ply(path: Path, cloud: Vertices) -> None:
 def _read_ply(path: Path) -> Vertices:
     """Read a PLY as ``write`` writes it. Raises ImageError naming the file."""
     header, body = _split_header(path, read_bytes(path), b"ply", b"end_header\n")
-    count = re.search(r"element vertex (\d+)", header)
+    count = re.search(r"element vertex (\d{1,12})$", header, re.MULTILINE)
     properties = re.findall(r"^property (.+)$", header, re.MULTILINE)
     has_normals = "float nx" in properties
     if (
@@ -138,7 +138,7 @@ def _write_pcd(path: Path, cloud: Vertices) -> None:
 def _read_pcd(path: Path) -> Vertices:
     """Read a PCD as ``write`` writes it. Raises ImageError naming the file."""
     header, body = _split_header(path, read_bytes(path), b"# .PCD", b"DATA binary\n")
-    count = re.search(r"^POINTS (\d+)", header, re.MULTILINE)
+    count = re.search(r"^POINTS (\d{1,12})$", header, re.MULTILINE)
     fields = re.search(r"^FIELDS x y z( normal_x normal_y normal_z)? rgb$", header, re.MULTILINE)
     if count is None or fields is None:
         raise ImageError(f"{path}: only binary PCD files as stereo writes them can be read")

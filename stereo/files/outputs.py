@@ -139,7 +139,7 @@ def read_map(path: str | Path, *, png_divisor: float = KITTI_DIVISOR) -> Float:
 
 # SceneFlow writes spaces before its line breaks, so any white space may separate
 _PFM_HEADER = re.compile(
-    rb"(P[Ff])\s+(\d+)\s+(\d+)\s+([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)[ \t]*\r?\n"
+    rb"(P[Ff])\s+(\d{1,9})\s+(\d{1,9})\s+([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)[ \t]*\r?\n"
 )
 
 
@@ -162,9 +162,7 @@ def read_pfm(path: str | Path) -> Float:
         )
     kind = "<f4" if float(header[4]) < 0 else ">f4"
     values = np.frombuffer(data, kind, need // 4, header.end()).reshape(height, width, channels)
-    plane = values[::-1, :, 0].astype(np.float32)
-    plane[np.isinf(plane)] = np.nan
-    return plane
+    return _known(values[::-1, :, 0])
 
 
 def _read_png(path: Path, divisor: float) -> Float:
@@ -182,7 +180,7 @@ def _read_tiff(path: Path) -> Float:
         raise ImageError(
             f"{path}: expected a float32 (H, W) TIFF, got {values.dtype} {values.shape}"
         )
-    return values.astype(np.float32)
+    return _known(values)
 
 
 def _read_npy(path: Path) -> Float:
@@ -190,10 +188,18 @@ def _read_npy(path: Path) -> Float:
     try:
         values = np.load(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # a damaged header raises whatever Python's own parser does
-        raise ImageError(f"{path}: is no whole npy file of numbers: {error}") from error
+        raise ImageError(f"{path}: is no whole npy file of numbers: {error!s:.200}") from error
     if not isinstance(values, np.ndarray) or values.ndim != 2 or values.dtype.kind not in "fiu":
         raise ImageError(f"{path}: expected an (H, W) array of numbers")
-    return values.astype(np.float32)
+    return _known(values)
+
+
+def _known(values: NDArray[Any]) -> Float:
+    """Numbers as float32, quiet NaN for whatever is none or too large to be one."""
+    with np.errstate(all="ignore"):
+        plane = values.astype(np.float32)
+    plane[~np.isfinite(plane)] = np.nan
+    return plane
 
 
 # --- facts --------------------------------------------------------------------------------------

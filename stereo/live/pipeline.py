@@ -1,7 +1,8 @@
 """What is done to each frame of a running source, and how it can be told to do otherwise.
 
-``stereo.pipeline``, with what only a sequence needs: a search range that stays steady, a smaller
-or cut image, values averaged over time, and the time that each stage took.
+``stereo.pipeline``, with what only a sequence needs: a search range that stays steady, row errors
+measured now and then, a smaller or cut image, values averaged over time, and the time that each
+stage took.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from stereo.gray import gray8_pair
 from stereo.live.region import Part, Region
 from stereo.matching import (
     RangedMatcher,
+    SteadyAlignment,
     SteadyRange,
     default_matcher,
     make_matcher,
@@ -47,7 +49,7 @@ class LiveSettings:
     refine: RefineParams = field(default_factory=RefineParams)
     """Planes for textureless regions, filling."""
     quality: bool = False
-    """Rows aligned and edges sharpened; see ``stereo.StereoPipeline``."""
+    """Edges sharpened; see ``stereo.StereoPipeline``."""
     min_depth_m: float = 0.0
     """Nearer is dropped; above 0 it also sets the range."""
     max_depth_m: float = math.inf
@@ -105,6 +107,7 @@ class LivePipeline:
             measured,
             refine=settings.refine,
             quality=settings.quality,
+            align=SteadyAlignment(),
             min_depth_m=settings.min_depth_m,
             max_depth_m=settings.max_depth_m,
             registration=registration,

@@ -7,7 +7,7 @@ feeds the command line's ``--matcher``.
 from stereo.frame import SearchRange
 from stereo.matching.matcher import Matcher
 from stereo.matching.matchers import MATCHERS, default_matcher, make_matcher, matcher_for_range
-from stereo.matching.preparation import align_rows, denoise
+from stereo.matching.preparation import SteadyAlignment, align, denoise
 from stereo.matching.ranged import AutoRangeMatcher, RangedMatcher, SteadyRange
 from stereo.matching.search_range import find_search_range, search_range_for_depths
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams
@@ -23,8 +23,9 @@ __all__ = [
     "SgbmParams",
     "SgmMatcher",
     "SgmParams",
+    "SteadyAlignment",
     "SteadyRange",
-    "align_rows",
+    "align",
     "default_matcher",
     "denoise",
     "find_search_range",

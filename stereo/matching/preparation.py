@@ -1,11 +1,12 @@
-"""Make a pair easier to match: take out sensor noise, and what rectification left of row errors.
+"""Make a pair easier to match: take out noise, a difference of brightness, and row errors.
 
-Both are measured first, and a pair that has neither passes through untouched. Noise is looked for
-in every pair, which is quick; row errors with ``--quality`` only.
+All are measured first, and a pair that has none passes through untouched. Left pixels stay where
+they are, so a disparity of the result is one of the pair.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,56 +15,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import Float, Image, Mask, RectifiedPair
-from stereo.gray import gray8_pair, gray_pair
-from stereo.matching import sgm
-from stereo.matching.search_range import find_search_range
-from stereo.native import require_native
+from stereo.gray import gray8_pair
+from stereo.matching.brightness import Brightness, brightness
+from stereo.matching.rows import RowError, row_error
+from stereo.matching.tracks import find_tracks
 
 NOISY_LEVELS = 1.5
 """Standard deviation of the noise, gray levels of 255, from which a pair is smoothed."""
-ROW_ERROR_PX = 0.1
-"""Root mean square of the row error from which the right image is moved."""
+VERY_NOISY_LEVELS = 3.0
+"""The same from which it is smoothed twice: with noise of 2 levels once is better, with 4 and 8
+twice (dense_2 of pairs.json)."""
+ALIGN_EVERY = 15
+"""Frames of a sequence from one look at how its views differ to the next."""
+ALIGN_MEMORY = 4
+"""Looks that are remembered."""
 
 _NOISE_PATCH_PX = 16
 _NOISE_BANDS = 12  # of patches, over the height
 _SMOOTHING = 3.0  # width of the bilateral filter, in standard deviations of the noise
-_CORNERS = 800
-_FEWEST_TRACKS = 50
-_AGREE_PX = 0.25  # median distance of the tracks from the plane, for it to be believed
-_RETURN_PX = 0.3  # how far a corner may return from where it was
-_STRAY_PX = 3.0  # how far a track may end from where the disparity says
+_AGAIN = 1.0  # the same of a second time
+_CLOSE_BANDS = 16  # of rows, for a closer look where there is a row error
 
 Gray = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class RowError:
-    """How far the right image's rows lie below the left one's, as a plane over the image."""
+class Difference:
+    """How the views of a pair differ besides what depth does."""
 
-    middle_px: float
-    """In the middle of the image, pixels; positive: the right image's content lies lower."""
-    across_px: float
-    """Change from the left border to the right one."""
-    down_px: float
-    """Change from the top to the bottom."""
-    tracks: int
-    """Corners that were followed from one image to the other."""
-
-    def over(self, width: int, height: int) -> Float:
-        """Return it for each pixel, (height, width)."""
-        x = (np.arange(width, dtype=np.float32) - np.float32(width / 2)) / np.float32(width)
-        y = (np.arange(height, dtype=np.float32) - np.float32(height / 2)) / np.float32(height)
-        plane = self.middle_px + self.across_px * x + self.down_px * y[:, None]
-        return np.asarray(plane, np.float32)
+    rows: RowError | None
+    """None: too little was seen."""
+    levels: Brightness | None
+    """None: equally bright, or too little was seen."""
 
 
-def denoise(pair: RectifiedPair, *, in_color: bool = False) -> RectifiedPair:
-    """Return ``pair`` as it is, or with the noise smoothed away if it is noisy.
-
-    A noisy pair comes back in gray, which is quicker, unless ``in_color``. Disparities of the
-    result are those of ``pair``.
-    """
-    views = (pair.left, pair.right) if in_color else gray_pair(pair.left, pair.right)
+def denoise(pair: RectifiedPair) -> RectifiedPair:
+    """Return ``pair`` as it is, or with the noise smoothed away if it is noisy."""
+    views = pair.left, pair.right
     gray8 = gray8_pair(*views)
     noise = max(noise_level(gray) for gray in gray8)
     if noise < NOISY_LEVELS:
@@ -72,23 +60,66 @@ def denoise(pair: RectifiedPair, *, in_color: bool = False) -> RectifiedPair:
     return replace(pair, left=left, right=right)
 
 
-def align_rows(pair: RectifiedPair) -> RectifiedPair:
-    """Return ``pair`` with its right image moved to the left one's rows, if it needs to be.
+def align(pair: RectifiedPair) -> RectifiedPair:
+    """Return ``pair`` with its right image on the left one's rows, and as bright, if need be."""
+    return aligned(pair, difference(pair))
 
-    Left pixels stay where they are, so a disparity of the result is one of ``pair``. Raises
-    MissingLibraryError without the native matcher.
-    """
-    require_native("looking for row errors", instead="go without --quality")
+
+def difference(pair: RectifiedPair) -> Difference:
+    """Measure how the views differ, on a few bands of rows."""
     left, right = gray8_pair(pair.left, pair.right)
-    error = row_error(left, right)
-    if error is None:
+    tracks = find_tracks(left, right)
+    rows = row_error(tracks)
+    if rows is not None and rows.clear:  # then it is worth a closer look, once it is mostly gone
+        moved = np.asarray(_moved(right, rows), np.uint8)
+        rest = row_error(find_tracks(left, moved, bands=_CLOSE_BANDS))
+        rows = rows if rest is None else rows.plus(rest)
+    return Difference(rows, brightness(tracks))
+
+
+def aligned(pair: RectifiedPair, found: Difference) -> RectifiedPair:
+    """Return ``pair`` without the difference, as far as that is clear."""
+    if found.levels is not None:
+        pair = replace(pair, right=found.levels.applied(pair.right))
+    if found.rows is None or not found.rows.clear:
         return pair
-    below = error.over(left.shape[1], left.shape[0])
-    if float(np.sqrt(np.mean(below * below))) < ROW_ERROR_PX:
-        return pair
+    mask = pair.valid_right
     return replace(
-        pair, right=_moved(pair.right, below), valid_right=_moved_mask(pair.valid_right, below)
+        pair,
+        right=_moved(pair.right, found.rows),
+        valid_right=None if mask is None else _moved_mask(mask, found.rows),
     )
+
+
+class SteadyAlignment:
+    """``align`` for a sequence: looks now and then, and keeps what it found."""
+
+    def __init__(self) -> None:
+        self._rows: deque[RowError] = deque(maxlen=ALIGN_MEMORY)
+        self._levels: Brightness | None = None
+        self._shape: tuple[int, ...] = ()
+        self._frames = 0
+
+    def __call__(self, pair: RectifiedPair) -> RectifiedPair:
+        """Return the sequence's next pair, aligned."""
+        if pair.left.shape != self._shape:  # another part of the image: its middle is elsewhere
+            self._shape, self._frames = pair.left.shape, 0
+            self._rows.clear()
+        if self._frames % ALIGN_EVERY == 0:
+            found = difference(pair)
+            self._levels = found.levels
+            if found.rows is not None:
+                self._rows.append(found.rows)
+        self._frames += 1
+        return aligned(pair, Difference(_typical(self._rows), self._levels))
+
+
+def _typical(looks: deque[RowError]) -> RowError | None:
+    """The median of several looks, value by value; as unsure as one of them."""
+    if not looks:
+        return None
+    values = np.median([(r.middle_px, r.across_px, r.down_px, r.sigma_px) for r in looks], axis=0)
+    return RowError(*(float(value) for value in values))
 
 
 def noise_level(gray: Gray) -> float:
@@ -122,127 +153,38 @@ def _by_patch(bands: Float) -> Float:
     return np.asarray(columns.reshape(len(bands), -1, _NOISE_PATCH_PX).mean(axis=2))
 
 
-def row_error(left: Gray, right: Gray) -> RowError | None:
-    """Measure the row error of a pair, both (H, W) uint8; None where too little can be followed.
-
-    Corners are followed with Lucas and Kanade's method from where a match at half size says they
-    are, there and back; a plane is fitted by iterated reweighting. Corners see both directions: a
-    row error cannot hide in the disparity as it does on a slanted edge.
-    """
-    if min(left.shape) < 64:
-        return None
-    found = _tracks(left, right)
-    if found is None:
-        return None
-    x, y, below = found
-    height, width = left.shape
-    design = np.column_stack([np.ones(len(x)), (x - width / 2) / width, (y - height / 2) / height])
-    plane = np.array([np.median(below), 0.0, 0.0])
-    ridge = np.diag([1e-3, 0.1, 0.1])  # slopes that nothing supports are none
-    for _ in range(10):
-        off = np.abs(below - design @ plane)
-        weight = 1 / (1 + (off / max(1.5 * float(np.median(off)), 0.05)) ** 2) ** 2
-        weighted = (design * weight[:, None]).T
-        plane = np.linalg.solve(weighted @ design + ridge, weighted @ below)
-    if np.median(np.abs(below - design @ plane)) > _AGREE_PX:
-        return None
-    middle, across, down = (float(value) for value in plane)
-    return RowError(middle, across, down, len(x))
-
-
-def _tracks(left: Gray, right: Gray) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
-    """Columns and rows in the right image, and how far below their left partner; float64."""
-    disparity = _half_size_disparity(left, right)
-    views = [_equalized(image) for image in (left, right)]
-    corners = cv2.goodFeaturesToTrack(views[0], _CORNERS, 0.01, 8, blockSize=5)
-    if corners is None:
-        return None
-    start = np.asarray(corners, np.float32).reshape(-1, 2)
-    at = start.astype(np.intp)
-    shift = disparity[at[:, 1], at[:, 0]]
-    start, shift = start[np.isfinite(shift)], shift[np.isfinite(shift)]
-    if len(start) < _FEWEST_TRACKS:
-        return None
-    guess = start.copy()
-    guess[:, 0] -= shift
-    end, went = _followed(views[0], views[1], start, guess)
-    back, returned = _followed(views[1], views[0], end, start)
-    good = went & returned
-    good &= np.hypot(*(back - start).T) < _RETURN_PX
-    good &= np.abs(end[:, 0] - guess[:, 0]) < _STRAY_PX
-    if np.count_nonzero(good) < _FEWEST_TRACKS:
-        return None
-    end, start = end[good].astype(np.float64), start[good].astype(np.float64)
-    return end[:, 0], end[:, 1], end[:, 1] - start[:, 1]
-
-
-def _followed(
-    source: Gray, target: Gray, start: Float, guess: Float
-) -> tuple[Float, NDArray[np.bool_]]:
-    end, status, _ = cv2.calcOpticalFlowPyrLK(
-        source,
-        target,
-        start[:, None],
-        guess[:, None].copy(),
-        winSize=(15, 15),
-        maxLevel=1,
-        flags=cv2.OPTFLOW_USE_INITIAL_FLOW,
-    )
-    return np.asarray(end, np.float32).reshape(-1, 2), np.asarray(status).ravel() == 1
-
-
-def _half_size_disparity(left: Gray, right: Gray) -> Float:
-    """In pixels of the full image; half the size forgives twice the row error."""
-    found = find_search_range(RectifiedPair(left, right))
-    height, width = left.shape
-    size = ((width + 1) // 2, (height + 1) // 2)
-    small = [
-        np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
-        for image in (left, right)
-    ]
-    params = sgm.SgmParams(
-        found.min_disparity // 2, found.num_disparities // 2 + 1, paths=3, speckle_size_px=30
-    )
-    px = sgm.SgmMatcher(params).match(RectifiedPair(small[0], small[1])).px
-    full = np.repeat(np.repeat(2 * px, 2, axis=0), 2, axis=1)
-    return np.asarray(full[:height, :width])
-
-
-def _equalized(gray: Gray) -> Gray:
-    """Local mean and contrast taken out, so that exposure does not matter."""
-    detail = gray.astype(np.float32)
-    detail -= cv2.GaussianBlur(detail, (0, 0), 5)
-    contrast = np.sqrt(cv2.GaussianBlur(detail * detail, (0, 0), 8)) + 4
-    levels = np.clip(128 + 40 * detail / contrast, 0, 255)
-    return np.asarray(levels, np.uint8)
-
-
 def _smoothed(image: Image, gray8: Gray, noise: float) -> Image:
-    """Bilateral filter as wide as the noise; ``gray8`` tells the unit of 16-bit levels."""
-    if image.dtype == np.uint8:
-        return np.asarray(cv2.bilateralFilter(image, 7, _SMOOTHING * noise, 2.0), np.uint8)
-    unit = max(float(image.mean()), 1.0) / max(float(gray8.mean()), 1.0)
-    smooth = cv2.bilateralFilter(image.astype(np.float32), 7, _SMOOTHING * noise * unit, 2.0)
-    return np.clip(np.rint(smooth), 0, 65535).astype(np.uint16)
+    """Bilateral filter as wide as the noise, twice against strong noise.
+
+    ``gray8`` tells the unit of 16-bit levels.
+    """
+    narrow = image.dtype == np.uint8
+    unit = 1.0 if narrow else max(float(image.mean()), 1.0) / max(float(gray8.mean()), 1.0)
+    smooth: Any = image if narrow else image.astype(np.float32)
+    for strength in (_SMOOTHING, _AGAIN) if noise > VERY_NOISY_LEVELS else (_SMOOTHING,):
+        smooth = cv2.bilateralFilter(smooth, 7, strength * noise * unit, 2.0)
+    if narrow:
+        return np.asarray(smooth, np.uint8)
+    return np.asarray(np.clip(np.rint(smooth), 0, 65535), np.uint16)
 
 
-def _moved(image: Image, below: Float) -> Image:
-    """The image whose row y shows what was ``below`` px under it."""
-    columns, rows = _maps(below)
-    return cv2.remap(  # type: ignore[return-value]
-        image, columns, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE
+def _moved(image: Image, rows: RowError) -> Image:
+    """The image whose row y shows what was that far under it."""
+    return _warped(image, rows, cv2.INTER_CUBIC, cv2.BORDER_REPLICATE)
+
+
+def _moved_mask(mask: Mask, rows: RowError) -> Mask:
+    seen = mask.astype(np.uint8)
+    return _warped(seen, rows, cv2.INTER_NEAREST, cv2.BORDER_CONSTANT).astype(np.bool_)
+
+
+def _warped(image: Image, rows: RowError, how: int, border: int) -> Image:
+    height, width = image.shape[:2]
+    across, down = rows.across_px / width, rows.down_px / height
+    below = rows.middle_px - rows.across_px / 2 - rows.down_px / 2  # at the upper left pixel
+    motion = np.array([[1, 0, 0], [across, 1 + down, below]])
+    size = (width, height)
+    flags = how | cv2.WARP_INVERSE_MAP
+    return cv2.warpAffine(  # type: ignore[return-value]
+        image, motion, size, flags=flags, borderMode=border
     )
-
-
-def _moved_mask(mask: Mask | None, below: Float) -> Mask | None:
-    if mask is None:
-        return None
-    columns, rows = _maps(below)
-    moved = cv2.remap(mask.astype(np.uint8), columns, rows, cv2.INTER_NEAREST)
-    return np.asarray(moved, np.uint8).astype(np.bool_)
-
-
-def _maps(below: Float) -> tuple[Float, Float]:
-    height, width = below.shape
-    columns = np.repeat(np.arange(width, dtype=np.float32)[None], height, axis=0)
-    return columns, np.arange(height, dtype=np.float32)[:, None] + below

@@ -1,8 +1,9 @@
 """Which disparities a pair needs: found from the pair itself, or from the depths of interest.
 
-The pair is matched at 180 columns (at most 0.30 of its width) and half as many rows, over every
-disparity that its width allows. A whole map at low resolution is more robust than sparse key
-points, covers surfaces that have none, and costs less than their descriptors.
+The pair is matched at 260 columns (at most a third of its width) and half as many rows, over every
+disparity that its width allows, with cheap jumps and without a median, so that thin things stay. A
+whole map at low resolution is more robust than sparse key points, covers surfaces that have none,
+and costs less than their descriptors.
 """
 
 from __future__ import annotations
@@ -25,29 +26,31 @@ from stereo.matching import sgm
 Gray = NDArray[Any]
 Coarse = Callable[[Gray, Gray], NDArray[np.float32]]
 
-_COARSE_WIDTH_PX = 180
-_LARGEST_SCALE = 0.30  # so that the search stays cheap beside the matching of small images
+_COARSE_WIDTH_PX = 260
+_LARGEST_SCALE = 0.33  # so that the search stays cheap beside the matching of small images
 _ROW_SHARE = 0.5  # of that scale, for rows: disparity lies along columns (OpenCV needs them all)
 _SMALL_WIDTH_PX = 120
 _LARGEST_SHARE = 0.45  # of the width: at more, less than half of the scene is seen by both cameras
 _FEWEST_ROWS = 48  # of wide images: small things need some rows to count as evidence
 _NEGATIVE_SHARE = 0.10  # of the width: converging cameras after rectification
+_P1, _P2 = 12, 28  # with SgmParams' own, poles below 3 % of the width are lost
 _MIN_ISLAND_PX = 8  # coarse pixels: anything smaller is no evidence of a surface
-_MIN_SHARE_PER_PX = 0.0005  # of the image, for a disparity to count as occupied
+_MIN_SHARE_PER_PX = 0.00035  # of the image, for a disparity to count as occupied
 _MIN_SHARE_APART = 0.001  # of the image, for a group of disparities away from all others
 _MIN_SHARE_NEGATIVE = 0.02  # the same behind infinity, where mostly repeated texture pretends to be
-_GAP_PX = 3
+_GAP_PX = 5
 _MIN_CONFIDENCE = 0.8
 _MIN_SUPPORT = 0.02
 _ROUND_TO = 16
 
 
-def find_search_range(pair: RectifiedPair, *, threads: int | None = None) -> SearchRange:
+def find_search_range(pair: RectifiedPair, *, threads: int | None = 1) -> SearchRange:
     """Range that covers the surfaces of this pair, with margin.
 
     Where hardly anything matches, the range is a guess (0 to an eighth of the width) with
     ``support`` 0. The margin is 8 % of the span and two coarse pixels, because small near things
-    may vanish at low resolution; towards infinity the range ends there.
+    may vanish at low resolution; towards infinity the range ends there. Images are so small here
+    that more ``threads`` than one gain nothing.
     """
     width = pair.left.shape[1]
     scale = min(_LARGEST_SCALE, _COARSE_WIDTH_PX / width) if width > _SMALL_WIDTH_PX else 1.0
@@ -56,7 +59,7 @@ def find_search_range(pair: RectifiedPair, *, threads: int | None = None) -> Sea
     coarse_width = left.shape[1]
     low = -round(coarse_width * _NEGATIVE_SHARE)
     count = max(1, round(coarse_width * (_LARGEST_SHARE + _NEGATIVE_SHARE)))
-    disparity = _coarse_matcher(low, count, threads)(left, right)
+    disparity = coarse_matcher(low, count, threads)(left, right)
     # What matches best at an end of the range belongs outside it, or nowhere.
     disparity = disparity[(disparity > low + 1.5) & (disparity < low + count - 2.5)]
     support = disparity.size / left.size
@@ -128,13 +131,17 @@ def _shrink(image: Gray, scale: float, row_share: float) -> Gray:
     return np.asarray(cv2.resize(image, (round(width * scale), rows), interpolation=cv2.INTER_AREA))
 
 
-def _coarse_matcher(low: int, count: int, threads: int | None) -> Coarse:
+def coarse_matcher(low: int, count: int, threads: int | None = None) -> Coarse:
+    """Return what finds the sure disparities, NaN elsewhere, of small gray images."""
     if not sgm.is_available():
         return _opencv_matcher(low, count)
     params = sgm.SgmParams(
         low,
         count,
         paths=3,
+        p1=_P1,
+        p2=_P2,
+        median=False,
         uniqueness_percent=15,
         speckle_size_px=_MIN_ISLAND_PX,
         speckle_range_px=1,

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib import StereoRig
+from calib.health.features import match_features
 from calib.solving.epipolar import rectifying_rotations
 from stereo.frame import RectifiedPair, StereoFrame
 from stereo.gray import gray8_pair
@@ -26,6 +25,8 @@ FEWEST = 30
 CLEARLY = 5.0
 """A reading is taken instead of the usual one when so many more of the points lie nearer to their
 row by it, in standard deviations of a coin's."""
+
+_CORNERS = 1500
 
 Points = NDArray[np.float64]
 
@@ -65,22 +66,11 @@ def settle(readings: Mapping[str, StereoRig], frame: StereoFrame) -> Readings:
 
 
 def _same_points(pair: RectifiedPair) -> tuple[Points, Points]:
-    """Where corners of the left image are in the right one, (N, 2) each, to a fraction of a pixel.
-
-    Followed forth and back (Lucas and Kanade, by pyramids), which must end where it began.
-    """
+    """Where points are in both images, (N, 2) each, to a fraction of a pixel."""
     left, right = gray8_pair(pair.left, pair.right)
-    corners = cv2.goodFeaturesToTrack(left, 1500, 0.01, 8)
-    if corners is None:
-        return np.zeros((0, 2)), np.zeros((0, 2))
-    how: Any = {"winSize": (31, 31), "maxLevel": 5, "criteria": (3, 40, 0.003)}
-    forth, found, _ = cv2.calcOpticalFlowPyrLK(left, right, corners, None, **how)  # type: ignore[call-overload]
-    back, again, _ = cv2.calcOpticalFlowPyrLK(right, left, forth, None, **how)  # type: ignore[call-overload]
-    away = np.linalg.norm(back - corners, axis=2).ravel()
-    kept = (found.ravel() == 1) & (again.ravel() == 1) & (away < 0.3)
-    points = corners[kept, 0].astype(float), forth[kept, 0].astype(float)
-    near = np.abs(points[0][:, 1] - points[1][:, 1]) < 0.02 * left.shape[0]
-    return points[0][near], points[1][near]
+    found = match_features(left, right, corners=_CORNERS)
+    near = np.abs(found.left[:, 1] - found.right[:, 1]) < 0.02 * left.shape[0]
+    return found.left[near], found.right[near]
 
 
 def _rows_apart(left: Points, right: Points, seen: Rectification, rig: StereoRig) -> Points:

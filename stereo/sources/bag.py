@@ -79,9 +79,8 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
         on_event(Event("note", spec, f"its camera_info is of no use: {error}", 0.0))
         calibration = None
     frames = partial(_frames, path, topics, options)
-    expected = min(counts)
     return SequenceSource(
-        spec, frames, options, on_event, calibration=calibration, expected=expected
+        spec, frames, options, on_event, calibration=calibration, expected=min(counts)
     )
 
 
@@ -90,9 +89,21 @@ def _parse(spec: str) -> tuple[Path, dict[str, str]]:
     asked = {key: values[-1] for key, values in parse_qs(query).items()}
     if set(asked) - {"left", "right"} or not name:
         raise InputError(f"{spec}: expected bag:FILE, or bag:FILE?left=/topic&right=/topic")
-    if not Path(name).exists():
-        raise InputError(f"{name}: no such bag{near_path(name)}")
-    return Path(name), asked
+    path = Path(name)
+    try:
+        known = path.is_dir() or (path.is_file() and _begins_as_bag(path))
+        if not known and not path.exists():
+            raise InputError(f"{name}: no such bag{near_path(name)}")
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read: {error.strerror}") from error
+    if not known:
+        raise InputError(f"{name}: is no bag (.bag, .db3, .mcap, or its folder)")
+    return path, asked
+
+
+def _begins_as_bag(path: Path) -> bool:
+    with path.open("rb") as it:
+        return it.read(16).startswith((b"#ROSBAG", b"SQLite format 3", b"\x89MCAP0"))
 
 
 def _rosbags() -> tuple[ModuleType, ModuleType]:

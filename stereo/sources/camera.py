@@ -20,11 +20,14 @@ from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import ImageError, InputError, SourceError, UnpairedError
 from stereo.frame import Image, StereoFrame
+from stereo.proof import Proof
+from stereo.sources.address import without_login
 from stereo.sources.capture import connect
 from stereo.sources.layout import arrange, split
+from stereo.sources.motion import look
 from stereo.sources.source import Event, OnEvent, SourceOptions, SourceStats
 from stereo.sources.stream import BgrImage, Capture, Patience, Stream
-from stereo.sources.sync import SIDES, Match, Pairing, Proof, Side
+from stereo.sources.sync import SIDES, Match, Pairing, Side
 from stereo.threads import MONOTONIC, Clock, Latest
 
 _STOP_S = 0.4
@@ -37,8 +40,10 @@ _RECENT = 50
 
 def open(spec: str, options: SourceOptions, on_event: OnEvent) -> CameraSource:
     """Open ``sbs:``, ``pair:``, ``http(s)://`` or ``rtsp://``; see ``open_source``."""
-    streams = {address: partial(connect, address, options) for address in parse(spec)}
-    return CameraSource(spec, streams, options, on_event)
+    streams = {
+        without_login(address): partial(connect, address, options) for address in parse(spec)
+    }
+    return CameraSource(without_login(spec), streams, options, on_event)
 
 
 def parse(spec: str) -> list[str]:
@@ -51,8 +56,10 @@ def parse(spec: str) -> list[str]:
             kind, "http://camera/stream, or two with a comma between them"
         )
         raise InputError(f"{spec}: expected {example}")
-    if len(set(parts)) != len(parts):
-        raise InputError(f"{spec}: the same stream twice; a pair needs two different ones")
+    if len({without_login(part) for part in parts}) != len(parts):
+        raise InputError(
+            f"{without_login(spec)}: the same stream twice; a pair needs two different ones"
+        )
     return [f"/dev/video{part}" if part.isdecimal() else part for part in parts]
 
 
@@ -128,23 +135,28 @@ class CameraSource(Closing):
                 self._paired_s, self._newest_s = self._clock.now(), -math.inf
         self._on_event(event)
 
-    def _take(self, number: int, count: int) -> Callable[[BgrImage, float, bool], None]:
-        def composite(image: BgrImage, time_s: float, _exact: bool) -> None:
+    def _take(self, number: int, count: int) -> Callable[[BgrImage, float, Capture], None]:
+        def composite(image: BgrImage, time_s: float, _capture: Capture) -> None:
             left, right = split(_rgb(image), self._layout, name=self.name)
             self._offer(Match(left, right, time_s, 0.0))
 
-        def one_of_two(image: BgrImage, time_s: float, exact: bool) -> None:
+        def one_of_two(image: BgrImage, time_s: float, capture: Capture) -> None:
             side: Side = SIDES[number]
+            rgb = _rgb(image)
+            seen = look(rgb) if self._pairing.in_doubt else None
             with self._lock:
-                match = self._pairing.add(side, time_s, _rgb(image), exact=exact)
+                match = self._pairing.add(
+                    side, time_s, rgb, exact=capture.exact, stamp=capture.stamp, seen=seen
+                )
+                proof = self._pairing.proof
             if match is not None:
-                self._offer(match)
+                self._offer(match, proof)
             else:
                 self._complain_unpaired()
 
         return composite if count == 1 else one_of_two
 
-    def _offer(self, match: Match[Image]) -> None:
+    def _offer(self, match: Match[Image], proof: Proof | None = None) -> None:
         """Make a pair the newest one."""
         if not self._of_one_size(match):
             return
@@ -153,7 +165,7 @@ class CameraSource(Closing):
         )
         skew_s = -match.skew_s if self._options.swap else match.skew_s
         try:
-            frame = StereoFrame(left, right, match.time_s, skew_s, match.time_s)
+            frame = StereoFrame(left, right, match.time_s, skew_s, match.time_s, proof=proof)
         except ImageError as error:
             raise SourceError(f"{self.name}: {error}") from error
         self._compare_brightness(frame)
@@ -235,6 +247,7 @@ class CameraSource(Closing):
                 jitter_ms=1000 * proof.jitter_s,
                 margin=proof.margin,
                 confidence=proof.confidence,
+                paired_by=proof.by,
             )
 
     def __iter__(self) -> Iterator[StereoFrame]:

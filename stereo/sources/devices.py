@@ -22,7 +22,9 @@ Ioctl = Callable[[int, int, bytearray], Any]
 QUERYCAP, ENUM_FMT = 0x80685600, 0xC0405602
 ENUM_FRAMESIZES, ENUM_FRAMEINTERVALS = 0xC02C564A, 0xC034564B
 NO_PERMISSION = "no permission; sudo usermod -aG video $USER, then log in again"
-_CAPTURES, _DEVICE_CAPS = 0x00000001, 0x80000000
+_CAPTURES, _CAPTURES_PLANES, _DEVICE_CAPS = 0x00000001, 0x00001000, 0x80000000
+_OF_CAPTURE, _OF_PLANES = 1, 9  # kinds of buffer
+_BIG_ENDIAN = 1 << 31
 _DISCRETE = 1
 _MOST = 64  # of anything listed: a broken driver may never say that it was the last
 
@@ -101,9 +103,11 @@ def _ask(path: Path, ioctl: Ioctl) -> Device | None:
         card = bytearray(104)
         ioctl(handle, QUERYCAP, card)
         _driver, name, bus, _version, able, of_this_node = struct.unpack_from("16s32s32s3I", card)
-        if not (of_this_node if able & _DEVICE_CAPS else able) & _CAPTURES:
+        able = of_this_node if able & _DEVICE_CAPS else able
+        if not able & (_CAPTURES | _CAPTURES_PLANES):
             return None
-        return Device(str(path), _text(name), _text(bus), tuple(_modes(handle, ioctl)))
+        kind = _OF_CAPTURE if able & _CAPTURES else _OF_PLANES
+        return Device(str(path), _text(name), _text(bus), tuple(_modes(handle, kind, ioctl)))
     except OSError as error:
         return Device(str(path), "", "", (), _problem(error, path))
     finally:
@@ -120,15 +124,17 @@ def _problem(error: OSError, path: Path) -> str:
     return f"not a camera that Video4Linux knows ({os.strerror(error.errno or 0)})"
 
 
-def _modes(handle: int, ioctl: Ioctl) -> Iterator[Mode]:
+def _modes(handle: int, kind: int, ioctl: Ioctl) -> Iterator[Mode]:
     for index in range(_MOST):
         asked = bytearray(64)
-        struct.pack_into("2I", asked, 0, index, 1)  # V4L2_BUF_TYPE_VIDEO_CAPTURE
+        struct.pack_into("2I", asked, 0, index, kind)
         if not _answers(handle, ioctl, ENUM_FMT, asked):
             return
         (code,) = struct.unpack_from("I", asked, 44)
+        if code & _BIG_ENDIAN:
+            continue  # nothing asks for it by four letters
         for size in _sizes(handle, ioctl, code):
-            letters = struct.pack("I", code & 0x7FFFFFFF).decode("latin-1").rstrip()
+            letters = struct.pack("I", code).decode("latin-1").rstrip()
             yield Mode(letters, size, tuple(_rates(handle, ioctl, code, size)))
 
 

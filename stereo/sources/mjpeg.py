@@ -11,13 +11,13 @@ import re
 import time
 from collections import deque
 from typing import Any
-from urllib.parse import urlsplit
 
 from numpy.typing import NDArray
 
 from stereo.errors import SourceError
-from stereo.sources.address import asking
+from stereo.sources.address import ask
 from stereo.sources.jpeg import MAX_BYTES, Decoder, RejectedImage
+from stereo.sources.stamps import Stamp, stamp_of
 
 _MOST_HEAD = 16_384  # bytes of a part's headers
 _CHUNK = 65_536
@@ -31,6 +31,7 @@ class MjpegParts:
     """An opened address; gives one image after the other. See ``Capture``."""
 
     exact = False
+    stamp: Stamp | None = None
 
     def __init__(self, timeout_s: float, response: http.client.HTTPResponse) -> None:
         self._timeout_s, self._response = timeout_s, response
@@ -63,6 +64,7 @@ class MjpegParts:
         if part is None:
             return None
         arrival_s = time.monotonic()
+        self.stamp = stamp_of(headers)
         return self._decoder.decode(part), self._time(headers, arrival_s)
 
     def _part(self, length: str | None, head: bytes, deadline: float) -> bytes | None:
@@ -121,23 +123,18 @@ class MjpegParts:
         self._response.close()
 
 
-def open_parts(address: str, timeout_s: float) -> MjpegParts | None:
-    """Ask an address; None where it answers anything but Motion JPEG: something else must read it,
-    log in by digest, or say what the answer means. Raises SourceError where nobody answers.
+def open_parts(address: str, *, timeout_s: float, follow: bool) -> MjpegParts | str:
+    """Ask an address; where it gives anything but Motion JPEG in parts, return where it led to:
+    something else must read that. Raises SourceError where nobody answers, and see ``ask``.
     """
     try:
-        server = asking(urlsplit(address), timeout_s)
-        response = server.getresponse()
+        at, response = ask(address, timeout_s=timeout_s, follow=follow)
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise SourceError(
             f"{address}: cannot be opened; is the camera on, is the address right, and does it "
             f"answer in a browser or in ffplay? ({type(error).__name__})"
         ) from error
-    if (
-        response.status != 200
-        or "multipart" not in response.headers.get("Content-Type", "").lower()
-    ):
+    if "multipart" not in response.headers.get("Content-Type", "").lower():
         response.close()
-        server.close()
-        return None
+        return at
     return MjpegParts(timeout_s, response)

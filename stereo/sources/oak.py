@@ -16,6 +16,7 @@ from stereo.errors import SourceError
 from stereo.sources.camera import CameraSource
 from stereo.sources.factory import Maker, Rigs, open_factory
 from stereo.sources.source import OnEvent, SourceOptions
+from stereo.sources.stamps import Stamp
 from stereo.sources.stream import BgrImage
 
 SIZE, FPS = (640, 400), 30
@@ -33,6 +34,7 @@ class OakCapture:
     """Both mono images of one exposure, side by side, as one stream of ``CameraSource``."""
 
     exact = False
+    stamp: Stamp | None = None
 
     def __init__(self, dai: Any, spec: str, options: SourceOptions, rigs: Rigs) -> None:
         """Appends what the device knows of itself to ``rigs``. Raises SourceError."""

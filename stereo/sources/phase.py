@@ -32,6 +32,9 @@ _SLIGHT_GAP = 0.08  # by which a period explains arrivals, but badly
 _CHANCE = 1e-8  # of a period found in arrivals that have none
 _LEAST_GAP = 0.05  # share of a period that lateness must leave free
 _TAIL = 3.5  # scales of its tail that lateness may grow by
+_MANY = 60  # images that show
+_TAIL_ALONE = 1.0  # the same where each image is late by itself, see _next_cycle
+_ALONE = 0.25  # correlation of lateness from one image to the next, below which that is so
 _BOUNDED_AFTER = 200  # arrivals that can show that lateness has an end
 _LOSSES = 8  # that show whether they are random; twice as many where many are lost
 _FEW_LOST = 0.12  # share that fewer may be
@@ -50,6 +53,8 @@ class FrameClock:
     """
 
     def __init__(self) -> None:
+        self.searches = True
+        """Whether a phase is looked for: of true capture times only the interval is wanted."""
         self.reset()
 
     def reset(self) -> None:
@@ -126,7 +131,7 @@ class FrameClock:
     def _find_phase(self) -> bool:
         arrivals = np.array(self._arrivals)[-_SEARCHED:]
         count, typical = len(arrivals), self.typical_s
-        if typical is None or typical <= 0:
+        if typical is None or typical <= 0 or not self.searches:
             return False
         if count < (_FEWEST_SLOW if typical > _SLOW_S else _FEWEST):
             return False
@@ -153,7 +158,8 @@ class FrameClock:
 
         An image that is late by more than a period leaves its own cycle empty: so none is believed
         after an empty cycle, and after many, or two images in one, none until some in a row have
-        come each in its own.
+        come each in its own. Where each image is late by itself, three in a row would have to be so
+        late before one is believed wrongly.
         """
         assert self.period_s is not None
         assert self._clear_s is not None
@@ -192,7 +198,8 @@ class FrameClock:
         latest, scale = float(late.max()), tail_scale(late)
         self.jitter_s = latest * self.period_s
         self._gap = 1 - latest
-        self.margin = self._gap - _TAIL * scale
+        tail = _TAIL_ALONE if len(late) >= _MANY and correlation(late) < _ALONE else _TAIL
+        self.margin = self._gap - tail * scale
         self.risk = math.exp(-max(self._gap, 0.0) / max(scale, 1e-6)) / len(late)
         return self._gap > 0.02 or self._forget_phase(float(arrivals[-1]))
 
@@ -315,6 +322,12 @@ def lost_by_rule(steps: NDArray[np.int64]) -> bool:
     counts = np.bincount(apart, minlength=2) / len(apart)
     random = 1 - (1 - 1 / float(apart.mean())) ** 2
     return float((counts[:-1] + counts[1:]).max()) > random + 0.25 + 1 / len(apart)
+
+
+def correlation(late: NDArray[np.float64]) -> float:
+    """Return how alike the lateness of each image and of the next is: 1 wholly, 0 not at all."""
+    centred = late - late.mean()
+    return float(centred[1:] @ centred[:-1]) / max(float(centred @ centred), 1e-12)
 
 
 def tail_scale(late: NDArray[np.float64]) -> float:

@@ -16,7 +16,9 @@ from calib import Camera, RectifiedRig, StereoRig
 from stereo.errors import SourceError
 from stereo.sources.camera import CameraSource
 from stereo.sources.factory import Maker, Rigs, open_factory
+from stereo.sources.jpeg import RejectedImage
 from stereo.sources.source import OnEvent, SourceOptions
+from stereo.sources.stamps import Stamp
 from stereo.sources.stream import BgrImage
 
 SIZE, FPS = (848, 480), 30
@@ -37,6 +39,7 @@ class RealsenseCapture:
     """Both infrared images, side by side, as one stream of ``CameraSource``."""
 
     exact = False
+    stamp: Stamp | None = None
 
     def __init__(self, rs: Any, spec: str, options: SourceOptions, rigs: Rigs) -> None:
         """Appends what the device knows of itself to ``rigs``. Raises SourceError."""
@@ -68,6 +71,8 @@ class RealsenseCapture:
         views = [frames.get_infrared_frame(number) for number in (1, 2)]
         if not all(views):
             return None
+        if views[0].get_frame_number() != views[1].get_frame_number():
+            raise RejectedImage("of two exposures")
         # copied: the library uses its memory again
         return np.hstack([np.asanyarray(view.get_data()) for view in views]), time.monotonic()
 

@@ -76,6 +76,8 @@ class SourceStats:
     """Share of a frame that no lateness reaches: below a twentieth no pair is proven."""
     confidence: float = 1.0
     """Chance that neither image of the newest pair was so late that it is another's partner."""
+    paired_by: str = "capture times"
+    """What tells which images belong together; see ``Proof``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ class SourceOptions:
     flip: Flip = "none"
     """Mirror both images, such as "both" for cameras mounted upside down."""
     pixel_format: str | None = None
-    """Four letters such as MJPG, the camera's own choice when None."""
+    """Letters such as MJPG or Y16, the camera's own choice when None."""
     size: tuple[int, int] | None = None
     """(width, height) asked of each device; both views together for one device."""
     fps: float | None = None
@@ -125,8 +127,11 @@ class SourceOptions:
             value = getattr(self, name)
             if value is not None and value not in choices:
                 raise InputError(f"{name} must be one of {', '.join(choices)}, got {value!r}")
-        if self.pixel_format is not None and len(self.pixel_format) != 4:
-            raise InputError(f"pixel_format must be four letters (MJPG), got {self.pixel_format!r}")
+        if self.pixel_format is not None and len(self.pixel_format) not in (3, 4):
+            raise InputError(
+                f"pixel_format must be four letters (MJPG) or three (Y16), got "
+                f"{self.pixel_format!r}"
+            )
         if self.size is not None and not all(1 <= side <= MAX_SIDE_PX for side in self.size):
             raise InputError(f"size must be (width, height) in pixels, got {self.size}")
 

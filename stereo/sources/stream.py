@@ -21,6 +21,7 @@ from calib.words import plain
 from stereo.errors import SourceError, StereoError, StreamLostError
 from stereo.sources.jpeg import MIN_SIDE_PX, RejectedImage
 from stereo.sources.source import Event, EventKind, OnEvent
+from stereo.sources.stamps import Stamp
 from stereo.threads import Clock, start_thread
 
 BgrImage = NDArray[Any]
@@ -35,6 +36,8 @@ class Capture(Protocol):
 
     exact: bool
     """Whether the times are true capture times on this computer's monotonic clock."""
+    stamp: Stamp | None
+    """Stamp or number that the camera gave the last image; None: it gave none."""
 
     def read(self) -> tuple[BgrImage, float] | None:
         """Return the next image and its time, seconds; None when the stream has failed.
@@ -64,13 +67,13 @@ class Stream:
         name: str,
         connect: Callable[[], Capture],
         *,
-        deliver: Callable[[BgrImage, float, bool], None],
+        deliver: Callable[[BgrImage, float, Capture], None],
         on_event: OnEvent,
         on_failure: Callable[[StereoError], None],
         patience: Patience,
         clock: Clock,
     ) -> None:
-        """``connect`` raises SourceError; ``deliver`` gets image, time s, and whether it is exact.
+        """``connect`` raises SourceError; ``deliver`` gets image, time s, and what it came from.
 
         An image that ``deliver`` raises for is dropped and counted.
 
@@ -93,6 +96,7 @@ class Stream:
         self._bad_since_s: float | None = None
         self._changed_s = clock.now()
         self._told_s = -math.inf
+        self._why_lost = ""
         self._thread = start_thread(f"capture {name}", self._run)
 
     def wait_for_first(self, timeout_s: float) -> bool:
@@ -130,9 +134,10 @@ class Stream:
         while not self._stop.is_set():
             try:
                 capture = self._connect()
-            except SourceError:
+            except SourceError as error:
                 if not self.connections:
                     raise  # it never worked: the caller's to know at once
+                self._still_lost(error)
             else:
                 try:
                     came = self._drain(capture)
@@ -140,7 +145,7 @@ class Stream:
                     self.connected = False
                     capture.release()
                 if came:
-                    lost_s, attempt = None, 0
+                    lost_s, attempt, self._why_lost = None, 0, ""
                 elif not self.connections:
                     raise SourceError(
                         f"{self.name}: opens, but gives no image{self._what_came()}; another "
@@ -166,11 +171,19 @@ class Stream:
             return now
         limit = self._patience.give_up_after_s
         if limit is not None and now - since_s > limit:
+            why = f" ({self._why_lost})" if self._why_lost else ""
             raise StreamLostError(
                 f"{self.name}: lost, and not back within {plain(limit)} s; "
-                "check cable, power, network"
+                f"check cable, power, network{why}"
             )
         return since_s
+
+    def _still_lost(self, error: SourceError) -> None:
+        """Tell why it cannot be connected, such as a server's status, each time that is another."""
+        why = str(error).removeprefix(f"{self.name}: ")
+        if why != self._why_lost:
+            self._why_lost = why
+            self._tell("reconnecting", f"not yet: {why}")
 
     def _drain(self, capture: Capture) -> bool:
         """Deliver images until the stream fails or stays wrong; whether any came that was new."""
@@ -192,7 +205,7 @@ class Stream:
                     opened = True
                     self._opened(image)
                 self._last_image = image
-                self._deliver(image, time_s, capture.exact)
+                self._deliver(image, time_s, capture)
                 self._bad_since_s, came = None, True
             except Exception as error:  # a decoder's own too: one image never ends a session
                 if self._stays_wrong(error):

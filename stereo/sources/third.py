@@ -29,7 +29,7 @@ from stereo.sources.capture import connect
 from stereo.sources.files import Video, is_video, time_of
 from stereo.sources.sequence import Still
 from stereo.sources.source import Event, OnEvent, SourceOptions, StereoSource
-from stereo.sources.stream import BgrImage, Patience, Stream
+from stereo.sources.stream import BgrImage, Capture, Patience, Stream
 from stereo.sources.wrappers import Wrapper
 from stereo.threads import MONOTONIC
 
@@ -172,7 +172,7 @@ class _Running:
             self.close()
             raise SourceError(f"{address}: gives no image") from self._failure
 
-    def _take(self, image: BgrImage, time_s: float, _exact: bool) -> None:
+    def _take(self, image: BgrImage, time_s: float, _capture: Capture) -> None:
         with self._lock:
             self._kept.append((time_s, image))
 

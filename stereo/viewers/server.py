@@ -67,7 +67,29 @@ def serve(host: str, port: int, title: str, guard: Guard) -> viser.ViserServer:
     )
     server.scene.set_background_image(np.full((2, 2, 3), BACKGROUND, np.uint8), format="png")
     server.scene.set_up_direction("-y")
+    _tell_lookers(server)
     return server
+
+
+_CANNOT = (
+    "<style>.mantine-Button-root, .mantine-Slider-root, .mantine-Checkbox-root,"
+    ".mantine-InputWrapper-root {pointer-events: none; opacity: 0.4;}</style>"
+)
+
+
+def _tell_lookers(server: viser.ViserServer) -> None:
+    """Say to each browser that may only look that it may, and gray out what it cannot press."""
+
+    def tell(client: viser.ClientHandle) -> None:
+        # viser names no other way to a browser's socket
+        socket = server._websock_server._live_connections.get(client.client_id)
+        if getattr(socket, "role", "control") == "view":
+            client.gui.add_markdown(
+                "You may look, but not press: this is the link for it.", order=-3
+            )
+            client.gui.add_html(_CANNOT)
+
+    server.on_client_connect(tell)
 
 
 def stop(server: viser.ViserServer) -> None:

@@ -105,3 +105,10 @@ def test_a_rig_that_has_moved_is_an_event_and_stays_in_the_status(
     event = json.loads(capsys.readouterr().out)
     assert (event["kind"], event["stream"]) == ("moved", "sbs:0")
     assert "rows differ by 0.81 px" in event["message"]
+
+
+def test_rejected_images_are_said_and_no_password_is_shown() -> None:
+    said = messages._rejections({"http://me:secret@cam/s": {"damaged": 3, "too large": 1}})
+    assert said == ["images of http://me:secret@cam/s rejected: 3 damaged, 1 too large"]
+    shown = messages._without_login(said[0])
+    assert shown == "images of http://cam/s rejected: 3 damaged, 1 too large"

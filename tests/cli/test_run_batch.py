@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from support import METRIC, Cli, textured_pair
 
-from stereo.cli.batch import _duration
+from stereo.cli.progress import _duration
 from stereo.files import outputs
 
 FAST = ("--matcher", "sgbm", "--num-disparities", 32, "--no-surfaces", "--outputs", "depth,left")

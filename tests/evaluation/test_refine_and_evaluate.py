@@ -9,7 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from stereo.errors import InputError
-from stereo.evaluation.evaluate import evaluate, fill_rows, sparsification_area, visible_from_truths
+from stereo.evaluation.evaluate import (
+    evaluate,
+    fill_rows,
+    mean_of,
+    sparsification_area,
+    visible_from_truths,
+)
+from stereo.evaluation.regions import near_edges
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.refining.filling import FILLED_CONFIDENCE, fill_holes
 from stereo.refining.refine import (
@@ -173,6 +180,46 @@ def test_metrics_judge_the_order_of_confidence_over_visible_answers_only() -> No
     assert np.isnan(evaluate(px, truth, visible=visible).ause_px)
     with pytest.raises(InputError, match="confidence: expected shape"):
         evaluate(px, truth, visible=visible, confidence=confidence[:, 1:])
+
+
+def test_metrics_count_how_often_the_error_bar_holds_over_all_known_answers() -> None:
+    truth = np.float32([[10, 10, 10, 10, NAN, 10]])
+    px = np.float32([[10, 11, 12, NAN, 10, 15]])
+    sigma = np.full_like(px, 1)
+    got = evaluate(px, truth, visible=np.arange(6)[None] < 3, sigma_px=sigma)
+    assert (got.sigma_1, got.sigma_2, got.sigma_3) == (50, 75, 75)  # of four; one is hidden
+    assert np.isnan(evaluate(px, truth, visible=truth > 0).sigma_2)
+
+
+def test_errors_are_counted_near_steps_of_depth_and_on_smooth_surfaces() -> None:
+    truth = np.full((40, 80), 10, np.float32)
+    truth[:, 40:] = 30
+    image = np.full(truth.shape, 90, np.uint8)
+    image[:, 60:] = np.random.default_rng(0).integers(0, 255, (40, 20))
+    px = truth.copy()
+    px[:, 36:44] += 5  # 8 of the 18 columns near the step
+    px[:20, 57:] += 5  # most of it is textured
+    got = evaluate(px, truth, visible=truth > 0, image=image)
+    assert got.edge_2 == pytest.approx(100 * 8 / 18)
+    assert got.smooth_2 == pytest.approx(100 * 8 / 56)
+    flat = evaluate(px, truth * 0 + 7, visible=truth > 0)
+    assert np.isnan([flat.edge_2, flat.smooth_2]).all()
+
+
+def test_unknown_truth_beside_a_pixel_is_no_step_of_depth() -> None:
+    truth = np.float32([[NAN, 5, NAN, 90, 90, NAN]])
+    assert not near_edges(truth).any()
+    truth[0, 2] = 5
+    assert near_edges(truth).all()
+
+
+def test_means_leave_out_pairs_that_have_no_such_figure() -> None:
+    px = np.float32([[1, 2]])
+    with_bar = evaluate(px, px, visible=px > 0, sigma_px=px)
+    without = evaluate(px, px + 9, visible=px > 0)
+    mean = mean_of([with_bar, without])
+    assert (mean.sigma_2, mean.dense_2) == (100, 50)
+    assert np.isnan(mean.ause_px)
 
 
 def test_evaluation_refuses_what_cannot_be_compared() -> None:

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from support import levels, shifted_pair, texture
 
 from stereo.cli.main import cli
 from stereo.errors import InputError, MatcherError
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.matching import align_rows, denoise, make_matcher, sgm
-from stereo.matching.preparation import noise_level, row_error
+from stereo.matching import make_matcher, sgm
 from stereo.matching.quality import QualityMatcher, confirmed, fused
 from stereo.matching.sgm import SgmParams
 from stereo.native import find_native
@@ -32,127 +32,8 @@ NAN = np.float32(np.nan)
 PAIRS = Path(__file__).resolve().parents[3] / "shared" / "data" / "pairs.json"
 
 
-def texture(seed: int, height: int = 160, width: int = 280) -> NDArray[np.float32]:
-    """Smooth enough to be moved by parts of a pixel, contrasty enough to be matched."""
-    noise = np.random.default_rng(seed).normal(0, 1, (height, width)).astype(np.float32)
-    image = cv2.GaussianBlur(noise, (0, 0), 1.5)
-    return np.asarray(120 + 45 * image / image.std(), np.float32)
-
-
-def levels(image: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
-
-
-def shifted_pair(
-    seed: int, shift: int, rows_px: float = 0.0, tilt_px: float = 0.0, noise: float = 0.0
-) -> RectifiedPair:
-    """A texture, and itself ``shift`` px further left and ``rows_px`` lower, with noise."""
-    wide = texture(seed, 160, 320)
-    height, width = 160, 280
-    rng = np.random.default_rng(seed + 1)
-    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
-    below = np.float32(rows_px) + np.float32(tilt_px) * (x / width - np.float32(0.5))
-    right = cv2.remap(wide, x + np.float32(shift), y - below, cv2.INTER_CUBIC)
-    views = (wide[:, :width], np.asarray(right))
-    left, right = (levels(view + rng.normal(0, noise, view.shape)) for view in views)
-    return RectifiedPair(left, right)
-
-
 def flat_map(value: float, confidence: float, shape: tuple[int, int] = (4, 30)) -> DisparityMap:
     return DisparityMap(np.full(shape, value, np.float32), np.full(shape, confidence, np.float32))
-
-
-@pytest.mark.parametrize("sigma", [0, 2, 4, 8])
-def test_noise_is_measured_to_a_tenth_and_a_bit(sigma: float) -> None:
-    image = np.full((160, 240), 120.0) + np.linspace(0, 40, 240)
-    noisy = levels(image + np.random.default_rng(3).normal(0, sigma, image.shape))
-    assert noise_level(noisy) == pytest.approx(sigma, rel=0.2, abs=0.4)
-
-
-def test_noise_of_black_saturated_or_tiny_images_is_none() -> None:
-    for image in (np.zeros((64, 64)), np.full((64, 64), 255), np.full((5, 64), 100)):
-        assert noise_level(levels(image)) == 0
-
-
-@pytest.mark.parametrize(("rows_px", "tilt_px"), [(0, 0), (0.5, 0), (1, 0), (-1, 0.8), (2, 0)])
-def test_row_error_is_measured_to_a_tenth_of_a_pixel(rows_px: float, tilt_px: float) -> None:
-    pair = shifted_pair(5, 12, rows_px, tilt_px)
-    found = row_error(np.asarray(pair.left), np.asarray(pair.right))
-    assert found is not None
-    assert found.middle_px == pytest.approx(rows_px, abs=0.1)
-    assert found.across_px == pytest.approx(tilt_px, abs=0.2)
-    assert found.down_px == pytest.approx(0, abs=0.2)
-
-
-def test_nothing_to_follow_means_no_row_error() -> None:
-    flat = np.full((160, 240), 90, np.uint8)
-    other = levels(texture(9, 160, 240))
-    assert row_error(flat, flat) is None
-    assert row_error(levels(texture(8, 160, 240)), other) is None  # unrelated images
-    assert row_error(flat[:40], flat[:40]) is None
-
-
-def test_a_good_pair_passes_through_untouched() -> None:
-    pair = shifted_pair(6, 9)
-    assert align_rows(denoise(pair, in_color=True)) is pair
-
-
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-@pytest.mark.parametrize("color", [False, True])
-def test_aligned_rows_correspond_and_left_pixels_stay(dtype: type, color: bool) -> None:
-    pair = shifted_pair(7, 9, rows_px=1.5)
-    scale = 257 if dtype is np.uint16 else 1
-    images = [np.asarray(image).astype(dtype) * dtype(scale) for image in (pair.left, pair.right)]
-    if color:
-        images = [np.repeat(image[..., None], 3, axis=2) for image in images]
-    mask = np.ones((160, 280), bool)
-    mask[:20] = False
-    found = align_rows(RectifiedPair(images[0], images[1], valid_right=mask))
-    np.testing.assert_array_equal(found.left, images[0])
-    assert found.right.dtype == dtype
-    assert found.right.shape == images[1].shape
-    straight = np.asarray(shifted_pair(7, 9).right).astype(float)
-    moved = np.asarray(found.right if not color else found.right[..., 0]).astype(float) / scale
-    inner = (slice(8, -8), slice(8, -8))
-    assert np.abs(moved - straight)[inner].mean() < 1.5  # before: over 20 levels
-    assert found.valid_right is not None
-    rows = found.valid_right.all(axis=1)  # moved up with the image; nothing was below it
-    assert not rows[:18].any()
-    assert rows[20:157].all()
-    assert not rows[159]
-
-
-def test_noise_is_taken_out_and_outlines_are_kept() -> None:
-    disk, _ = disk_scene()
-    clean = np.where(disk, 160.0, 70.0)
-    rng = np.random.default_rng(4)
-    noisy = [levels(clean + rng.normal(0, 6, clean.shape)) for _ in range(2)]
-    smooth = denoise(RectifiedPair(noisy[0], noisy[1]), in_color=True)
-    before, after = (np.asarray(image, float) - clean for image in (noisy[0], smooth.left))
-    assert np.abs(after).mean() < 0.5 * np.abs(before).mean()
-    rim = cv2.dilate(disk.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~disk
-    assert abs(after[rim].mean()) < 5  # of a step of 90
-
-
-@pytest.mark.parametrize("bits", [8, 12])
-def test_a_noisy_pair_is_matched_better_once_it_is_smoothed(bits: int) -> None:
-    clean = shifted_pair(6, 9)
-    assert denoise(clean) is clean
-    rng = np.random.default_rng(0)
-    dtype, unit = (np.uint8, 1) if bits == 8 else (np.uint16, 16)
-    faint = [100 + 0.15 * np.asarray(image, float) for image in (clean.left, clean.right)]
-    noisy = [
-        np.clip((image + rng.normal(0, 6, image.shape)) * unit, 0, 256 * unit - 1).astype(dtype)
-        for image in faint
-    ]
-    seen = np.ones(noisy[0].shape, np.bool_)
-    pair = RectifiedPair(noisy[0], noisy[1], valid_right=seen)
-    smooth = denoise(pair)
-    assert smooth.left.dtype == smooth.right.dtype == dtype
-    assert smooth.valid_right is not None
-    matcher = make_matcher("sgbm", num_disparities=32)
-    wrong = [np.mean(~(np.abs(matcher.match(p).px[:, 40:] - 9) < 1)) for p in (pair, smooth)]
-    assert wrong[1] < 0.7 * wrong[0]
 
 
 def test_opinions_that_agree_are_averaged_and_else_the_surer_one_wins() -> None:
@@ -350,4 +231,5 @@ def test_quality_beats_the_default_on_real_pairs(name: str) -> None:
         for matcher in ("sgm", "sgm-quality")
     ]
     default, quality = (evaluate(m.px, truth, visible=item.visible(truth)) for m in maps)
-    assert quality.dense_2 < 0.9 * default.dense_2  # measured: 0.6 to 0.8
+    # the default aligns rows and moves edges too; measured: up to 0.93, on motorcycle_q
+    assert quality.dense_2 < 0.97 * default.dense_2

@@ -16,8 +16,9 @@ from stereo.frame import StereoFrame
 from stereo.matching import make_matcher
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
-from stereo.run.batch import BatchSettings, PairReport, SetAside, run_batch
+from stereo.run.batch import run_batch
 from stereo.run.pairs import Pair, PairFiles, SourcePair
+from stereo.run.processing import BatchSettings, PairReport, SetAside
 
 WRITTEN = ("disparity", "confidence")
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import os
+import re
 import socketserver
 import threading
 from collections.abc import Callable, Iterator
@@ -13,10 +15,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from streams import MjpegCamera, numbered
 
-from stereo.errors import SourceError
-from stereo.sources import SourceOptions
+from stereo.errors import SourceError, StreamLostError
+from stereo.sources import Event, SourceOptions, open_source
 from stereo.sources.address import check_rtsp, led_to, staying_there
-from stereo.sources.capture import VideoCapture
+from stereo.sources.capture import VideoCapture, connect
+from stereo.sources.mjpeg import MjpegParts
 
 Answer = Callable[[BaseHTTPRequestHandler], None]
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{}\n#EXT-X-ENDLIST\n"
@@ -141,6 +144,92 @@ def test_a_login_is_sent_and_kept() -> None:
         assert led_to(f"{with_login}/", timeout_s=30) == f"{with_login}/s"
 
 
+class Digest(MjpegCamera):
+    """Asks for a login by digest (RFC 7616), and never wants to see the password itself."""
+
+    seen: list[str]
+
+    def _serve(self, handler: BaseHTTPRequestHandler) -> None:
+        def hashed(*parts: str) -> str:
+            return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+        login = handler.headers.get("Authorization", "")
+        self.seen = [*getattr(self, "seen", []), login]
+        said = dict(re.findall(r'(\w+)="?([^",]+)', login))
+        wanted = hashed(
+            hashed("me", "cam", "p w"),
+            *(said.get(key, "") for key in ("nonce", "nc", "cnonce", "qop")),
+            hashed("GET", "/stream.mjpg"),
+        )
+        if said.get("response") != wanted:
+            handler.send_response(401)
+            handler.send_header("WWW-Authenticate", 'Basic realm="cam"')
+            handler.send_header("WWW-Authenticate", 'Digest realm="cam", nonce="n1", qop="auth"')
+            handler.end_headers()
+        else:
+            super()._serve(handler)
+
+
+def test_a_login_by_digest_never_sends_the_password() -> None:
+    with Digest(numbered(20, views=2)) as camera:
+        capture = connect(camera.url.replace("//", "//me:p%20w@"), SourceOptions())
+        assert isinstance(capture, MjpegParts)
+        assert capture.read() is not None
+        capture.release()
+        assert not [login for login in camera.seen if login.startswith("Basic")]
+        with pytest.raises(SourceError, match="401"):
+            connect(camera.url.replace("//", "//me:wrong@"), SourceOptions())
+
+
+@pytest.mark.parametrize(
+    "challenge",
+    [
+        'Digest realm="x", nonce="n", algorithm=NEVER',
+        "Digest",
+        "Digest ,,=",
+        "Digest realm=x",
+        "Digest nonce=n",
+    ],
+)
+def test_a_login_that_cannot_be_understood_is_said(challenge: str) -> None:
+    with (
+        server(says(401, WWW_Authenticate=challenge)) as (url, _),
+        pytest.raises(SourceError, match="401"),
+    ):
+        connect(url.replace("//", "//me:x@"), SourceOptions())
+
+
+def test_what_the_server_says_while_a_stream_is_away_is_told() -> None:
+    events: list[Event] = []
+    options = SourceOptions(give_up_after_s=1.5)
+    with (
+        MjpegCamera(numbered(20, views=2)) as camera,
+        open_source(camera.url, options, on_event=events.append) as source,
+    ):
+        frames = iter(source)
+        next(frames)
+        camera.kill()
+        camera.behaviour.status = 503
+        camera.start()
+        with pytest.raises(StreamLostError, match="503 Service Unavailable"):
+            list(frames)
+    said = [event.message for event in events if event.kind == "reconnecting"]
+    assert sum("503" in message for message in said) == 1
+
+
+def test_a_redirect_on_the_same_server_is_followed_to_the_parts() -> None:
+    with MjpegCamera(numbered(20, views=2)) as camera:
+        plain = camera._serve
+
+        def serve(handler: BaseHTTPRequestHandler) -> None:
+            (says(302, Location="/s") if handler.path == "/" else plain)(handler)
+
+        camera._serve = serve  # type: ignore[method-assign]
+        capture = connect(camera.url.removesuffix("stream.mjpg"), SourceOptions())
+        assert isinstance(capture, MjpegParts)
+        capture.release()
+
+
 def test_redirects_without_end_end() -> None:
     with (
         server(says(302, Location="/again")) as (url, asked),
@@ -164,10 +253,10 @@ def test_an_rtsp_redirect_elsewhere_is_refused() -> None:
         threading.Thread(target=one.serve_forever, args=(0.05,), daemon=True).start()
         url = f"rtsp://127.0.0.1:{port}/stream"
         same = True
-        check_rtsp(url, timeout_s=30)
+        check_rtsp(url, timeout_s=30, follow=False)
         same = False
         with pytest.raises(SourceError, match=r"go to rtsp://10\.0\.0\.1"):
-            check_rtsp(url, timeout_s=30)
+            check_rtsp(url, timeout_s=30, follow=False)
         one.shutdown()
 
 

@@ -40,6 +40,8 @@ class FakeRealsense:
     """The part of pyrealsense2 that we call."""
 
     stream = Namespace(infrared="infrared")
+    torn = (2, 3)
+    """Frame sets whose right image is the one before."""
     format = Namespace(y8="y8")
 
     def __init__(self, *, coeffs: float = 0.0) -> None:
@@ -85,7 +87,10 @@ class FakeRealsense:
         self.frames += 1
         number = self.frames
         return Namespace(
-            get_infrared_frame=lambda side: Namespace(get_data=lambda: image(number, side - 1))
+            get_infrared_frame=lambda side: Namespace(
+                get_data=lambda: image(number, side - 1),
+                get_frame_number=lambda: number - (side == 2 and number in self.torn),
+            )
         )
 
 
@@ -94,7 +99,8 @@ def test_realsense_gives_rectified_pairs(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "pyrealsense2", fake)  # type: ignore[arg-type]
     with open_source("realsense:0815", OPTIONS) as source:
         check_pairs(source)
-        rig = source.calibration
+        rig, rejected = source.calibration, source.stats.rejected
+    assert rejected == {"realsense:0815": {"of two exposures": 2}}
     assert rig == RectifiedRig(SIZE, 50.0, 0.05, 32.0, 33.0, 24.0)
     assert fake.enabled[:2] == ["0815", ("infrared", 1, 64, 48, "y8", 30)]
     assert fake.stopped == 1

@@ -58,6 +58,15 @@ class Kernel:
             struct.pack_into("3I", asked, 16, 1, *self.formats[code][width, height][index])
 
 
+class Planes(Kernel):
+    """A camera that gives its planes apart, as phones' and vivid's do."""
+
+    def _answer(self, request: int, asked: bytearray) -> None:
+        if request == devices.ENUM_FMT and struct.unpack_from("2I", asked)[1] != 9:
+            raise OSError(errno.EINVAL, "Invalid argument")
+        super()._answer(request, asked)
+
+
 def failing(number: int) -> Ioctl:
     def ioctl(*_: object) -> None:
         raise OSError(number, os.strerror(number))
@@ -70,6 +79,17 @@ def dev(tmp_path: Path) -> Path:
     for name in ("video10", "video2", "videoX", "null"):
         (tmp_path / name).touch()
     return tmp_path
+
+
+def test_a_camera_that_gives_its_planes_apart(dev: Path) -> None:
+    found = list_devices(dev, ioctl=Planes(ZED, able=0x84A01000, node=0x04201000))
+    assert found[0].modes == list_devices(dev, ioctl=Kernel(ZED))[0].modes
+
+
+def test_a_format_that_four_letters_cannot_ask_for_is_left_out(dev: Path) -> None:
+    big_endian = {code | 1 << 31: sizes for code, sizes in ZED.items()}
+    (device, _) = list_devices(dev, ioctl=Kernel(ZED | big_endian))
+    assert [mode.pixel_format for mode in device.modes] == ["MJPG", "MJPG", "YUYV"]
 
 
 def test_cameras_and_their_modes(dev: Path) -> None:

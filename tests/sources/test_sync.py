@@ -91,6 +91,10 @@ CELLS = [
     Cell("exponential", 0.3, 0.05, 2.0),
     Cell("batches", 0.8, 0.05, drift=8e-4, stalls=True),
     Cell("batches", 0.4, 0.2),
+    Cell("exponential", 0.6, 0.05, drift=8e-4, stalls=True),
+    *(Cell("uniform", 0.4, 0.05, numbers=numbers) for numbers in ("taken", "sent")),
+    Cell("uniform", 0.0, 0.05, drift=2e-4, numbers="sent"),
+    Cell("exponential", 1.5, 0.2, numbers="taken"),
 ]
 
 
@@ -104,6 +108,14 @@ def test_no_pair_is_wrong_however_images_arrive(cell: Cell) -> None:
 def test_what_can_be_proven_is_paired(kind: str) -> None:
     assert play_cell(Cell(kind, 0.2, 0.05), 1, seconds=30).share > 0.6
     assert play_cell(Cell("uniform", 0.8, 0.05), 1, seconds=60).share > 0.5
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.4, 0.8])
+def test_numbered_images_pair_whatever_is_lost(jitter: float) -> None:
+    """Without numbers a third of them are."""
+    done = play_cell(Cell("uniform", jitter, 0.2, numbers="taken"), 1, seconds=30)
+    assert done.wrong == 0
+    assert done.share > 0.8
 
 
 @pytest.mark.parametrize("kind", ["uniform", "exponential"])

@@ -148,6 +148,20 @@ def test_in_a_real_browser(
             assert any(url.startswith("ws://127.0.0.1") for url in page.requests)
 
 
+def test_who_may_only_look_is_told_and_sees_no_live_button(found: LiveFrame) -> None:
+    dead = "getComputedStyle([...document.querySelectorAll('button')].find(b => /Stop/.test("
+    dead += "b.innerText))).pointerEvents"
+    with WebViewer(Told().controls(), port=0) as viewer:
+        viewer.show(found)
+        with open_page(viewer.url_to_look) as page:
+            page.wait_for_text("You may look, but not press")
+            page.wait(lambda: page.run(dead) == "none", "a button that cannot be pressed")
+        with open_page(viewer.url) as page:
+            page.wait_for_text("Save this frame")
+            assert page.run(dead) == "auto"
+            assert "not press" not in page.text()
+
+
 def test_on_a_telephone(found: LiveFrame) -> None:
     """Status, depth and a button are on the screen, as wide as it is; the title folds them away."""
     with WebViewer(Told().controls(), port=0) as viewer:

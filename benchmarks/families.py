@@ -1,0 +1,53 @@
+"""Which scenes belong together, and what is fitted without them.
+
+Pictures of one family show the same things, by the same cameras, under the same light: what was
+fitted to one of them has seen the others. So a family is left out whole or not at all. The list is
+that of ../shared/reference/unseen-pairs.md.
+
+What a script fits to pairs with truth it fits once to all, for use, and once without each family,
+for measuring: the latter lies in ``benchmarks/folds/FAMILY.json``,
+
+    {"matcher": {parameters of make_matcher}, "doubt": {a stereo.refining.doubt.DoubtTable}}
+
+either may be missing. What people chose by looking at pairs.json cannot be refitted; for that,
+pairs_more.json is what was left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+FOLDS = Path(__file__).parent / "folds"
+
+FAMILIES = {
+    "motorcycle": ("motorcycle_q",),
+    "middlebury_2003": (
+        *("cones", "teddy", "venus", "tsukuba", "barn1", "barn2", "bull", "poster", "sawtooth"),
+    ),
+    "middlebury_2005": ("art", "books", "dolls", "laundry", "reindeer"),
+    "cloth": ("cloth1", "cloth2", "cloth3", "cloth4"),
+    "baby": ("baby1", "baby2", "baby3"),
+    "rocks": ("rocks1", "rocks2", "aloe"),
+    "smooth": ("flowerpots", "midd1", "midd2", "wood1", "wood2"),
+    "kitti": ("kitti_000046",),
+    "flyingthings": ("flyingthings_a",),
+}
+
+
+def family_of(name: str) -> str:
+    """The family of a pair; one that is not in the list is a family of its own."""
+    return next((family for family, names in FAMILIES.items() if name in names), name)
+
+
+def families_of(names: Iterable[str]) -> list[str]:
+    """The families that occur, in order of appearance."""
+    return list(dict.fromkeys(family_of(name) for name in names))
+
+
+def fitted_without(family: str) -> dict[str, Any]:
+    """What scripts fitted without that family. One that no fit has seen needs nothing."""
+    path = FOLDS / f"{family}.json"
+    return dict(json.loads(path.read_text())) if path.is_file() else {}

@@ -1,0 +1,1 @@
+"""HTML pages about results: one file a page; style and drawings are those of the calibration's."""

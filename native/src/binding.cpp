@@ -124,13 +124,14 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
   return out;
 }
 
-auto around_edges(Dense<float, 2> disparity, float step_px) {
+auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   if (height > 32767 || width > 32767)
     throw nb::value_error("images must be at most 32767 pixels wide and high");
+  if (reach_px < 0 || reach_px > 32767) throw nb::value_error("reach_px must be 0 to 32767");
   auto* data = new std::uint8_t[height * width];
   nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint8_t*>(p); });
-  stereo::around_edges(int(width), int(height), disparity.data(), step_px, data);
+  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, data);
   return nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<2>>(data, {height, width}, owner);
 }
 
@@ -296,7 +297,7 @@ NB_MODULE(_native, module) {
              "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "wide"_a,
              "keep_px"_a, "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
   module.def("around_edges", &around_edges, "disparity"_a.noconvert(), "step_px"_a,
-             "1 within two pixels of a step of disparity.");
+             "reach_px"_a, "1 within so many pixels of a step of disparity.");
   module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "fine"_a.noconvert(), "right"_a.noconvert(), "right_slope"_a.noconvert(),
              "right_fine"_a.noconvert(), "disparity"_a.noconvert(), "confidence"_a.noconvert(),

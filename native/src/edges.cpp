@@ -108,12 +108,12 @@ void median_of_row(const EdgeImage& image, const Weights& weights, int y, float 
 
 }  // namespace
 
-void around_edges(int width, int height, const float* disparity, float step_px, std::uint8_t* out) {
-  constexpr int kAround = 2;
+void around_edges(int width, int height, const float* disparity, float step_px, int reach_px,
+                  std::uint8_t* out) {
   std::fill(out, out + std::ptrdiff_t(width) * height, std::uint8_t(0));
   const auto mark = [&](int x0, int y0, int x1, int y1) {  // around both pixels
-    const int left = std::max(x0 - kAround, 0), right = std::min(x1 + kAround + 1, width);
-    for (int y = std::max(y0 - kAround, 0); y < std::min(y1 + kAround + 1, height); ++y)
+    const int left = std::max(x0 - reach_px, 0), right = std::min(x1 + reach_px + 1, width);
+    for (int y = std::max(y0 - reach_px, 0); y < std::min(y1 + reach_px + 1, height); ++y)
       std::fill(out + std::ptrdiff_t(y) * width + left, out + std::ptrdiff_t(y) * width + right,
                 std::uint8_t(1));
   };

@@ -17,8 +17,9 @@ struct EdgeImage {
   const std::uint8_t* wanted;  // [height][width] where to look; elsewhere the disparity stays
 };
 
-// out: [height][width], 1 within two pixels of neighbours that differ by more than step_px.
-void around_edges(int width, int height, const float* disparity, float step_px, std::uint8_t* out);
+// out: [height][width], 1 within reach_px of neighbours that differ by more than step_px.
+void around_edges(int width, int height, const float* disparity, float step_px, int reach_px,
+                  std::uint8_t* out);
 
 // out: [height][width]. `wide` looks at 7x7 samples, else 5x5. Where at least half of the weight lies within keep_px of a pixel's own
 // disparity, that is kept to the last bit. All weights are integers: no order of summation, thread

@@ -16,6 +16,7 @@ constexpr int kStep = kSurfaceStep;
 constexpr int kSmallestCells = 1000 / (kStep * kStep);  // smaller regions the matcher bridges well
 constexpr int kMostPlanes = 4;                          // of one region
 constexpr float kPlaneConfidence = 0.6f;                // see PLANE_CONFIDENCE in surfaces.py
+constexpr float kUnseenConfidence = 0.2f;  // beyond the right image's border: a guess, as in a hole
 
 constexpr float kTrusted = 0.3f;  // confidence of a match from which planes are made
 constexpr int kMostMatches = 4000, kFewestMatches = 30;
@@ -357,7 +358,7 @@ void put(const Part& part, const PlaneViews& views, float lowest, float highest,
         const bool wanted = std::isnan(px[i]) || (inside && std::abs(px[i] - surface) > kAgreePx);
         if (!wanted || surface < lowest || surface > highest) continue;
         px[i] = surface;
-        confidence[i] = kPlaneConfidence;
+        confidence[i] = surface > float(x) ? kUnseenConfidence : kPlaneConfidence;
       }
   };
   widened(part.cells).each([&](int x, int y, int i) {

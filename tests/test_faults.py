@@ -136,9 +136,9 @@ def test_a_spoilt_ledger_of_a_batch_is_said(tmp_path: Path, facts: bytes) -> Non
     with sqlite3.connect(tmp_path / NAME) as spoilt:
         spoilt.execute("UPDATE pairs SET facts = CAST(? AS TEXT)", (facts,))
     spoilt.close()
-    with open_ledger(tmp_path) as ledger:
-        with pytest.raises(OutputError, match=r"batch\.sqlite: the ledger cannot be used"):
-            list(ledger.entries("done"))
+    said = pytest.raises(OutputError, match=r"batch\.sqlite: the ledger cannot be used")
+    with open_ledger(tmp_path) as ledger, said:
+        list(ledger.entries("done"))
 
 
 def test_maps_and_clouds_of_strange_numbers_are_drawn(tmp_path: Path) -> None:

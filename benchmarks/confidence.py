@@ -26,8 +26,8 @@ from common import (
 )
 
 from stereo.depth import disparity_sigma
-from stereo.evaluation.evaluate import sparsification_area
 from stereo.evaluation.manifest import ManifestPair
+from stereo.evaluation.sparsification import sparsification_area
 from stereo.gray import gray8_pair
 from stereo.matching import make_matcher
 from stereo.matching.confidence import WEIGHTS, evidence

@@ -23,6 +23,8 @@ COLUMNS = (
 )
 """What the table shows unless asked for something else."""
 
+_UNITS = {"px": "px", "m": "m", "s": "s", "gray": "gray levels"}
+
 
 def dataset_option() -> Callable[[F], F]:
     """Give the command ``dataset``, how a folder is laid out."""
@@ -68,8 +70,8 @@ def check_metric(name: str) -> None:
 
 
 def unit(name: str) -> str:
-    """Return the unit of a figure: px, m or %."""
-    return name.rpartition("_")[2] if name.endswith(("_px", "_m")) else "%"
+    """Return the unit of a figure, by the end of its name."""
+    return _UNITS.get(name.rpartition("_")[2], "%")
 
 
 def headers(names: Sequence[str]) -> list[str]:
@@ -78,9 +80,10 @@ def headers(names: Sequence[str]) -> list[str]:
 
 
 def cell(name: str, value: float) -> str:
-    """Return a figure for a cell: mm where it is metres."""
-    return fixed(value, 4 if unit(name) == "m" else 2)
+    """Return a figure for a cell; metres and seconds to a thousandth, and better."""
+    return fixed(value, {"m": 4, "s": 3}.get(unit(name), 2))
 
 
 def _bare(name: str) -> str:
-    return name.removesuffix("_px").removesuffix("_m").removesuffix("_percent")
+    head, _, tail = name.rpartition("_")
+    return head if tail in (*_UNITS, "percent") else name

@@ -155,9 +155,9 @@ def evaluate(
     if not visible.any():
         raise InputError("ground truth knows no visible pixel; nothing to compare with")
     answered = visible & np.isfinite(px)
-    sparse_error = np.abs(px[answered] - truth[answered])
+    sparse_error = np.abs(px[answered].astype(np.float64) - truth[answered])
     filled = fill_rows(px if dense is None else dense)
-    error = np.abs(filled - truth)
+    error = np.abs(filled.astype(np.float64) - truth)
     off_3 = known & (error > 3) & (error > 0.05 * np.abs(truth))
     fore = np.zeros_like(known) if foreground is None else known & foreground
     back = np.zeros_like(known) if foreground is None else known & ~foreground
@@ -176,8 +176,8 @@ def evaluate(
         density=_percent(answered[visible]),
         **{f"sparse_{t}": _percent(sparse_error > px) for t, px in _OFF.items() if t != "3"},
         **{f"dense_{t}": _percent(seen_error > px) for t, px in _OFF.items()},
-        dense_mae_px=float(seen_error.mean(dtype=np.float64)),
-        dense_rms_px=float(np.sqrt(np.mean(np.square(seen_error, dtype=np.float64)))),
+        dense_mae_px=float(seen_error.mean()),
+        dense_rms_px=float(np.sqrt(np.mean(np.square(seen_error)))),
         **_quantiles(seen_error),
         all_2=_percent(error[known] > 2),
         all_3=_percent(error[known] > 3),
@@ -194,7 +194,7 @@ def evaluate(
     )
 
 
-def _quantiles(error_px: Float) -> dict[str, float]:
+def _quantiles(error_px: NDArray[np.float64]) -> dict[str, float]:
     """The least error that so many percent of the pixels do not exceed."""
     ranks = {percent: -(-percent * error_px.size // 100) - 1 for percent in (50, 90, 95, 99)}
     parted = np.partition(error_px, sorted(set(ranks.values())))

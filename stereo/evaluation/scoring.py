@@ -93,6 +93,13 @@ def score_pair(item: ManifestPair, estimator: Estimator) -> Scored:
     truth = truth_of(item, pair)
     estimate = estimator.estimate(item, pair)
     check_scale(item, estimate, truth, predicted=isinstance(estimator, Predictions))
+    return score_estimate(item, pair, truth, estimate)
+
+
+def score_estimate(
+    item: ManifestPair, pair: RectifiedPair, truth: Float, estimate: Estimate
+) -> Scored:
+    """Judge a map of a pair. Raises InputError for masks and truth that do not fit."""
     visible = item.visible(truth)
     metrics = evaluate(
         estimate.px,

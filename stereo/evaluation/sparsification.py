@@ -35,7 +35,7 @@ def sparsification_curve(
     """Return the curve and the ideal one at ``DROPPED_PERCENT``, px; empty where nothing is."""
     if error_px.size == 0:
         return (), ()
-    kept = np.ceil(error_px.size * (1 - np.array(DROPPED_PERCENT) / 100)).astype(int) - 1
+    kept = [-(-error_px.size * (100 - percent) // 100) - 1 for percent in DROPPED_PERCENT]
     curve, ideal = (curve[kept] for curve in curves(error_px, confidence))
     return tuple(curve.tolist()), tuple(ideal.tolist())
 

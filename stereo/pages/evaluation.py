@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from calib.report.drawing import Plot, color_scale, jpeg, svg
+from calib.report.drawing import Plot, color_scale, svg
 from calib.report.html import document, pair, paragraph, section, table, tiles
 from calib.words import fixed, length
 from stereo.evaluation.evaluate import Metrics, mean_of
 from stereo.evaluation.scoring import Score, Scored
 from stereo.evaluation.sparsification import DROPPED_PERCENT
 from stereo.files.atomic import write_whole
-from stereo.pages.maps import ERRORS, disparity_picture, error_picture, picture
+from stereo.pages.maps import ERRORS, disparity_picture, error_picture, picture, side_by_side
 
 _MOST_PICTURED = 12
 """Pairs whose maps are shown: the worst."""
@@ -189,8 +189,4 @@ def _figures(scored: Scored) -> str:
             f"{fixed(metrics.dense_mae_px, 2)} px",
         ),
     )
-    figures = (
-        f"<figure>{jpeg(image, words, quality=75)}<figcaption>{words}</figcaption></figure>"
-        for image, words in parts
-    )
-    return f'<div class="sheet">{"".join(figures)}</div>'
+    return side_by_side(parts)

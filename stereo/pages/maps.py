@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from html import escape
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.report.drawing import Classes, heat
+from calib.report.drawing import Classes, heat, jpeg
 from stereo.frame import Float, Image
 from stereo.gray import to_rgb8
 
@@ -54,6 +57,18 @@ def difference_picture(difference_px: Float) -> BGR:
     )
     colors = none + np.abs(share) * (np.where(share > 0, worse, better) - none)
     return _small(_with_unknown(colors.astype(np.uint8), difference_px), cv2.INTER_AREA)
+
+
+def side_by_side(parts: Iterable[tuple[BGR, str]]) -> str:
+    """Return pictures with their captions in rows of three, four as two by two."""
+    parts = list(parts)
+    figures = (
+        f'<figure style="border:0">{jpeg(image, words, quality=75)}'
+        f"<figcaption>{escape(words)}</figcaption></figure>"
+        for image, words in parts
+    )
+    kind = "pair" if len(parts) == 4 else "sheet"
+    return f'<div class="{kind}">{"".join(figures)}</div>'
 
 
 def _palette() -> BGR:

@@ -26,7 +26,7 @@ def main() -> None:
             for name in ("sgm", "sgm-fast", "sgbm"):
                 px = Matching(name, name).estimate(item, pair).px
                 alarms += factor_between(px, truth) is not None
-                for factor in (f for factor in FACTORS for f in (factor, 1 / factor)):
+                for factor in (f for k in FACTORS for f in (k, 1 / k)):
                     found = factor_between(px, (truth / np.float32(factor)).astype(np.float32))
                     right += found == factor
                     silent += found is None

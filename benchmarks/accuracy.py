@@ -1,35 +1,37 @@
 """Accuracy of every matcher on pairs with ground truth; the tables of README and RESULTS.md.
 
     python benchmarks/accuracy.py [MANIFEST ...] [--per-pair] [--only ROW ...] [--pictures DIR]
+                                   [--write]
 
 For each manifest (by default ../shared/data/pairs.json and pairs_more.json) and each of our
 matchers two rows, **fitted on all** and **families left out** (each pair by what scripts fitted
 without its scene family, benchmarks/families.py), then OpenCV's modes and the best of them.
 Thresholds that people chose were chosen on pairs.json: pairs_more.json is what was left out of
 that. Metrics as in stereo.evaluation.evaluate. `--pictures` draws a sheet for each pair, of the
-first row that is shown, and overview.png of all.
+first row that is shown, and overview.png of all; `--write` puts the tables where they are quoted.
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
 import numpy as np
-from common import add_manifests, pairs_of, pipeline, table_head, table_row
-from families import family_of
+from common import ROOT, add_manifests, pairs_of, pipeline, put_between, table_head, table_row
+from families import family_of, fitted_without
 from sheets import Judged, class_picture, overview, sheet
 
-from stereo.depth import disparity_sigma
+from stereo.depth import SIGMA_OF_DOUBT_PX, disparity_sigma
 from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean, mean_of
 from stereo.evaluation.manifest import ManifestPair
 from stereo.files.outputs import make_folder, write_image_png
 from stereo.frame import Float
 from stereo.matching import make_matcher
-from stereo.refining.refine import refine
+from stereo.refining.refine import RefineParams, refine
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,9 @@ def ours(name: str, *, left_out: bool = False) -> Method:
         without = family_of(item.name) if left_out else None
         stages = pipeline(name, item.num_disparities, without=without)
         sparse, dense = stages.disparity_and_filled(item.pair())
-        return Found(sparse.px, dense.px, sparse.confidence, disparity_sigma(sparse.confidence))
+        fitted = {} if without is None else fitted_without(without)
+        sigma = disparity_sigma(sparse.confidence, fitted.get("sigma", SIGMA_OF_DOUBT_PX))
+        return Found(sparse.px, dense.px, sparse.confidence, sigma)
 
     return match
 
@@ -146,7 +150,7 @@ def show_planes(pairs: list[ManifestPair]) -> None:
     for item in pairs:
         stages, truth = pipeline("sgm", item.num_disparities), item.truth()
         matched, seen = stages.match(item.pair())
-        px = refine(matched, seen, stages.refine).px
+        px = refine(matched, seen, RefineParams(edges=False)).px
         given = np.isfinite(px) & (px != matched.px) & np.isfinite(truth)
         right = np.mean(np.abs(px - truth)[given] <= 1) if given.any() else float("nan")
         print(f"{item.name:16} {given.mean():6.1%} given a plane, {right:6.1%} within 1 px")
@@ -163,27 +167,64 @@ def draw(folder: Path, label: str, sheets: list[tuple[Metrics, Judged]]) -> None
     print(f"{label}: {len(sheets)} sheets and overview.png in {folder}")
 
 
-def show(manifest: Path, labels: Sequence[str], *, per_pair: bool, pictures: Path | None) -> None:
-    """The table of a manifest."""
+Rows = dict[str, list[Metrics]]
+"""Label -> a score for each pair."""
+
+
+def measured(manifest: Path, labels: Sequence[str], pictures: Path | None) -> Rows:
+    """Every row of a manifest; pictures of the first."""
     pairs = pairs_of(manifest)
-    print(f"\n{manifest.name}: {len(pairs)} pairs, percent of visible pixels\n")
-    print(table_head(f"{'matcher':34}", *SHOWN, "dense_2 geometric"))
-    rows: dict[str, list[Metrics]] = {}
+    rows: Rows = {}
     for label in labels:
         found = [judged(item, METHODS[label]) for item in pairs]
         rows[label] = [metrics for metrics, _ in found]
-        print(table_row(f"{label:34}", *cells(rows[label])), flush=True)
+        print(f"{manifest.name}: {label} is done", file=sys.stderr)
         if pictures is not None and label == labels[0]:
             draw(pictures / manifest.stem, label, found)
-    modes = [label for label in labels if label in OPENCV]
-    if modes:
-        best = min(modes, key=lambda label: mean_of(rows[label]).dense_2)
-        print(table_row(f"{'OpenCV best: ' + best:34}", *cells(rows[best])))
-    if per_pair:
-        print("\n" + table_head("dense_2", *(label for label in labels)))
-        for number, item in enumerate(pairs):
-            each = (f"{rows[label][number].dense_2:.2f}" for label in labels)
-            print(table_row(f"{item.name:16}", *each))
+    best = opencv_best(rows)
+    return rows if best is None else rows | {f"OpenCV's best: {best}": rows[best]}
+
+
+def opencv_best(rows: Rows) -> str | None:
+    """Its mode with the lowest mean dense_2."""
+    modes = [label for label in rows if label in OPENCV]
+    return min(modes, key=lambda label: mean_of(rows[label]).dense_2, default=None)
+
+
+def table(rows: Rows) -> str:
+    """All figures of a manifest, in Markdown."""
+    lines = [table_row(label, *cells(scores)) for label, scores in rows.items()]
+    return "\n".join([table_head("matcher", *SHOWN, "dense_2 geometric"), *lines])
+
+
+def per_pair(pairs: Sequence[ManifestPair], rows: Rows) -> str:
+    """dense_2 of every pair."""
+    lines = [
+        table_row(item.name, *(f"{scores[number].dense_2:.2f}" for scores in rows.values()))
+        for number, item in enumerate(pairs)
+    ]
+    return "\n".join([table_head("dense_2", *rows), *lines])
+
+
+def summary(found: dict[Path, Rows]) -> str:
+    """What the README quotes: families left out, and OpenCV, on every manifest."""
+    named = {
+        "`stereo run`": "sgm, families left out",
+        "`stereo run --quality`": "sgm --quality, families left out",
+        "SGBM as in tutorials": "SGBM as in tutorials",
+    }
+    lines = []
+    for title, label in named.items():
+        lines.append(table_row(title, *(_brief(rows[label]) for rows in found.values())))
+    best = [(opencv_best(rows) or "", rows) for rows in found.values()]
+    lines.append(table_row("OpenCV's best mode", *(_brief(rows[mode]) for mode, rows in best)))
+    head = [f"{path.name}, {len(next(iter(rows.values())))} pairs" for path, rows in found.items()]
+    return "\n".join([table_head("off by more than 2 px, mean / geometric mean", *head), *lines])
+
+
+def _brief(scores: list[Metrics]) -> str:
+    geometric = geometric_mean([score.dense_2 for score in scores])
+    return f"{mean_of(scores).dense_2:.1f} / {geometric:.1f} %"
 
 
 def main() -> None:
@@ -193,13 +234,22 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=list(METHODS), help="only these rows")
     parser.add_argument("--pictures", type=Path, metavar="DIR", help="draw sheets there")
     parser.add_argument("--planes", action="store_true", help="only: how right are the planes?")
+    parser.add_argument("--write", action="store_true", help="put all rows in README and RESULTS")
     arguments = parser.parse_args()
-    for manifest in arguments.manifests:
-        if arguments.planes:
+    if arguments.planes:
+        for manifest in arguments.manifests:
             show_planes(pairs_of(manifest))
-            continue
-        labels = arguments.only or list(METHODS)
-        show(manifest, labels, per_pair=arguments.per_pair, pictures=arguments.pictures)
+        return
+    labels = list(METHODS) if arguments.write else arguments.only or list(METHODS)
+    found = {path: measured(path, labels, arguments.pictures) for path in arguments.manifests}
+    tables = "\n\n".join(f"{path.name}\n\n{table(rows)}" for path, rows in found.items())
+    print(tables)
+    if arguments.per_pair:
+        for path, rows in found.items():
+            print(f"\n{per_pair(pairs_of(path), rows)}")
+    if arguments.write:
+        put_between(ROOT / "benchmarks" / "RESULTS.md", "accuracy", tables)
+        put_between(ROOT / "README.md", "accuracy", summary(found))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,7 @@ from stereo.files.pairing import find_pairs
 from stereo.matching import make_matcher
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
+from stereo.refining.doubt import FITTED, DoubtTable
 from stereo.refining.refine import RefineParams
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -112,6 +113,7 @@ def pipeline(
         make_matcher(name, num_disparities=num_disparities, **fitted.get("matcher", {})),
         refine=RefineParams(fill=fill),
         quality=name == "sgm-quality",
+        doubt=DoubtTable(fitted["doubt"]) if "doubt" in fitted else FITTED,
     )
 
 
@@ -180,6 +182,13 @@ def table_head(*columns: str) -> str:
 def table_row(*cells: object) -> str:
     """A line of it."""
     return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def put_between(path: Path, name: str, text: str) -> None:
+    """Put text between the comments ``<!-- NAME -->`` and ``<!-- /NAME -->`` of a page."""
+    before, rest = path.read_text().split(f"<!-- {name} -->\n")
+    _, after = rest.split(f"<!-- /{name} -->")
+    path.write_text(f"{before}<!-- {name} -->\n{text}\n<!-- /{name} -->{after}")
 
 
 def logistic_fit(features: Array, right: Array) -> Array:

@@ -7,9 +7,10 @@ that of ../shared/reference/unseen-pairs.md.
 What a script fits to pairs with truth it fits once to all, for use, and once without each family,
 for measuring: the latter lies in ``benchmarks/folds/FAMILY.json``,
 
-    {"matcher": {parameters of make_matcher}, "doubt": {a stereo.refining.doubt.DoubtTable}}
+    {"matcher": {parameters of make_matcher}, "doubt": {points of stereo.refining.doubt},
+     "sigma": [coefficients of stereo.depth.disparity_sigma]}
 
-either may be missing. What people chose by looking at pairs.json cannot be refitted; for that,
+each may be missing. What people chose by looking at pairs.json cannot be refitted; for that,
 pairs_more.json is what was left out.
 """
 

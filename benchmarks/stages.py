@@ -23,6 +23,7 @@ from stereo.depth import depth_frame
 from stereo.frame import StereoFrame
 from stereo.matching import denoise, make_matcher
 from stereo.rectify import Rectification
+from stereo.refining.doubt import judged
 from stereo.refining.filling import fill
 from stereo.refining.refine import RefineParams, refine
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
@@ -62,6 +63,7 @@ def main() -> None:
         "match (sgm)": lambda: matcher.match(pair),
         "refine": lambda: refine(matched, pair, RefineParams(surfaces=False)),
         "surfaces": lambda: refine(matched, pair, RefineParams()),
+        "judge": lambda: judged(disparity, pair),
         "depth + sigma": lambda: depth_frame(disparity, rect.geometry, pair.left),
         "cloud": lambda: point_cloud(depth),
         "(fill, on request)": lambda: fill(disparity, pair.left),
@@ -80,7 +82,7 @@ def main() -> None:
     print(f"{width}x{height}, {arguments.num_disparities} disparities, {os.cpu_count()} cores, ms")
     for name, value in times.items():
         print(f"  {name:20} {value:7.1f}")
-    rest = sum(times[name] for name in ("rectify", "surfaces", "depth + sigma", "cloud"))
+    rest = sum(times[name] for name in ("rectify", "surfaces", "judge", "depth + sigma", "cloud"))
     print(f"  {'all but the matcher':20} {rest:7.1f}")
     print(f"  {'maps, once per rig':20} {once:7.1f}")
     default, quality = ways["default"], ways["--quality"]

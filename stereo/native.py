@@ -1,11 +1,10 @@
 """The compiled module ``stereo._native`` (C++, ``native/``), or none where no compiler built it.
 
 What needs it, by one policy. What runs by default works without it: instead of the matcher "sgm"
-OpenCV's is taken (``matching.default_matcher``), and whatever else has a twin in numpy, slower and
-tested to give the same; constants stand in Python only and are handed to the native code
-(``refining.plane_fit``). What runs only with ``--quality`` has no twin, since that needs the
-matcher "sgm" anyway (``refining.edges``, ``matching.preparation``): it asks ``require_native``,
-and so does the matcher itself.
+OpenCV's is taken (``matching.default_matcher``), depth is registered by a twin in numpy
+(``register_numpy``), and what only improves a map (``refining``: planes, edges) is left out; holes
+are then filled row by row. What runs only with ``--quality`` needs the matcher "sgm" anyway
+(``matching.preparation``): it asks ``require_native``, and so does the matcher itself.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from stereo.frame import DisparityMap, Image, RectifiedPair, StereoFrame
 from stereo.gray import gray_pair
 from stereo.matching import Matcher, align, default_matcher, denoise, make_matcher
 from stereo.rectify import Rectification
+from stereo.refining.doubt import FITTED, DoubtTable, judged
 from stereo.refining.refine import RefineParams, refine, refine_both
 from stereo.register import Registration
 from stereo.result import StereoResult
@@ -31,7 +32,7 @@ def _default_matcher() -> Matcher:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StereoPipeline:
-    """Rectify, prepare, match, refine, measure. Holds no state between frames; safe to share."""
+    """Rectify, prepare, match, refine, judge, measure. Without state between frames; share it."""
 
     rectification: Rectification
     """How images become a rectified pair, and a disparity metres."""
@@ -39,6 +40,8 @@ class StereoPipeline:
     """From a pair to its disparity; by default the range is found from each pair."""
     refine: RefineParams = field(default_factory=RefineParams, kw_only=True)
     """Planes for textureless regions, filling."""
+    doubt: DoubtTable = field(default=FITTED, kw_only=True, repr=False)
+    """What makes the confidence of a finished map; another one is for measuring."""
     quality: bool = field(default=False, kw_only=True)
     """Slower and better: edges sharpened after matching. Made for the matcher "sgm-quality"."""
     align: Callable[[RectifiedPair], RectifiedPair] = field(default=align, kw_only=True)
@@ -66,12 +69,13 @@ class StereoPipeline:
         """Return the refined disparity of a rectified pair, to fit its left image."""
         found, seen = self.match(pair, timed=timed)
         with timed("refine"):
-            return refine(found, seen, self._refine)
+            return judged(refine(found, seen, self.refine_params), seen, self.doubt)
 
     def disparity_and_filled(self, pair: RectifiedPair) -> tuple[DisparityMap, DisparityMap]:
         """Return what ``disparity`` gives without and with its holes filled, for an evaluation."""
         found, seen = self.match(pair)
-        return refine_both(found, seen, self._refine)
+        with_holes, filled = refine_both(found, seen, self.refine_params)
+        return judged(with_holes, seen, self.doubt), judged(filled, seen, self.doubt)
 
     def measure(
         self, pair: RectifiedPair, disparity: DisparityMap, *, third: Image | None = None
@@ -95,12 +99,13 @@ class StereoPipeline:
     ) -> tuple[DisparityMap, RectifiedPair]:
         """Return the matcher's own map, unrefined, and the pair as the matcher saw it."""
         with timed("match"):
-            if not self._refine.edges:  # nothing else looks at colours, and gray is quicker
+            if not self.refine_params.edges:  # nothing else looks at colours, and gray is quicker
                 left, right = gray_pair(pair.left, pair.right)
                 pair = replace(pair, left=left, right=right)
             seen = self.align(denoise(pair))
             return self.matcher.match(seen), seen
 
     @property
-    def _refine(self) -> RefineParams:
+    def refine_params(self) -> RefineParams:
+        """What is done to the matcher's map."""
         return replace(self.refine, careful=True) if self.quality else self.refine

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.matching.code import learned_code
 from stereo.matching.sgm import SgmParams
 
 Ints = NDArray[np.int64]
@@ -43,15 +44,59 @@ def gain_to_8_bits(left: Ints, right: Ints) -> float:
     return 2.0 ** (8 - bits)
 
 
+def smoothed(image: Ints, gain: float) -> Ints:
+    """(H, W): a quarter of the binomial 3x3 sum, in 8-bit units."""
+    padded = np.pad(image, 1, mode="edge")
+    rows = padded[:-2] + 2 * padded[1:-1] + padded[2:]
+    total = rows[:, :-2] + 2 * rows[:, 1:-1] + rows[:, 2:]
+    return np.minimum(np.trunc(total * gain / 4).astype(np.int64), 1023)
+
+
+def learned(image: Ints, gain: float, code: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """(H, W, 40): whether each weighted sum of the smoothed image is above zero."""
+    height, width = image.shape
+    padded = np.pad(smoothed(image, gain), 5, mode="edge")
+    sums = [
+        sum(
+            int(weight) * padded[5 + y : 5 + y + height, 5 + x : 5 + x + width]
+            for x, y, weight in taps
+        )
+        for taps in code
+    ]
+    return np.stack(sums, axis=-1) > 0
+
+
 def matching_cost(left: Ints, right: Ints, params: SgmParams, gain: float) -> Ints:
-    """(H, W, D): census Hamming distance plus capped difference of gradients."""
+    """(H, W, D): half of the Hamming distances and the capped difference of gradients."""
     width = left.shape[1]
     d = params.min_disparity + np.arange(params.num_disparities)
     # The right image's border is repeated.
     column = np.clip(np.arange(width)[:, None] - d, 0, width - 1)
-    hamming = np.count_nonzero(census(left)[:, :, None] != census(right)[:, column], axis=-1)
     difference = np.abs(gradient(left, gain)[:, :, None] - gradient(right, gain)[:, column])
-    return hamming + np.minimum(difference, params.gradient_cap)
+    shape = hamming(census(left), census(right), column) + np.minimum(
+        difference, params.gradient_cap
+    )
+    codes = (learned(image, gain, learned_code()) for image in (left, right))
+    both = (shape + hamming(*codes, column) + 1) // 2
+    return np.where(faint(left, gain, params.faint_levels)[..., None], both, shape)
+
+
+def hamming(left: NDArray[np.bool_], right: NDArray[np.bool_], column: Ints) -> Ints:
+    """(H, W, D): in how many bits each left pixel differs from its candidates."""
+    return np.count_nonzero(left[:, :, None] != right[:, column], axis=-1)
+
+
+def faint(image: Ints, gain: float, levels: int) -> NDArray[np.bool_]:
+    """(H, W): whether the smoothed image's range over the window's grid is at most ``levels``."""
+    height, width = image.shape
+    smooth = smoothed(image, gain)
+    padded = np.pad(smooth, 5, mode="edge")
+    values = [smooth] + [
+        padded[5 + y : 5 + y + height, 5 + x : 5 + x + width]
+        for y in range(-5, 6, 2)
+        for x in range(-5, 6, 2)
+    ]
+    return np.ptp(values, axis=0) <= 4 * levels
 
 
 def jump_penalty(a: Ints, b: Ints, params: SgmParams, gain: float) -> Ints:

@@ -138,7 +138,8 @@ OUTSIDE = {
     "p1": (-1, 85),
     "p2": (-1, 256),
     "p2_width": (-1, 4097),
-    "gradient_cap": (-1, 256),
+    "gradient_cap": (-1, 232),
+    "faint_levels": (-2, 256),
     "uniqueness_percent": (-1, 100),
     "left_right_max_px": (-2, 4081),
     "speckle_size_px": (-1, 2**30 + 1),
@@ -171,7 +172,7 @@ def test_each_parameter_is_checked_on_both_sides(native: ModuleType) -> None:
                 SgmParams(**{name: value})
 
 
-@pytest.mark.parametrize(("gradient_cap", "p2", "p1"), [(10, 100, 20), (0, 115, 0), (30, 90, 20)])
+@pytest.mark.parametrize(("gradient_cap", "p2", "p1"), [(10, 218, 20), (0, 223, 0), (30, 201, 20)])
 def test_costs_fit_in_bytes_up_to_the_same_sum_on_both_sides(
     native: ModuleType, gradient_cap: int, p2: int, p1: int
 ) -> None:
@@ -179,9 +180,9 @@ def test_costs_fit_in_bytes_up_to_the_same_sum_on_both_sides(
     options.gradient_cap, options.p2, options.p1 = gradient_cap, p2, p1
     SgmParams(gradient_cap=gradient_cap, p2=p2, p1=p1)
     native.Matcher(options)
-    options.gradient_cap = gradient_cap + 1
-    with pytest.raises(MatcherError, match="must be at most 230"):
-        SgmParams(gradient_cap=gradient_cap + 1, p2=p2, p1=p1)
+    options.p2 = p2 + 1
+    with pytest.raises(MatcherError, match=f"p2 must be at most {p2}"):
+        SgmParams(gradient_cap=gradient_cap, p2=p2 + 1, p1=p1)
     with pytest.raises(ValueError, match="must not exceed 255"):
         native.Matcher(options)
 

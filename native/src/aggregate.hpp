@@ -3,8 +3,7 @@
 // A path carries, for each disparity, the cheapest way to have come here: no change of disparity,
 // one step (p1) or a jump (p2, smaller across edges of the image). Only what the way costs on top
 // of the best one is summed; it never exceeds p2, so all of it lives in bytes. Padding lanes and the
-// world outside [0, disparities) cost so much that they never win a minimum (see dead_cost), which
-// lets plain adds suffice.
+// world outside [0, disparities) cost 255, saturated, so they never win a minimum.
 #pragma once
 
 #include <cstddef>
@@ -41,13 +40,13 @@ struct RowShape {
         left(row.left),
         last_right(row.right + (search.width - 1)),
         cost(search.cost),
-        dead(padding_lanes(search) & search.penalties.dead_cost),
+        dead(padding_lanes(search)),
         p1(broadcast(search.penalties.p1)),
-        outside(broadcast(static_cast<u8>(255 - search.penalties.p1))) {}
+        outside(broadcast(255)) {}
 
   std::ptrdiff_t cell(int x) const { return std::ptrdiff_t(x) * cells; }
   MatchingCost matching(int x) const {
-    return {cost, left[x].description, last_right - x, plane_stride};
+    return {cost, left[x].description, left[x].faint, last_right - x, plane_stride};
   }
 
   const std::ptrdiff_t cells, plane_stride;
@@ -68,7 +67,7 @@ class Arrival {
   V operator()(V here, V next) {
     const V neighbours = min(shift_in_previous(before_, here), shift_in_next(here, next));
     before_ = here;
-    return min(min(neighbours + p1_, here), ceiling_) - floor_;
+    return min(min(add_saturated(neighbours, p1_), here), ceiling_) - floor_;
   }
 
  private:
@@ -91,8 +90,8 @@ void climb_columns(const Search& search, const RowDescription& description, cons
       const V next = last ? row.outside : load(state + (v + 1) * kLanes);
       const V surcharge = arrival(here, next);
       V cost = matching(v);
-      if (last) cost = max(cost, row.dead);
-      const V total = cost + surcharge;
+      if (last) cost |= row.dead;
+      const V total = add_saturated(cost, surcharge);
       best = min(best, total);
       store(to.cost + cell + v * kLanes, total);
       if (kGather) {
@@ -140,11 +139,12 @@ class Forward {
         sum = add_saturated(sum, load(gather_.sum + cell + v * kLanes));
       } else {
         cost = matching(v);
-        if (last) cost = max(cost, row_.dead);
+        if (last) cost |= row_.dead;
         store(gather_.match + cell + v * kLanes, cost);
       }
       store(gather_.sum + cell + v * kLanes, sum);
-      const V left_total = cost + left_surcharge, above_total = cost + above_surcharge;
+      const V left_total = add_saturated(cost, left_surcharge);
+      const V above_total = add_saturated(cost, above_surcharge);
       left_best = min(left_best, left_total);
       above_best = min(above_best, above_total);
       along_[v] = left_total;

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <new>
 #include <stdexcept>
 #include <thread>
@@ -31,11 +32,22 @@ using stereo::Options;
 
 template <class Pixel>
 using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
+using Code = nb::ndarray<const std::int16_t, nb::shape<stereo::kCodeBits, stereo::kTaps, 3>,
+                         nb::c_contig, nb::device::cpu>;
 using Map = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
 
 template <class Pixel>
 ImageView<Pixel> view(const Image<Pixel>& image) {
   return {image.data(), image.stride(0), image.stride(1)};
+}
+
+void set_code(Options& options, Code code) {
+  for (int bit = 0; bit < stereo::kCodeBits; ++bit)
+    for (int t = 0; t < stereo::kTaps; ++t) {
+      const auto x = code(bit, t, 0), y = code(bit, t, 1);
+      if (std::max(std::abs(x), std::abs(y)) > 127) throw nb::value_error("a tap is too far away");
+      options.code[bit][t] = {std::int8_t(x), std::int8_t(y), code(bit, t, 2)};
+    }
 }
 
 Map new_map(std::size_t height, std::size_t width) {
@@ -110,6 +122,17 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
                             wide, keep_px, threads, out.data());
   }
   return out;
+}
+
+auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  if (height > 32767 || width > 32767)
+    throw nb::value_error("images must be at most 32767 pixels wide and high");
+  if (reach_px < 0 || reach_px > 32767) throw nb::value_error("reach_px must be 0 to 32767");
+  auto* data = new std::uint8_t[height * width];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint8_t*>(p); });
+  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, data);
+  return nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<2>>(data, {height, width}, owner);
 }
 
 template <class T>
@@ -253,6 +276,8 @@ NB_MODULE(_native, module) {
       .def_rw("p2", &Options::p2)
       .def_rw("p2_width", &Options::p2_width)
       .def_rw("gradient_cap", &Options::gradient_cap)
+      .def_rw("faint_levels", &Options::faint_levels)
+      .def("_set_code", &set_code, "code"_a.noconvert(), "(40, 8, 3): columns, rows, weights.")
       .def_rw("uniqueness_percent", &Options::uniqueness_percent)
       .def_rw("left_right_max_px", &Options::left_right_max_px)
       .def_rw("median", &Options::median)
@@ -271,6 +296,8 @@ NB_MODULE(_native, module) {
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
              "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "wide"_a,
              "keep_px"_a, "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
+  module.def("around_edges", &around_edges, "disparity"_a.noconvert(), "step_px"_a,
+             "reach_px"_a, "1 within so many pixels of a step of disparity.");
   module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "fine"_a.noconvert(), "right"_a.noconvert(), "right_slope"_a.noconvert(),
              "right_fine"_a.noconvert(), "disparity"_a.noconvert(), "confidence"_a.noconvert(),

@@ -1,7 +1,10 @@
 // The cost of matching two pixels: all that depends on it stands in this file.
 //
-// Census (which neighbours are brighter than the centre) does not change with gain and exposure;
-// the horizontal Sobel response adds the strength of edges, which census throws away.
+// Three descriptions are compared. Census (which neighbours are brighter than the centre) does not
+// change with gain and exposure. The horizontal Sobel response adds the strength of edges, which
+// census throws away. The learned code, trained by training/train.py, tells by one bit each whether
+// a weighted sum of a few pixels of the smoothed image is above zero: it sees farther, and through
+// noise. The cost is half of their sum, so that the paths' penalties fit in bytes beside it.
 //
 // Each pixel of both images is described by kPlanes bytes, and a cost is a byte that compares two
 // descriptions. For another cost, change: how far a description looks around its pixel (kWindowX,
@@ -16,22 +19,47 @@
 
 namespace stereo {
 
-constexpr int kWindowX = 4, kWindowY = 3;  // columns and rows to each side
+constexpr int kWindowX = 5, kWindowY = 5;  // columns and rows to each side
 constexpr int kCensusBytes = 3, kCensusBits = 8 * kCensusBytes;
-constexpr int kPlanes = kCensusBytes + 1;  // census bytes, then the gradient
+constexpr int kCodeBytes = 5, kCodeBits = 8 * kCodeBytes;
+constexpr int kTaps = 8;  // of each bit of the learned code
+constexpr int kPlanes = kCensusBytes + 1 + kCodeBytes;  // in this order; the gradient is the one
+constexpr int kFaintStep = 2;  // between the pixels of the window whose contrast is looked at
+constexpr int kSmoothMax = 1023;  // of the smoothed image: a quarter of its sum, of 8-bit units
+
+// One term of a bit of the learned code.
+struct Tap {
+  std::int8_t x, y;     // from the pixel, within the window
+  std::int16_t weight;  // those of a bit sum to zero
+};
 
 struct CostOptions {
   int gradient_cap = 10;  // larger differences of gradient are no more evidence
+  int faint_levels = 12;  // where the window's contrast is at most this, the learned code counts
+  Tap code[kCodeBits][kTaps] = {};
 };
 
 static inline int largest_cost(const CostOptions& options) {
-  return kCensusBits + options.gradient_cap;
+  const int shape = kCensusBits + options.gradient_cap;
+  return shape > kCodeBits ? shape : (shape + kCodeBits + 1) / 2;
 }
 
 // Calls require_in(name, value, low, high) for each parameter.
 template <class Require>
 static void check_cost(const CostOptions& options, const Require& require_in) {
-  require_in("gradient_cap", options.gradient_cap, 0, 255);
+  require_in("gradient_cap", options.gradient_cap, 0, 255 - kCensusBits);
+  require_in("faint_levels", options.faint_levels, -1, 255);
+  for (const auto& taps : options.code) {
+    int above = 0, below = 0;
+    for (const Tap& tap : taps) {
+      require_in("a tap's column", tap.x, -kWindowX, kWindowX);
+      require_in("a tap's row", tap.y, -kWindowY, kWindowY);
+      (tap.weight > 0 ? above : below) += tap.weight;
+    }
+    // what 16 bits hold
+    require_in("the sum of a bit's positive weights", above, 0, 32767 / kSmoothMax);
+    require_in("the sum of a bit's negative weights", below, -above, -above);
+  }
 }
 
 }  // namespace stereo
@@ -52,7 +80,7 @@ struct Offset {
 constexpr bool in_census(int x, int y) {
   const int ax = x < 0 ? -x : x, ay = y < 0 ? -y : y;
   const bool near = ax <= 2 && ay <= 2 && ax + ay < 4;
-  const bool far = (ax == kWindowX && ay == 0) || (ax == 0 && ay == kWindowY);
+  const bool far = (ax == 4 && ay == 0) || (ax == 0 && ay == 3);
   return (near && ax + ay > 0) || far;
 }
 
@@ -97,13 +125,82 @@ void gradient_plane(const Pixel* const* rows, int width, float gain, u8* out) {
   }
 }
 
-// The description of one row, byte by byte: planes[kPlanes][stride]. rows[0..2 * kWindowY]: the row
-// itself in the middle; `gain` converts intensities to 8-bit units.
+// One row of the smoothed image: a quarter of the sum over 3x3, the middle counting four times, the
+// sides twice, in 8-bit units. rows[0..2]: the row itself in the middle, readable one pixel beyond.
 template <class Pixel>
-void describe_planes(const Pixel* const* rows, int width, float gain, int stride, u8* planes) {
+void smooth_row(const Pixel* const* rows, int width, float gain, u16* out) {
+  const Pixel *above = rows[0], *row = rows[1], *below = rows[2];
+  const float quarter = gain * 0.25f;
+  for (int x = 0; x < width; ++x) {
+    const int sum = above[x - 1] + 2 * above[x] + above[x + 1] +
+                    2 * (row[x - 1] + 2 * row[x] + row[x + 1]) + below[x - 1] + 2 * below[x] +
+                    below[x + 1];  // a byte image's gain is 1
+    const int units =
+        sizeof(Pixel) == 1 ? sum / 4 : static_cast<int>(static_cast<float>(sum) * quarter);
+    out[x] = static_cast<u16>(units > kSmoothMax ? kSmoothMax : units);
+  }
+}
+
+// Eight bits of the learned code for a row; `rows` of the smoothed image. Writes whole vectors.
+inline void code_plane(const u16* const* rows, int width, const Tap (*taps)[kTaps], u8* out) {
+  constexpr int kPixels = kLanes / int(sizeof(u16)), kAtOnce = 2;  // vectors share a weight
+  struct Term {
+    const u16* from;
+    std::int16_t weight;
+  };
+  Term terms[8][kTaps];
+  for (int bit = 0; bit < 8; ++bit)
+    for (int t = 0; t < kTaps; ++t) {
+      const Tap tap = taps[bit][t];
+      terms[bit][t] = {rows[kWindowY + tap.y] + tap.x, tap.weight};
+    }
+  for (int x = 0; x < width; x += kAtOnce * kPixels) {
+    Words first{}, second{};
+    for (int bit = 0; bit < 8; ++bit) {
+      Words one{}, two{};
+#pragma GCC unroll 8
+      for (int t = 0; t < kTaps; ++t) {
+        const Term& term = terms[bit][t];
+        const Words weight = Words{} + term.weight;
+        one += weight * load_words(term.from + x);
+        two += weight * load_words(term.from + x + kPixels);
+      }
+      const auto mark = static_cast<std::int16_t>(1 << bit);
+      first |= (Words)(one > Words{}) & mark;
+      second |= (Words)(two > Words{}) & mark;
+    }
+    store_bytes(out + x, first);
+    store_bytes(out + x + kPixels, second);
+  }
+}
+
+// 255 where the smoothed image hardly changes in the window, by its border and its middle; else 0.
+// `rows` of the smoothed image. Writes whole vectors.
+inline void faint_plane(const u16* const* rows, int width, int levels, u8* out) {
+  constexpr int kPixels = kLanes / int(sizeof(u16));
+  for (int x = 0; x < width; x += kPixels) {
+    Words low = load_words(rows[kWindowY] + x), high = low;
+    for (int y = -kWindowY; y <= kWindowY; y += kFaintStep)
+      for (int column = -kWindowX; column <= kWindowX; column += kFaintStep) {
+        const Words value = load_words(rows[kWindowY + y] + x + column);
+        low = value < low ? value : low;
+        high = value > high ? value : high;
+      }
+    store_bytes(out + x, (Words)(high - low <= Words{} + static_cast<std::int16_t>(4 * levels)));
+  }
+}
+
+// The description of one row, byte by byte: planes[kPlanes][stride]. rows[0..2 * kWindowY]: the row
+// itself in the middle, and `smooth` the same of the smoothed image; `gain` converts intensities to
+// 8-bit units.
+template <class Pixel>
+void describe_planes(const CostOptions& options, const Pixel* const* rows, const u16* const* smooth,
+                     int width, float gain, int stride, u8* planes) {
   for (int byte = 0; byte < kCensusBytes; ++byte)
     census_plane(rows, width, byte, planes + byte * stride);
   gradient_plane(rows, width, gain, planes + kCensusBytes * stride);
+  for (int byte = 0; byte < kCodeBytes; ++byte)
+    code_plane(smooth, width, options.code + 8 * byte, planes + (kCensusBytes + 1 + byte) * stride);
 }
 
 // The cost of one left pixel against each of its candidates.
@@ -117,27 +214,28 @@ class MatchingCost {
   };
 
   // `left`: [kPlanes] of the pixel; `candidates`: [kPlanes][stride], of which the v-th vector of
-  // each plane describes candidates v * kLanes and on.
-  MatchingCost(const Shared& shared, const u8* left, const u8* candidates, std::ptrdiff_t stride)
-      : cap_(shared.gradient_cap) {
-    for (int p = 0; p < kCensusBytes; ++p) {
-      census_[p] = broadcast(left[p]);
+  // each plane describes candidates v * kLanes and on. `faint`: see faint_plane.
+  MatchingCost(const Shared& shared, const u8* left, u8 faint, const u8* candidates,
+               std::ptrdiff_t stride)
+      : cap_(shared.gradient_cap), faint_(broadcast(faint)) {
+    for (int p = 0; p < kPlanes; ++p) {
+      left_[p] = broadcast(left[p]);
       plane_[p] = candidates + p * stride;
     }
-    gradient_ = broadcast(left[kCensusBytes]);
-    plane_[kCensusBytes] = candidates + kCensusBytes * stride;
   }
 
   // Of the v-th vector of candidates.
   V operator()(int v) const {
-    V cost = min(absolute_difference(gradient_, load(plane_[kCensusBytes] + v * kLanes)), cap_);
-    for (int p = 0; p < kCensusBytes; ++p)
-      cost += popcount(census_[p] ^ load(plane_[p] + v * kLanes));
-    return cost;
+    V shape = min(absolute_difference(left_[kCensusBytes], right(kCensusBytes, v)), cap_);
+    for (int p = 0; p < kCensusBytes; ++p) shape += popcount(left_[p] ^ right(p, v));
+    V code{};
+    for (int p = kCensusBytes + 1; p < kPlanes; ++p) code += popcount(left_[p] ^ right(p, v));
+    return half_sum(shape, (code & faint_) | (shape & ~faint_));
   }
 
  private:
-  V census_[kCensusBytes], gradient_, cap_;
+  V right(int p, int v) const { return load(plane_[p] + v * kLanes); }
+  V left_[kPlanes], cap_, faint_;
   const u8* plane_[kPlanes];
 };
 

@@ -18,10 +18,10 @@ u8 penalty_between(const Penalties& penalties, Pixel a, Pixel b, float gain) {
 }
 
 template <class Pixel>
-void describe_left(const Search& search, const Pixel* const* rows, float gain, u8* scratch,
+void describe_left(const Search& search, const Pixel* const* rows, const u16* const* smooth, float gain, u8* scratch,
                    LeftPixel* out) {
   const int stride = search.plane_stride;
-  describe_planes(rows, search.width, gain, stride, scratch);
+  describe_planes(search.cost, rows, smooth, search.width, gain, stride, scratch);
   const Pixel *row = rows[kWindowY], *above = rows[kWindowY - 1];
   for (int x = 0; x < search.width; ++x) {
     LeftPixel& pixel = out[x];
@@ -30,13 +30,15 @@ void describe_left(const Search& search, const Pixel* const* rows, float gain, u
     pixel.p2_left = penalty_between(search.penalties, row[x], row[x - 1], gain);
     pixel.p2_above = penalty_between(search.penalties, row[x], above[x], gain);
   }
+  faint_plane(smooth, search.width, search.cost.faint_levels, scratch);
+  for (int x = 0; x < search.width; ++x) out[x].faint = scratch[x];
 }
 
 template <class Pixel>
-void describe_right(const Search& search, const Pixel* const* rows, float gain, u8* scratch,
+void describe_right(const Search& search, const Pixel* const* rows, const u16* const* smooth, float gain, u8* scratch,
                     u8* out) {
   const int stride = search.plane_stride, last = search.width - 1;
-  describe_planes(rows, search.width, gain, stride, scratch);
+  describe_planes(search.cost, rows, smooth, search.width, gain, stride, scratch);
   // Element e shows column last - e - min_disparity; outside the image its border is repeated.
   const int shift = last - search.min_disparity;
   const int first = shift - last < 0 ? 0 : shift - last < stride ? shift - last : stride;

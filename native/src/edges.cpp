@@ -97,7 +97,7 @@ void median_of_row(const EdgeImage& image, const Weights& weights, int y, float 
   const Window<kReach> inside(image, weights, std::min(kMargin, image.width - 1), y);
   for (int x = 0; x < image.width; ++x) {
     const std::ptrdiff_t here = row + x;
-    if (!image.wanted[here])
+    if (!image.wanted[here] || std::isnan(image.disparity[here]))
       out[here] = image.disparity[here];
     else if (x >= kMargin && x + kMargin < image.width)
       out[here] = median_at<kChannels, kReach>(image, weights, inside, here, keep_px);
@@ -107,6 +107,25 @@ void median_of_row(const EdgeImage& image, const Weights& weights, int y, float 
 }
 
 }  // namespace
+
+void around_edges(int width, int height, const float* disparity, float step_px, int reach_px,
+                  std::uint8_t* out) {
+  std::fill(out, out + std::ptrdiff_t(width) * height, std::uint8_t(0));
+  const auto mark = [&](int x0, int y0, int x1, int y1) {  // around both pixels
+    const int left = std::max(x0 - reach_px, 0), right = std::min(x1 + reach_px + 1, width);
+    for (int y = std::max(y0 - reach_px, 0); y < std::min(y1 + reach_px + 1, height); ++y)
+      std::fill(out + std::ptrdiff_t(y) * width + left, out + std::ptrdiff_t(y) * width + right,
+                std::uint8_t(1));
+  };
+  for (int y = 0; y < height; ++y) {
+    const float* row = disparity + std::ptrdiff_t(y) * width;
+    const float* below = y + 1 < height ? row + width : row;
+    for (int x = 0; x < width; ++x) {  // false where either is unknown
+      if (x + 1 < width && std::abs(row[x] - row[x + 1]) > step_px) mark(x, y, x + 1, y);
+      if (std::abs(row[x] - below[x]) > step_px) mark(x, y, x, y + 1);
+    }
+  }
+}
 
 void weighted_median(const EdgeImage& image, bool wide, float keep_px, int threads, float* out) {
   static const Weights weights;

@@ -11,11 +11,15 @@ namespace stereo {
 
 struct EdgeImage {
   int width, height, channels;  // 1 or 3
-  const float* disparity;      // [height][width], NaN where unknown: there the weight is 0, none wanted
+  const float* disparity;      // [height][width], NaN where unknown: there the weight is 0
   const std::uint8_t* weight;  // [height][width] how much the disparity is worth as evidence
   const std::uint8_t* color;   // [height][width][channels]
   const std::uint8_t* wanted;  // [height][width] where to look; elsewhere the disparity stays
 };
+
+// out: [height][width], 1 within reach_px of neighbours that differ by more than step_px.
+void around_edges(int width, int height, const float* disparity, float step_px, int reach_px,
+                  std::uint8_t* out);
 
 // out: [height][width]. `wide` looks at 7x7 samples, else 5x5. Where at least half of the weight lies within keep_px of a pixel's own
 // disparity, that is kept to the last bit. All weights are integers: no order of summation, thread

@@ -53,6 +53,7 @@ void backward(const Search& search, const Row* rows, int count) {
 
 const stereo::Kernel stereo::STEREO_KERNEL = {
     STEREO_ISA,           kLanes,
+    smooth_row<u8>,       smooth_row<u16>,
     describe_left<u8>,    describe_left<u16>,
     describe_right<u8>,   describe_right<u16>,
     climb,                forward,

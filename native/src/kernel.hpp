@@ -17,6 +17,7 @@ constexpr int kVectorSlack = 64;       // bytes past the end that a vector may t
 // One left pixel as the kernels want it, all in one place.
 struct LeftPixel {
   std::uint8_t description[kPlanes];  // see cost.hpp
+  std::uint8_t faint;                     // the same
   std::uint8_t p2_left;               // penalty of a jump between this pixel and its left neighbour
   std::uint8_t p2_above;              // the same, with the pixel above
 };
@@ -41,7 +42,6 @@ struct Winners {
 struct Penalties {
   std::uint8_t p1;
   std::uint8_t p2[256];    // by absolute difference of intensity, in 8-bit units
-  std::uint8_t dead_cost;  // cost of the padding lanes: high enough never to win a minimum
 };
 
 // One row of both images, described for matching.
@@ -92,17 +92,25 @@ struct Kernel {
   const char* name;
   int lanes;
 
+  // One row of the smoothed image from three of the image; see cost.hpp.
+  void (*smooth_8)(const std::uint8_t* const* rows, int width, float gain, std::uint16_t* out);
+  void (*smooth_16)(const std::uint16_t* const* rows, int width, float gain, std::uint16_t* out);
+
   // Describe one row. rows[0..2 * kWindowY]: the row itself and kWindowY above and below, each
   // readable from -kWindowX to width + kWindowX + kVectorSlack. `gain` converts intensities to 8-bit
-  // units. scratch: kPlanes * plane_stride bytes.
-  void (*describe_left_8)(const Search&, const std::uint8_t* const* rows, float gain,
-                          std::uint8_t* scratch, LeftPixel* out);
-  void (*describe_left_16)(const Search&, const std::uint16_t* const* rows, float gain,
-                           std::uint8_t* scratch, LeftPixel* out);
-  void (*describe_right_8)(const Search&, const std::uint8_t* const* rows, float gain,
-                           std::uint8_t* scratch, std::uint8_t* out);
-  void (*describe_right_16)(const Search&, const std::uint16_t* const* rows, float gain,
-                            std::uint8_t* scratch, std::uint8_t* out);
+  // units. smooth: the same rows of the smoothed image. scratch: kPlanes * plane_stride bytes.
+  void (*describe_left_8)(const Search&, const std::uint8_t* const* rows,
+                          const std::uint16_t* const* smooth, float gain, std::uint8_t* scratch,
+                          LeftPixel* out);
+  void (*describe_left_16)(const Search&, const std::uint16_t* const* rows,
+                          const std::uint16_t* const* smooth, float gain, std::uint8_t* scratch,
+                          LeftPixel* out);
+  void (*describe_right_8)(const Search&, const std::uint8_t* const* rows,
+                          const std::uint16_t* const* smooth, float gain, std::uint8_t* scratch,
+                          std::uint8_t* out);
+  void (*describe_right_16)(const Search&, const std::uint16_t* const* rows,
+                          const std::uint16_t* const* smooth, float gain, std::uint8_t* scratch,
+                          std::uint8_t* out);
 
   // The upward path, columns [begin, end) of one row; `below` gives p2 towards the row below and is
   // null on the last row. With `gather`, also keeps the matching cost and starts the sum.

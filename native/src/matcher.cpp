@@ -53,9 +53,8 @@ const Options& checked(const Options& o) {
   require_in("speckle_range_px", o.speckle_range_px, 0, kMaxDisparities);
   require_in("threads", o.threads, 1, 256);
   check_cost(o, require_in);
-  require(largest_cost(o) + 2 * o.p2 + 1 + o.p1 <= 255,
-          "the largest cost of a match + 2 * p2 + 1 + p1 must not exceed 255: path costs live in "
-          "bytes");
+  require(largest_cost(o) + o.p2 <= 255,
+          "the largest cost of a match + p2 must not exceed 255: path costs live in bytes");
   return o;
 }
 
@@ -72,7 +71,6 @@ Search make_search(int width, int height, const Options& options, int lanes) {
   search.cost = options;
   Penalties& penalties = search.penalties;
   penalties.p1 = static_cast<std::uint8_t>(options.p1);
-  penalties.dead_cost = static_cast<std::uint8_t>(largest_cost(options) + options.p2 + 1);
   for (int step = 0; step < 256; ++step) {
     const int beyond_noise = std::max(0, step - 4);
     const int p2 = options.p2_width > 0
@@ -94,6 +92,8 @@ class Matcher::Run {
         work_(allocated(workspace, search_, options)),
         left_image_(workspace.left_image, width, height),
         right_image_(workspace.right_image, width, height),
+        left_smooth_(workspace.left_smooth, width, height),
+        right_smooth_(workspace.right_smooth, width, height),
         row_cells_(std::size_t(width) * search_.cells) {}
 
   void operator()(ImageView<Pixel> left, ImageView<Pixel> right, float* disparity,
@@ -107,6 +107,10 @@ class Matcher::Run {
       right_image_.copy_row(right, y);
     });
     gain_ = gain_to_8_bits(left_image_, right_image_, search_.width, search_.height);
+    each_row([&](int y, Worker&) {
+      smooth(left_image_, left_smooth_, y);
+      smooth(right_image_, right_smooth_, y);
+    });
     if (options_.paths == 4) {
       describe_all();
       climb_all();
@@ -139,6 +143,17 @@ class Matcher::Run {
     });
   }
 
+  // Stage 0.
+  void smooth(const PaddedImage<Pixel>& image, PaddedImage<std::uint16_t>& into, int y) const {
+    const Pixel* rows[] = {image.clamped_row(y - 1), image.clamped_row(y), image.clamped_row(y + 1)};
+    std::uint16_t* out = into.row(y);
+    if constexpr (kBytes)
+      kernel_.smooth_8(rows, search_.width, gain_, out);
+    else
+      kernel_.smooth_16(rows, search_.width, gain_, out);
+    into.extend_row(y);
+  }
+
   // Stage 1. Describes row y as the i-th one in `into`.
   template <class Descriptions>
   void describe(int y, Worker& worker, const Descriptions& into, int i) const {
@@ -146,17 +161,20 @@ class Matcher::Run {
     std::uint8_t* right = right_row(into, i);
     constexpr int kRows = 2 * kWindowY + 1;
     const Pixel *left_rows[kRows], *right_rows[kRows];
+    const std::uint16_t *left_smooth[kRows], *right_smooth[kRows];
     for (int k = 0; k < kRows; ++k) {
       left_rows[k] = left_image_.clamped_row(y + k - kWindowY);
       right_rows[k] = right_image_.clamped_row(y + k - kWindowY);
+      left_smooth[k] = left_smooth_.clamped_row(y + k - kWindowY);
+      right_smooth[k] = right_smooth_.clamped_row(y + k - kWindowY);
     }
     std::uint8_t* scratch = worker.scratch.get();
     if constexpr (kBytes) {
-      kernel_.describe_left_8(search_, left_rows, gain_, scratch, left);
-      kernel_.describe_right_8(search_, right_rows, gain_, scratch, right);
+      kernel_.describe_left_8(search_, left_rows, left_smooth, gain_, scratch, left);
+      kernel_.describe_right_8(search_, right_rows, right_smooth, gain_, scratch, right);
     } else {
-      kernel_.describe_left_16(search_, left_rows, gain_, scratch, left);
-      kernel_.describe_right_16(search_, right_rows, gain_, scratch, right);
+      kernel_.describe_left_16(search_, left_rows, left_smooth, gain_, scratch, left);
+      kernel_.describe_right_16(search_, right_rows, right_smooth, gain_, scratch, right);
     }
   }
 
@@ -319,6 +337,7 @@ class Matcher::Run {
   const Search search_;
   Workspace& work_;
   PaddedImage<Pixel> left_image_, right_image_;
+  PaddedImage<std::uint16_t> left_smooth_, right_smooth_;
   const std::size_t row_cells_;
   float gain_ = 1;
   float* confidence_ = nullptr;

@@ -17,7 +17,7 @@ struct Options : CostOptions {
   int paths = 4;                // 4: left, right, up, down. 3: without up, in one pass
   int p1 = 20, p2 = 84;         // surcharge of a step of one, and of a jump
   int p2_width = 16;            // a jump costs half where the image steps by this plus 4 levels
-  int uniqueness_percent = 5;   // how far above the winner the best rival must be
+  int uniqueness_percent = 10;  // how far above the winner the best rival must be
   int left_right_max_px = 1;    // how far the right view's opinion may be off; -1: no check
   bool median = true;
   int speckle_size_px = 100;    // smaller islands are removed; 0: none

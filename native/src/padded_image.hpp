@@ -36,14 +36,20 @@ class PaddedImage {
       std::memcpy(to, from, width_ * sizeof(Pixel));
     else
       for (int x = 0; x < width_; ++x) to[x] = from[x * image.column_stride];
+    extend_row(y);
+  }
+
+  // Repeats the first and the last pixel of a row beyond it.
+  void extend_row(int y) {
+    Pixel* to = row(y);
     std::fill(to - kWindowX, to, to[0]);
     std::fill(to + width_, to + stride_ - kWindowX, to[width_ - 1]);
   }
 
+  Pixel* row(int y) const { return data_ + std::ptrdiff_t(y) * stride_ + kWindowX; }
   const Pixel* clamped_row(int y) const { return row(std::clamp(y, 0, height_ - 1)); }
 
  private:
-  Pixel* row(int y) const { return data_ + std::ptrdiff_t(y) * stride_ + kWindowX; }
   int width_, height_, stride_;
   Pixel* data_;
 };

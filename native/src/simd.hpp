@@ -8,6 +8,7 @@
 //   shift_in_next(current, next)          lane d takes lane d+1 of current, the last next's lane 0
 //   popcount(bits)                        ones in each lane
 //   add_saturated(a, b)                   at most 255
+//   half_sum(a, b)                        (a + b + 1) / 2
 //   lowest_everywhere(v)                  the smallest lane, in every lane. It is the longest step
 //                                         from one pixel to the next: it stays in vector registers
 //   first_equal(a, b)                     the first lane where a == b; kLanes when there is none

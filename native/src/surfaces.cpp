@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <optional>
 #include <vector>
 
@@ -15,6 +16,7 @@ constexpr int kStep = kSurfaceStep;
 constexpr int kSmallestCells = 1000 / (kStep * kStep);  // smaller regions the matcher bridges well
 constexpr int kMostPlanes = 4;                          // of one region
 constexpr float kPlaneConfidence = 0.6f;                // see PLANE_CONFIDENCE in surfaces.py
+constexpr float kUnseenConfidence = 0.2f;  // beyond the right image's border: a guess, as in a hole
 
 constexpr float kTrusted = 0.3f;  // confidence of a match from which planes are made
 constexpr int kMostMatches = 4000, kFewestMatches = 30;
@@ -27,9 +29,10 @@ constexpr float kRimEdgeLevels = 8, kRimShiftPx = 3;
 constexpr int kFewestEdges = 20;
 
 // Finest texture: so many deviations above chance, over so many pixels, speak for the whole region.
-// True walls reach 17 to 22, wrong planes below 7.
+// True walls reach twice that, wrong planes stay below 7.
 constexpr double kFineDeviations = 8;
 constexpr int kFinePixels = 4000, kMostFinePixels = 40000, kFineMarginCells = 2;
+constexpr int kSiftedPixels = 10000, kSiftedPlanes = 4;  // planes chosen by some of the pixels
 
 // A plane at which the region's inside looks so different, in gray levels, and so many times as
 // different as at another plane, is that of something around it.
@@ -230,6 +233,22 @@ class Surveyor {
     return best;
   }
 
+  // Those that score highest, at most so many.
+  template <class Score>
+  static std::vector<Plane> highest(const std::vector<Plane>& planes, const Score& score,
+                                    std::size_t most) {
+    std::vector<double> scores;
+    for (const Plane& plane : planes) scores.push_back(score(plane));
+    std::vector<std::size_t> order(planes.size());
+    std::iota(order.begin(), order.end(), std::size_t(0));
+    std::stable_sort(order.begin(), order.end(),
+                     [&](std::size_t i, std::size_t j) { return scores[i] > scores[j]; });
+    std::vector<Plane> best;
+    for (const std::size_t i : order)
+      if (best.size() < most) best.push_back(planes[i]);
+    return best;
+  }
+
   void drop_contradicted(std::vector<Plane>& planes, const Mask& inner,
                          const std::vector<Place>& middle) const {
     std::vector<Place> compared = thinned(places(inner), 400);
@@ -248,10 +267,14 @@ class Surveyor {
   std::optional<Plane> finest(const std::vector<Plane>& planes, const Mask& inner) const {
     const std::vector<Place> at = pixels(inner, views_);
     if (int(at.size()) < kFinePixels) return {};
+    const std::vector<Place> some = thinned(at, kSiftedPixels);
+    const auto sifted = [&](const Plane& plane) { return fine_correlation(views_, plane, some); };
     const auto score = [&](const Plane& plane) { return fine_correlation(views_, plane, at); };
-    const Plane best = best_of(planes, score);
+    const Plane best = best_of(highest(planes, sifted, kSiftedPlanes), score);
+    // noise alone deviates by the root of the number of pixels; other shifts by more
+    if (score(best) * std::sqrt(double(at.size())) < kFineDeviations) return {};
     if (fine_deviations(views_, best, at) < kFineDeviations) return {};
-    return fine_tuned(views_, best, at);
+    return fine_tuned(views_, best, some);
   }
 
   bool owns_rim(const Plane& plane, const Mask& region) const {
@@ -335,7 +358,7 @@ void put(const Part& part, const PlaneViews& views, float lowest, float highest,
         const bool wanted = std::isnan(px[i]) || (inside && std::abs(px[i] - surface) > kAgreePx);
         if (!wanted || surface < lowest || surface > highest) continue;
         px[i] = surface;
-        confidence[i] = kPlaneConfidence;
+        confidence[i] = surface > float(x) ? kUnseenConfidence : kPlaneConfidence;
       }
   };
   widened(part.cells).each([&](int x, int y, int i) {

@@ -82,7 +82,7 @@ class Backward {
       const V cost = load(match);
       V total = add_saturated(add_saturated(load(sum), surcharge), cost);
       if (last) total |= padding_;
-      along_[v] = cost + surcharge;
+      along_[v] = add_saturated(cost, surcharge);
       best = min(best, along_[v]);
       lowest_total = min(lowest_total, total);
       store(totals_.begin() + v * kLanes, total);

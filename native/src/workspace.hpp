@@ -36,6 +36,7 @@ struct Workspace {
     FinishMemory finish;
   };
   Buffer<std::uint16_t> left_image, right_image;  // of bytes too: two in each
+  Buffer<std::uint16_t> left_smooth, right_smooth;
   Buffer<LeftPixel> left;                         // descriptions, with paths = 4
   Buffer<std::uint8_t> right;                     // the same
   Buffer<std::uint8_t> above, above_floor;  // state of the path from above
@@ -55,6 +56,9 @@ struct Workspace {
     const std::size_t image = padded_words(search.width, search.height, bytes_per_pixel);
     visit(left_image, image);
     visit(right_image, image);
+    const std::size_t smooth = padded_words(search.width, search.height, sizeof(std::uint16_t));
+    visit(left_smooth, smooth);
+    visit(right_smooth, smooth);
     visit(above, row_cells);
     visit(above_floor, width);
     visit(raw, std::size_t(raw_stride(search.width)) * height);

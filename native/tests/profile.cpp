@@ -53,7 +53,7 @@ struct Bench {
   Search search{};
   std::vector<std::uint8_t> image, scratch, right, state, floor, along, match, sum;
   std::vector<LeftPixel> left;
-  std::vector<std::uint16_t> index;
+  std::vector<std::uint16_t> index, smooth;
   std::vector<std::uint8_t> costs;
   Row rows[kTogether];
 
@@ -68,6 +68,11 @@ struct Bench {
     const std::uint8_t* image_rows[kImageRows];
     for (int i = 0; i < kImageRows; ++i)
       image_rows[i] = image.data() + i * stride + kWindowX;
+    smooth.resize(image.size());
+    for (auto& pixel : smooth) pixel = std::uint16_t(random() % (kSmoothMax + 1));
+    const std::uint16_t* smooth_rows[kImageRows];
+    for (int i = 0; i < kImageRows; ++i)
+      smooth_rows[i] = smooth.data() + i * stride + kWindowX;
     const std::size_t cells = std::size_t(kWidth) * search.cells;
     scratch.resize(kPlanes * search.plane_stride);
     right.resize(kPlanes * search.plane_stride);
@@ -79,8 +84,8 @@ struct Bench {
     along.resize(kTogether * search.cells);
     match.resize(kTogether * cells);
     sum.resize(kTogether * cells);
-    kernel.describe_left_8(search, image_rows, 1, scratch.data(), left.data());
-    kernel.describe_right_8(search, image_rows, 1, scratch.data(), right.data());
+    kernel.describe_left_8(search, image_rows, smooth_rows, 1, scratch.data(), left.data());
+    kernel.describe_right_8(search, image_rows, smooth_rows, 1, scratch.data(), right.data());
     for (int i = 0; i < kTogether; ++i)
       rows[i] = {{left.data(), right.data()},
                  {match.data() + i * cells, sum.data() + i * cells},

@@ -40,6 +40,19 @@ void add_to_checksum(const std::vector<float>& values) {
     checksum = (checksum ^ bytes[i]) * 1099511628211u;
 }
 
+// Any code: pairs of taps whose weights cancel.
+void make_code(Options& options, std::mt19937& random) {
+  const auto within = [&](int most) {
+    return static_cast<std::int8_t>(int(random() % (2 * most + 1)) - most);
+  };
+  for (auto& taps : options.code)
+    for (int t = 0; t < kTaps; t += 2) {
+      const auto weight = static_cast<std::int16_t>(1 + random() % 7);
+      taps[t] = {within(kWindowX), within(kWindowY), weight};
+      taps[t + 1] = {within(kWindowX), within(kWindowY), static_cast<std::int16_t>(-weight)};
+    }
+}
+
 template <class Pixel>
 void run(int width, int height, const Options& base, Content content, std::mt19937& random) {
   const auto left = image<Pixel>(width, height, content, random);
@@ -74,7 +87,8 @@ void run_edges(int width, int height, int channels, std::mt19937& random) {
   std::vector<float> disparity(pixels), first(pixels), again(pixels);
   for (float& d : disparity) d = float(random() % 64);
   const auto weight = image<std::uint8_t>(width, height, Content::kNoise, random);
-  const auto wanted = image<std::uint8_t>(width, height, Content::kNoise, random);
+  std::vector<std::uint8_t> wanted(pixels);
+  around_edges(width, height, disparity.data(), 50, int(random() % 3), wanted.data());
   const auto color = image<std::uint8_t>(width * channels, height, Content::kNoise, random);
   const EdgeImage edges{width,         height,       channels,     disparity.data(),
                         weight.data(), color.data(), wanted.data()};
@@ -213,6 +227,8 @@ int main() {
           options.min_disparity = low;
           options.num_disparities = count;
           options.paths = 3 + runs % 2;
+          options.faint_levels = runs % 4 ? 255 : 12;
+          make_code(options, random);
           options.median = runs % 3 != 0;
           options.speckle_size_px = runs % 5 * 10;
           const Content content = Content(runs % 7 < 5 ? 0 : runs % 7 - 4);

@@ -1,4 +1,4 @@
-"""The native semi-global matcher: census and gradient cost, four paths, in C++ (``native/``).
+"""The native semi-global matcher: learned, census and gradient cost, four paths, in C++.
 
 Hirschmueller, "Stereo processing by semiglobal matching and mutual information", PAMI 2008, with
 the over-counting of the matching cost removed as Drory et al. 2014 propose.
@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from stereo.errors import MatcherError
 from stereo.frame import MAX_SIDE_PX, DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray_pair, to_gray
+from stereo.matching.code import CODE_BITS, learned_code
 from stereo.native import find_native, require_native
 
 MAX_DISPARITIES = 4080
-# Costs live in bytes: largest matching cost (24 census bits and the gradient), twice the jump, the
-# step and one must fit in 255; see native/src/cost.hpp and checked() in matcher.cpp.
-_COST_BUDGET = 255 - 24 - 1
+# Costs live in bytes: the largest matching cost and the jump must fit in 255; see
+# native/src/cost.hpp and checked() in matcher.cpp.
+_CENSUS_BITS = 24
 _PYTHON_ONLY = {"threads", "max_memory_mb", "coarse_to_fine"}
 """Parameters that the native side has not, or not as they are."""
 
@@ -49,7 +50,11 @@ class SgmParams:
     gradient_cap: int = 10
     """Differences of gradient beyond this are no more evidence. Anything from 6 to 12 does as well
     on pairs.json; 20 loses 0.1 of the geometric mean, 0 several points."""
-    uniqueness_percent: int = 5
+    faint_levels: int = 12
+    """Where the image changes by at most so many grey levels within 11x11 pixels, the learned code
+    counts as much as census and gradient; elsewhere these decide alone, because they see edges
+    where they are. -1: nowhere."""
+    uniqueness_percent: int = 10
     """How far the best rival must lie above the winner."""
     left_right_max_px: int = 1
     """How far the right view's opinion may be off, pixels; -1: no check."""
@@ -74,7 +79,8 @@ class SgmParams:
             ("p2", 0, 255),
             ("p1", 0, self.p2),
             ("p2_width", 0, 4096),
-            ("gradient_cap", 0, 255),
+            ("gradient_cap", 0, 255 - _CENSUS_BITS),
+            ("faint_levels", -1, 255),
             ("uniqueness_percent", 0, 99),
             ("left_right_max_px", -1, MAX_DISPARITIES),
             ("speckle_size_px", 0, 2**30),
@@ -88,10 +94,13 @@ class SgmParams:
             raise MatcherError(f"paths must be 3 or 4, got {self.paths}")
         if self.threads is not None and not 1 <= self.threads <= 256:
             raise MatcherError(f"threads must be 1 to 256, got {self.threads}")
-        if self.gradient_cap + 2 * self.p2 + self.p1 > _COST_BUDGET:
+        largest = _CENSUS_BITS + self.gradient_cap
+        if largest <= CODE_BITS:
+            largest = (largest + CODE_BITS + 1) // 2
+        if largest + self.p2 > 255:
             raise MatcherError(
-                f"gradient_cap + 2 * p2 + p1 must be at most {_COST_BUDGET}, because costs are "
-                f"kept in bytes; got {self.gradient_cap} + 2 * {self.p2} + {self.p1}"
+                f"p2 must be at most {255 - largest} with gradient_cap = {self.gradient_cap}: "
+                f"costs are kept in bytes; got {self.p2}"
             )
 
     @property
@@ -193,6 +202,7 @@ def _options(params: SgmParams) -> Any:
     options = _require_native().Options()
     for name in {field.name for field in fields(SgmParams)} - _PYTHON_ONLY:
         setattr(options, name, getattr(params, name))
+    options._set_code(learned_code())
     options.threads = params.threads or len(os.sched_getaffinity(0))
     return options
 

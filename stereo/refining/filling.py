@@ -72,7 +72,9 @@ def drop_islands(disparity: DisparityMap) -> DisparityMap:
     small[0] = False
     if not small.any():
         return disparity
-    first = np.argmax(known[:, :reach] & ~small[labels], axis=1)  # 0: none, or no strip
+    large = known.copy()
+    large[:, :reach] &= ~small[labels]
+    first = np.argmax(large, axis=1)  # 0: none, or no strip
     nearest = px[np.arange(len(px)), first]
     beyond = small[labels] & (np.arange(reach) < np.fmin(first, nearest)[:, None])
     share = np.bincount(labels[beyond], minlength=len(small)) / boxes[:, cv2.CC_STAT_AREA]

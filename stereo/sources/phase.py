@@ -324,10 +324,10 @@ def lost_by_rule(steps: NDArray[np.int64]) -> bool:
     return float((counts[:-1] + counts[1:]).max()) > random + 0.25 + 1 / len(apart)
 
 
-def correlation(late: NDArray[np.float64]) -> float:
-    """Return how alike the lateness of each image and of the next is: 1 wholly, 0 not at all."""
+def correlation(late: NDArray[np.float64], apart: int = 1) -> float:
+    """Return how alike lateness is of images so far apart: 1 wholly, 0 not at all."""
     centred = late - late.mean()
-    return float(centred[1:] @ centred[:-1]) / max(float(centred @ centred), 1e-12)
+    return float(centred[apart:] @ centred[:-apart]) / max(float(centred @ centred), 1e-12)
 
 
 def tail_scale(late: NDArray[np.float64]) -> float:

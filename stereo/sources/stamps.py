@@ -38,8 +38,10 @@ _LOST_S = 1.5  # without one image on time, after which the clock is found anew
 _FASTER = 0.1  # share, by which images come so; numbers do not tell, so they need
 _SPAN_S = 1.0  # of images
 _SURE = 12.0  # see above
+_SLANT = 1.5  # times the error of the middle of a window is that of its ends
 _SMALL, _LARGE = 0.4, 2.0  # lateness, in periods, that needs no further proof, and that has none
 _ALIKE = 0.4  # correlation of one image's lateness with the next one's
+_CATCHING_UP = 0.5  # of a period, by which each image that waited is less late than the one before
 
 
 class Stamp(NamedTuple):
@@ -120,7 +122,8 @@ class StampClock:
             self.reset()
             return False
         late = (arrivals - self._start_s - self._slope * (stamps - stamps[0])) / self.period_s
-        backlog = late[0] > _TOO_LATE or late.max() > _LARGE
+        steady = late[_came_steadily(late)]
+        backlog = late[0] > _TOO_LATE or steady.max() > _LARGE
         if self._unit_s is not None:
             backlog |= abs(self._slope / self._unit_s - 1) > _FASTER
         if backlog:  # as after connecting: images come faster than they were taken
@@ -129,28 +132,39 @@ class StampClock:
                 self._arrivals.popleft()
             self.proven = False
             return False
-        self.jitter_s = float(late.max()) * self.period_s
-        self.error_s = _SURE * self.jitter_s / len(late)
+        self.jitter_s = float(steady.max()) * self.period_s
+        self.error_s = _SLANT * _SURE * self.jitter_s / len(steady)
         steps /= self._step
         self.proven = bool(
             self.margin > 0
             and (self._unit_s is not None or arrivals[-1] - arrivals[0] > _SPAN_S)
             and late[-1] < _TOO_LATE
             and max(part.min() for part in np.array_split(late, _QUARTERS)) < _ON_TIME
-            and _at_random(late)
+            and _at_random(steady, counted=self._unit_s is None)
             and (abs(steps - np.round(steps)) < _IRREGULAR).all()
         )
         return self.proven
 
 
-def _at_random(late: NDArray[np.float64]) -> bool:
+def _at_random(late: NDArray[np.float64], *, counted: bool) -> bool:
     """Whether lateness is small, or of each image by itself.
 
-    Images that are numbered as they are sent seem later and later, then early again.
+    Images that are numbered as they are sent seem later and later, then early again; where some are
+    left out by rule they do so by rule, maybe every few images.
     """
     if late.max() < _SMALL:
         return True
-    return late.max() < _LARGE and abs(correlation(late)) < _ALIKE
+    rounds = range(1, len(late) // 2 if counted else 2)
+    return late.max() < _LARGE and all(abs(correlation(late, n)) < _ALIKE for n in rounds)
+
+
+def _came_steadily(late: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Return which did not wait: those come at once, ever less late, down to one on time."""
+    catching_up = late[:-1] - late[1:] > _CATCHING_UP
+    steady = np.ones(len(late), bool)
+    for k in reversed(range(len(late) - 1)):
+        steady[k] = not (catching_up[k] and (late[k + 1] < _SMALL or not steady[k + 1]))
+    return steady
 
 
 def stamp_of(headers: Mapping[str, str]) -> Stamp | None:

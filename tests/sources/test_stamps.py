@@ -36,6 +36,39 @@ def test_a_backlog_after_connecting_is_not_taken_for_jitter() -> None:
     assert off == pytest.approx(100 * [0.0], abs=2e-3)
 
 
+@pytest.mark.parametrize("stall_s", [0.06, 0.08, 0.1, 0.2])
+@pytest.mark.parametrize("at", [3, 8, 12])
+def test_an_early_stall_is_forgotten(stall_s: float, at: int) -> None:
+    rng = np.random.default_rng(at)
+    clock, told_at = StampClock(), []
+    for k in range(80):
+        taken = 1000 + k * PERIOD_S
+        arrival = taken + rng.uniform(0, 0.01)
+        if k >= at:  # what came in the meantime comes at once
+            arrival = max(arrival, 1000 + at * PERIOD_S + stall_s + 0.001 * (k - at))
+        told = clock.taken_s(arrival, Stamp(1000 * k * PERIOD_S, 1e-3))
+        if told is not None:
+            told_at.append(k)
+            assert abs(told - taken) <= clock.error_s < PERIOD_S / 2
+    late = at + stall_s / PERIOD_S
+    assert min(k for k in told_at if k > late) < late + 20  # a second
+    assert told_at[-30:] == [*range(50, 80)]
+
+
+@pytest.mark.parametrize("left_out", [4, 5, 7])
+def test_numbers_of_what_was_sent_are_not_believed(left_out: int) -> None:
+    """A server that leaves one of some images out, and numbers the rest."""
+    clock, sent, wrong = StampClock(), 0, 0
+    rng = np.random.default_rng(left_out)
+    for k in range(2000):
+        if k % left_out:
+            sent += 1
+            taken = 1000 + k * PERIOD_S
+            told = clock.taken_s(taken + rng.uniform(0, 0.005), Stamp(sent))
+            wrong += told is not None and abs(told - taken) > PERIOD_S / 2
+    assert wrong == 0
+
+
 @pytest.mark.parametrize("stamps", [np.zeros(90), np.arange(90) % 9, 1.3 ** np.arange(90)])
 def test_stamps_that_say_nothing_are_not_believed(stamps: np.ndarray) -> None:
     clock = StampClock()

@@ -30,6 +30,8 @@ inline V popcount(V bits) {
 
 inline V add_saturated(V a, V b) { return (V)_mm256_adds_epu8((__m256i)a, (__m256i)b); }
 
+inline V half_sum(V a, V b) { return (V)_mm256_avg_epu8((__m256i)a, (__m256i)b); }
+
 inline V lowest_everywhere(V v) {
   const __m256i w = (__m256i)v;
   __m128i q = _mm_min_epu8(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));

@@ -26,6 +26,8 @@ inline V popcount(V bits) {
 
 inline V add_saturated(V a, V b) { return a + min(b, ~a); }
 
+inline V half_sum(V a, V b) { return (a | b) - (((a ^ b) >> 1) & 0x7f); }
+
 inline V lowest_everywhere(V v) {
   v = min(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   v = min(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));

@@ -22,6 +22,8 @@ inline V popcount(V bits) { return (V)vcntq_u8((uint8x16_t)bits); }
 
 inline V add_saturated(V a, V b) { return (V)vqaddq_u8((uint8x16_t)a, (uint8x16_t)b); }
 
+inline V half_sum(V a, V b) { return (V)vrhaddq_u8((uint8x16_t)a, (uint8x16_t)b); }
+
 inline V lowest_everywhere(V v) { return (V)vdupq_n_u8(vminvq_u8((uint8x16_t)v)); }
 
 inline int first_equal(V a, V b) {

@@ -10,7 +10,7 @@ constexpr int kLanes = 16;
 
 namespace {
 
-using Words = u16 __attribute__((vector_size(kLanes)));
+using UnsignedWords = u16 __attribute__((vector_size(kLanes)));
 
 inline V shift_in_previous(V previous, V current) {
   return (V)_mm_or_si128(_mm_slli_si128((__m128i)current, 1), _mm_srli_si128((__m128i)previous, 15));
@@ -22,12 +22,14 @@ inline V shift_in_next(V current, V next) {
 
 inline V popcount(V bits) {
   // Shifts of 16-bit lanes: SSE2 has none of bytes, and the masks drop what crosses over.
-  const V pairs = bits - ((V)((Words)bits >> 1) & 0x55);
-  const V nibbles = (pairs & 0x33) + ((V)((Words)pairs >> 2) & 0x33);
-  return (nibbles + (V)((Words)nibbles >> 4)) & 0x0f;
+  const V pairs = bits - ((V)((UnsignedWords)bits >> 1) & 0x55);
+  const V nibbles = (pairs & 0x33) + ((V)((UnsignedWords)pairs >> 2) & 0x33);
+  return (nibbles + (V)((UnsignedWords)nibbles >> 4)) & 0x0f;
 }
 
 inline V add_saturated(V a, V b) { return (V)_mm_adds_epu8((__m128i)a, (__m128i)b); }
+
+inline V half_sum(V a, V b) { return (V)_mm_avg_epu8((__m128i)a, (__m128i)b); }
 
 inline V lowest_everywhere(V v) {
   v = min(v, (V)_mm_shuffle_epi32((__m128i)v, 0x4e));

@@ -19,6 +19,7 @@ from stereo.cli.eval_options import METRICS, TableOptions, cell, dataset_option,
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.matching import chosen_matcher
 from stereo.cli.options import MatchOptions
+from stereo.errors import InputError
 from stereo.evaluation.estimates import Estimator, Matching, Predictions
 from stereo.evaluation.evaluate import Metrics, geometric_mean, mean_of
 from stereo.evaluation.layouts import load_pairs
@@ -103,6 +104,10 @@ def eval_command(
 
 def _judged(match: MatchOptions, predictions: Path | None) -> Estimator:
     if predictions is not None:
+        if match.matcher is not None or match.quality or match.params:
+            raise InputError(
+                "--predictions are scored as they are: leave the matcher's options out"
+            )
         return Predictions(predictions)
     name = chosen_matcher(match)
     return Matching(name, name, match.params, match.quality)

@@ -26,6 +26,8 @@ def load_pairs(path: str | Path, dataset: str | None = None) -> list[ManifestPai
     """
     path = Path(path)
     if not path.is_dir():
+        if dataset is not None:
+            raise InputError(f"{path}: --dataset names the layout of a folder, and this is none")
         return load_manifest(path)
     if dataset is not None and dataset not in LAYOUTS:
         hint = did_you_mean(dataset, LAYOUTS) or ";"

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import RectifiedRig, load_rig
-from stereo.errors import InputError
+from stereo.errors import ImageError, InputError
 from stereo.evaluation.evaluate import visible_from_truths
 from stereo.files.images import image_size, read_image
 from stereo.files.outputs import read_map
@@ -67,8 +67,11 @@ class ManifestPair:
 
     def pair(self) -> RectifiedPair:
         """Read the images. Raises ImageError."""
-        left, right = (self.folder / self.entry[key] for key in ("left", "right"))
-        return RectifiedPair(read_image(left), read_image(right))
+        left, right = (read_image(self.folder / self.entry[key]) for key in ("left", "right"))
+        try:
+            return RectifiedPair(left, right)
+        except ImageError as error:
+            raise ImageError(f"pair {self.name!r}: {error}") from error
 
     def truth(self) -> Float:
         """Return the true disparity, (H, W) float32 px, NaN where unknown. Raises ImageError."""

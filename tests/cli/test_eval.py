@@ -80,3 +80,5 @@ def test_mistakes_are_named(cli: Cli, tmp_path: Path) -> None:
     ended = cli("eval", make_manifest(tmp_path, ground_truth_divisor=2), "--matcher", "sgbm")
     assert ended.code == 2
     assert "the truth looks 4 times too large: ground_truth_divisor 8? It is 2" in ended.err
+    for more in (["--dataset", "eth3d"], ["--predictions", tmp_path / "empty", "--quality"]):
+        assert cli("eval", manifest, *more).code == 2

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import devkits
 import numpy as np
@@ -21,6 +24,7 @@ from stereo.evaluation.scale import FACTORS, factor_between
 from stereo.evaluation.scoring import check_scale, score_pair, truth_of
 from stereo.evaluation.sparsification import DROPPED_PERCENT, sparsification_curve
 from stereo.files import outputs
+from stereo.files.archives import read_npz
 from stereo.frame import StereoGeometry
 
 SHAPE = (120, 320)
@@ -131,6 +135,26 @@ def test_predictions_that_are_missing_or_do_not_fit_are_named(tmp_path: Path) ->
     np.savez(tmp_path / "maps/a.npz", one=a_map(), two=a_map())
     with pytest.raises(InputError, match="holds one, two; one array is expected"):
         score_pair(item, predictions)
+
+
+@given(st.integers(0, 2**31))
+def test_a_spoilt_archive_is_refused_and_nothing_else_happens(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, disparity=rng.integers(0, 9, (6, 7)).astype(np.float32))
+    data = bytearray(buffer.getvalue())
+    for place in rng.integers(0, len(data), 3):
+        data[place] = rng.integers(0, 256)
+    with TemporaryDirectory() as folder, suppress(ImageError):
+        (Path(folder) / "a.npz").write_bytes(data[: rng.integers(1, len(data) + 1)])
+        read_npz(Path(folder) / "a.npz", ["disparity"])
+
+
+def test_an_archive_of_no_maps_is_refused(tmp_path: Path) -> None:
+    for arrays in ({"a": np.zeros((2, 2, 2))}, {"a": np.array(["x"])}, {"a": np.array([{}])}):
+        np.savez(tmp_path / "a.npz", **arrays)  # type: ignore[arg-type]
+        with pytest.raises(ImageError, match=r"a\.npz: "):
+            read_npz(tmp_path / "a.npz", ["disparity"])
 
 
 @pytest.mark.parametrize("factor", FACTORS)

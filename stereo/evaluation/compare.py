@@ -65,13 +65,15 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Whether the other candidate is better or worse, where chance does not explain it."""
+        """What is said of the other candidate, where chance does not explain the difference."""
         if not np.isfinite(self.low):
             return "too few pairs"
         if self.low <= 0 <= self.high:
             return "no difference shown"
         if self.figure.startswith("sigma_"):  # 68, 95 and 99.7 % are right, not more
             return "larger" if self.mean > 0 else "smaller"
+        if self.figure == "photometric_gray":  # may fit by chance what is wrong
+            return "images fit less" if self.mean > 0 else "images fit more"
         return "better" if (self.mean > 0) == (self.figure == "density") else "worse"
 
 

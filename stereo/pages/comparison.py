@@ -7,6 +7,7 @@ from heapq import heappush, heappushpop
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calib.report.drawing import Plot, color_scale, svg
 from calib.report.html import document, pair, paragraph, section, table
@@ -35,9 +36,11 @@ class ComparisonPage:
         self._metric = metric
         self._values: list[tuple[str, list[float]]] = []
         self._most: list[tuple[float, int, str]] = []
+        self._truth = True
 
     def add(self, compared: Compared) -> None:
         """Take one pair."""
+        self._truth = compared.truth is not None
         values = [figures[self._metric] for figures in compared.figures]
         self._values.append((compared.item.name, values))
         apart = [
@@ -84,22 +87,34 @@ class ComparisonPage:
             plot = Plot((0, top), (0, top), names=(self._names[0], name), size=(320, 320))
             plot.line([(0, 0), (top, top)], "grid")
             plot.dots(points, 6, "blue")
-            figures.append(
-                plot.figure(f"{self._metric} of each pair: {name} over {self._names[0]}")
-            )
+            words = f"{self._metric} of each pair: {name} over {self._names[0]}"
+            figures += [plot.figure(words), self._sorted(points[:, 1] - points[:, 0], name)]
         return section("Pair by pair", pair(figures))
+
+    def _sorted(self, each: NDArray[np.float64], name: str) -> str:
+        """How the differences are spread, over a few pairs or over all."""
+        reach = 1.1 * max(float(np.abs(each).max()), 1e-3)
+        plot = Plot(
+            (0, len(each) + 1), (-reach, reach), names=("pair", "difference"), size=(320, 320)
+        )
+        plot.line([(0, 0), (len(each) + 1, 0)], "axis")
+        for rank, value in enumerate(np.sort(each), 1):
+            plot.line([(rank, 0), (rank, value)], "red" if value > 0 else "blue")
+        return plot.figure(f"{name} - {self._names[0]}, pairs in order")
 
     def _pictures(self) -> str:
         most = [figures for *_, figures in sorted(self._most, reverse=True)]
-        scale, height = color_scale(480, 0, ERRORS)
+        words = "how far these are apart"
+        scale = ""
+        if self._truth:
+            words = f"whose error is larger: blue that of {self._names[0]}, red the other's"
+        else:
+            colors, height = color_scale(480, 0, ERRORS)
+            scale = svg(480, height, colors, "Distance between two maps, px")
         return section(
             "Where they differ most",
-            paragraph(
-                "Left image and both maps; then, where the truth is known, whose error is larger: "
-                f"red that of the later one, blue that of {self._names[0]}. Without truth, how far "
-                "the maps are apart. Gray: unknown."
-            ),
-            svg(480, height, scale, "Distance between two maps, px"),
+            paragraph(f"Left image and both maps; then {words}. Gray: unknown."),
+            scale,
             *most,
         )
 

@@ -18,6 +18,7 @@ ERRORS = Classes((0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0), "px")
 """Steps of the colours of an error."""
 
 _WIDE = 480
+_TWO_BY_TWO = "display:grid;gap:.7rem;grid-template-columns:1fr 1fr;margin-bottom:1.5rem"
 _UNKNOWN = (110, 104, 104)  # BGR: a gray that no colour map has
 
 
@@ -67,8 +68,9 @@ def side_by_side(parts: Iterable[tuple[BGR, str]]) -> str:
         f"<figcaption>{escape(words)}</figcaption></figure>"
         for image, words in parts
     )
-    kind = "pair" if len(parts) == 4 else "sheet"
-    return f'<div class="{kind}">{"".join(figures)}</div>'
+    if len(parts) == 4:
+        return f'<div style="{_TWO_BY_TWO}">{"".join(figures)}</div>'
+    return f'<div class="sheet">{"".join(figures)}</div>'
 
 
 def _palette() -> BGR:

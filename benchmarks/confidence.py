@@ -20,8 +20,8 @@ from common import (
     pairs_of,
 )
 
-from stereo.evaluation.evaluate import sparsification_area
 from stereo.evaluation.manifest import ManifestPair
+from stereo.evaluation.sparsification import sparsification_area
 from stereo.gray import gray8_pair
 from stereo.matching import make_matcher
 from stereo.matching.confidence import WEIGHTS, evidence

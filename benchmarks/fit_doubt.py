@@ -37,8 +37,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linprog
 
 from stereo.depth import SIGMA_POWERS
-from stereo.evaluation.evaluate import sparsification_area
 from stereo.evaluation.manifest import ManifestPair
+from stereo.evaluation.sparsification import sparsification_area
 from stereo.refining.doubt import STEP, clues
 from stereo.refining.refine import refine_both
 

@@ -14,8 +14,8 @@ import argparse
 import numpy as np
 from common import Array, add_manifest, fit_all_but_one, logistic_fit, pairs_of
 
-from stereo.evaluation.evaluate import sparsification_area
 from stereo.evaluation.manifest import ManifestPair
+from stereo.evaluation.sparsification import sparsification_area
 from stereo.gray import to_gray
 from stereo.matching.sgm import SgmMatcher, SgmParams
 

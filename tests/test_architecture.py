@@ -131,7 +131,8 @@ ROOMS: dict[str, set[str]] = {
     "stereo.evaluation": {
         *CALIB,
         *DATA,
-        *("stereo.depth", "stereo.files", "stereo.gray", "stereo.refining"),
+        *("stereo.depth", "stereo.files", "stereo.gray", "stereo.matching", "stereo.pipeline"),
+        *("stereo.rectify", "stereo.refining"),
     },
     "stereo.live": {
         *CALIB,

@@ -16,7 +16,8 @@ _MISSING = {
     "left": "Name two images, such as stereo run left.png right.png -o results",
     "source": "Name a source, such as sbs:0, pair:0,2, a video or a folder",
     "file": "Name a file, such as results/cloud.ply",
-    "manifest": "Name a manifest: a JSON file that lists pairs with their truth",
+    "manifest": "Name a manifest (a JSON file that lists pairs with their truth) or a data set",
+    "candidates": "Name two candidates and pairs: stereo compare sgm sgbm --on pairs.json",
 }
 """What is missing -> what to give."""
 _PATTERNS = ("run", "calibrate")

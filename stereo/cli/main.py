@@ -34,7 +34,8 @@ COMMANDS = {
     "Recording": {"record": "Keep what the cameras give, lossless and stamped."},
     "Evaluation": {
         "quality": "How good depth is in the field, measured on walls and floors.",
-        "eval": "Score a matcher on pairs with ground truth.",
+        "eval": "Score a matcher, or finished maps, against ground truth.",
+        "compare": "Matchers, parameters, predictions side by side: is it chance?",
     },
     "Help": {
         "demo": "Run the main job on the sample scene.",

@@ -1,7 +1,17 @@
 """How right is a disparity map? The field's metrics against ground truth.
 
-Definitions are those of Middlebury (bad-t) and KITTI 2015 (D1); percentages are of visible
-(non-occluded) pixels unless a name says "all".
+Percentages are of visible (non-occluded) pixels unless a name says "all". Definitions are those of
+the development kits, where a map has no holes:
+
+- Middlebury, ``evaldisp`` of MiddEval3: an error is bad when ``|d - truth| > t``, of the pixels
+  that the mask shows and the truth knows: ``dense_t``; avgErr is ``dense_mae_px``. Its "A50" to
+  "A99" are quantiles of the error: ``a50_px`` is the least error that half of the pixels do not
+  exceed. It cuts disparities to 0 and ndisp, which is not done here. Of a map with holes its bad
+  is ``sparse_t * density / 100`` and its totbad adds ``100 - density``.
+- KITTI, ``evaluate_scene_flow`` (2015): D1 counts ``|d - truth| > 3`` and ``> 5 %`` of the truth
+  over all known pixels, foreground where the object map is not 0; nothing is rounded but what its
+  PNG rounds, to 1/256 px. Holes take the smaller neighbour on their row, as here; on an empty row
+  they take a value of their column, here 0. KITTI 2012's Out-Noc is ``dense_3``, Out-All ``all_3``.
 """
 
 from __future__ import annotations
@@ -14,13 +24,17 @@ from numpy.typing import NDArray
 
 from stereo.errors import InputError
 from stereo.evaluation.regions import near_edges, smooth_regions
-from stereo.frame import Float, Image, Mask
+from stereo.evaluation.sparsification import sparsification_area
+from stereo.frame import Float, Image, Mask, StereoGeometry
 from stereo.refining.refine import left_right_check
+
+_OFF = {"0_5": 0.5, "1": 1.0, "2": 2.0, "3": 3.0, "4": 4.0}
+"""Ends of names -> px beyond which an error counts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Errors of one disparity map, percent unless the name says px."""
+    """Errors of one disparity map, percent unless the name says px or m."""
 
     density: float
     """Visible pixels that have a disparity."""
@@ -52,8 +66,44 @@ class Metrics:
     sigma_3: float
     """The same for three."""
     ause_px: float
-    """Area between the sparsification curve and the ideal one, see ``sparsification_area``, over
-    the visible pixels with a disparity; NaN where no confidence was given."""
+    """Area between the sparsification curve and the ideal one, see
+    ``stereo.evaluation.sparsification``, over the visible pixels with a disparity; NaN where no
+    confidence was given."""
+    sparse_0_5: float
+    """As ``sparse_1`` for 0.5 px."""
+    sparse_4: float
+    """The same for 4 px."""
+    dense_0_5: float
+    """As ``dense_1`` for 0.5 px."""
+    dense_3: float
+    """The same for 3 px: KITTI 2012's Out-Noc."""
+    dense_4: float
+    """The same for 4 px."""
+    all_3: float
+    """As ``all_2`` for 3 px: KITTI 2012's Out-All."""
+    dense_rms_px: float
+    """Root mean square error of the visible pixels after filling, px."""
+    a50_px: float
+    """Error that 50 % of the visible pixels do not exceed after filling, px."""
+    a90_px: float
+    """The same for 90 %."""
+    a95_px: float
+    """The same for 95 %."""
+    a99_px: float
+    """The same for 99 %."""
+    d1_bg: float
+    """``d1_all`` of the background; NaN where no object map was given."""
+    d1_fg: float
+    """``d1_all`` of the foreground; NaN where no object map was given, or none is there."""
+    depth_mae_m: float
+    """Mean absolute error of depth of the visible pixels with a disparity, m; NaN where focal
+    length and baseline are not known."""
+    depth_median_m: float
+    """Median absolute error of depth of these, m."""
+    depth_mae_percent: float
+    """Mean absolute error of depth of these, % of the true depth."""
+    depth_median_percent: float
+    """Median absolute error of depth of these, % of the true depth."""
 
 
 def fill_rows(px: Float) -> Float:
@@ -81,18 +131,22 @@ def evaluate(
     confidence: Float | None = None,
     sigma_px: Float | None = None,
     image: Image | None = None,
+    foreground: Mask | None = None,
+    geometry: StereoGeometry | None = None,
 ) -> Metrics:
     """Compare ``px`` (NaN: no answer) with ``truth`` (NaN: unknown), both (H, W) px.
 
     ``visible`` marks the non-occluded pixels. ``dense`` is the map to score where holes are not
     allowed; without it ``px`` with its holes filled by ``fill_rows``. ``confidence`` of ``px`` is
     judged by the order in which it would drop pixels, ``sigma_px``, its error bar, by how often it
-    holds; ``image``, the left one, tells where nothing can be matched. Raises InputError when
-    shapes differ or nothing is known.
+    holds; ``image``, the left one, tells where nothing can be matched, ``foreground`` where objects
+    are, ``geometry`` what a disparity is in metres. Raises InputError when shapes differ or nothing
+    is known.
     """
     for name, array in (
         *(("truth", truth), ("visible mask", visible), ("image", image)),
         *(("dense map", dense), ("confidence", confidence), ("error bar", sigma_px)),
+        ("foreground", foreground),
     ):
         if array is not None and array.shape[:2] != px.shape:
             raise InputError(f"{name}: expected shape {px.shape}, got {array.shape[:2]}")
@@ -101,10 +155,13 @@ def evaluate(
     if not visible.any():
         raise InputError("ground truth knows no visible pixel; nothing to compare with")
     answered = visible & np.isfinite(px)
-    sparse_error = np.abs(px[answered] - truth[answered])
+    sparse_error = np.abs(px[answered].astype(np.float64) - truth[answered])
     filled = fill_rows(px if dense is None else dense)
-    error = np.abs(filled - truth)
-    off_3 = (error[known] > 3) & (error[known] > 0.05 * np.abs(truth[known]))
+    error = np.abs(filled.astype(np.float64) - truth)
+    off_3 = known & (error > 3) & (error > 0.05 * np.abs(truth))
+    fore = np.zeros_like(known) if foreground is None else known & foreground
+    back = np.zeros_like(known) if foreground is None else known & ~foreground
+    seen_error = error[visible]
     ause = float("nan")
     if confidence is not None:
         ause = sparsification_area(sparse_error, confidence[answered])
@@ -114,22 +171,53 @@ def evaluate(
         bars = np.abs(px[judged] - truth[judged]) / sigma_px[judged]
     edge = visible & near_edges(truth)
     smooth = np.zeros_like(visible) if image is None else visible & smooth_regions(image)
+    nan = float("nan")
     return Metrics(
         density=_percent(answered[visible]),
-        sparse_1=_percent(sparse_error > 1),
-        sparse_2=_percent(sparse_error > 2),
-        dense_1=_percent(error[visible] > 1),
-        dense_2=_percent(error[visible] > 2),
-        dense_mae_px=float(error[visible].mean()),
+        **{f"sparse_{t}": _percent(sparse_error > px) for t, px in _OFF.items() if t != "3"},
+        **{f"dense_{t}": _percent(seen_error > px) for t, px in _OFF.items()},
+        dense_mae_px=float(seen_error.mean()),
+        dense_rms_px=float(np.sqrt(np.mean(np.square(seen_error)))),
+        **_quantiles(seen_error),
         all_2=_percent(error[known] > 2),
-        d1_all=_percent(off_3),
-        edge_2=_percent(error[edge] > 2, nothing=float("nan")),
-        smooth_2=_percent(error[smooth] > 2, nothing=float("nan")),
-        sigma_1=_percent(bars <= 1, nothing=float("nan")),
-        sigma_2=_percent(bars <= 2, nothing=float("nan")),
-        sigma_3=_percent(bars <= 3, nothing=float("nan")),
+        all_3=_percent(error[known] > 3),
+        d1_all=_percent(off_3[known]),
+        d1_bg=_percent(off_3[back], nothing=nan),
+        d1_fg=_percent(off_3[fore], nothing=nan),
+        edge_2=_percent(error[edge] > 2, nothing=nan),
+        smooth_2=_percent(error[smooth] > 2, nothing=nan),
+        sigma_1=_percent(bars <= 1, nothing=nan),
+        sigma_2=_percent(bars <= 2, nothing=nan),
+        sigma_3=_percent(bars <= 3, nothing=nan),
         ause_px=ause,
+        **_depth_errors(px[answered], truth[answered], geometry),
     )
+
+
+def _quantiles(error_px: NDArray[np.float64]) -> dict[str, float]:
+    """The least error that so many percent of the pixels do not exceed."""
+    ranks = {percent: -(-percent * error_px.size // 100) - 1 for percent in (50, 90, 95, 99)}
+    parted = np.partition(error_px, sorted(set(ranks.values())))
+    return {f"a{percent}_px": float(parted[rank]) for percent, rank in ranks.items()}
+
+
+def _depth_errors(px: Float, truth: Float, geometry: StereoGeometry | None) -> dict[str, float]:
+    """Errors of depth where both disparities are of a point in front of the cameras."""
+    values = dict.fromkeys(
+        ("depth_mae_m", "depth_median_m", "depth_mae_percent", "depth_median_percent"),
+        float("nan"),
+    )
+    if geometry is None:
+        return values
+    ours, true = (plane.astype(np.float64) + geometry.doffs_px for plane in (px, truth))
+    ahead = (ours > 0) & (true > 0)
+    if not ahead.any():
+        return values
+    ours_m, true_m = (geometry.focal_px * geometry.baseline_m / d[ahead] for d in (ours, true))
+    off_m = np.abs(ours_m - true_m)
+    share = 100 * off_m / true_m
+    found = (off_m.mean(), np.median(off_m), share.mean(), np.median(share))
+    return dict(zip(values, map(float, found), strict=True))
 
 
 def mean_of(scores: Sequence[Metrics]) -> Metrics:
@@ -145,24 +233,6 @@ def mean_of(scores: Sequence[Metrics]) -> Metrics:
 def visible_from_truths(left: Float, right: Float) -> Mask:
     """Return the pixels that both cameras see: where the two ground truths agree within 1 px."""
     return left_right_check(left, right, max_difference_px=1.0)
-
-
-def sparsification_area(error_px: NDArray[np.floating], confidence: NDArray[np.floating]) -> float:
-    """Area between the sparsification curve by ``confidence`` and the ideal one, px; 0 is best.
-
-    The curve is the mean absolute error of the pixels left when the least confident are dropped
-    first (Ilg et al., ECCV 2018, "AUSE"); ideal drops by the error itself.
-    """
-    if error_px.size == 0:
-        return float("nan")
-
-    def curve(order: NDArray[np.intp]) -> NDArray[np.floating]:
-        kept = np.arange(1, error_px.size + 1)
-        return np.cumsum(error_px[order]) / kept
-
-    by_confidence = curve(np.argsort(-confidence, kind="stable"))
-    ideal = curve(np.argsort(error_px, kind="stable"))
-    return float(np.mean(by_confidence - ideal))
 
 
 def geometric_mean(values: Sequence[float] | NDArray[np.floating]) -> float:

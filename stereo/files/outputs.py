@@ -124,13 +124,13 @@ def _encode(suffix: str, image: NDArray[Any]) -> bytes:
 def read_map(path: str | Path, *, png_divisor: float = KITTI_DIVISOR) -> Float:
     """Return a disparity or depth map, (H, W) float32 with NaN where unknown, from its file.
 
-    By the ending: .pfm, .npy, .tiff, or .png with 16 bit (or 8), whose values are divided by
-    ``png_divisor`` (256: KITTI disparity; 1000: millimetres to metres). Raises ImageError.
+    By the ending: .pfm, .npy, .tiff, or .png and .pgm with 16 bit (or 8), whose values are divided
+    by ``png_divisor`` (256: KITTI disparity; 1000: millimetres to metres). Raises ImageError.
     """
     path = Path(path)
     readers = {".pfm": read_pfm, ".npy": _read_npy, ".tiff": _read_tiff, ".tif": _read_tiff}
     suffix = path.suffix.lower()
-    if suffix == ".png":
+    if suffix in (".png", ".pgm"):
         return _read_png(path, png_divisor)
     if suffix not in readers:
         raise ImageError(f"{path}: a map ends in .pfm, .png, .npy or .tiff")
@@ -170,7 +170,7 @@ def _read_png(path: Path, divisor: float) -> Float:
     if raw.ndim == 3 and np.all(raw[..., :3] == raw[..., :1]):
         raw = raw[..., 0]  # gray, stored as colour
     if raw.ndim != 2 or raw.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"{path}: a map is a gray PNG, this one is {raw.dtype} {raw.shape}")
+        raise ImageError(f"{path}: a map is a gray image, this one is {raw.dtype} {raw.shape}")
     return np.where(raw == 0, np.float32(np.nan), (raw / divisor).astype(np.float32))
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from manifests import make_manifest
 
-from stereo.errors import InputError
+from stereo.errors import ImageError, InputError
 from stereo.evaluation.manifest import load_manifest
 from stereo.files import outputs
 
@@ -35,6 +35,13 @@ def test_right_truth_decides_visibility(tmp_path: Path) -> None:
 def test_without_masks_all_known_pixels_count(tmp_path: Path) -> None:
     (item,) = load_manifest(make_manifest(tmp_path))
     np.testing.assert_array_equal(item.visible(item.truth()), np.isfinite(item.truth()))
+
+
+def test_views_of_two_sizes_are_named_with_their_pair(tmp_path: Path) -> None:
+    (item,) = load_manifest(make_manifest(tmp_path))
+    outputs.write_image_png(tmp_path / "r.png", np.zeros((10, 20), np.uint8))
+    with pytest.raises(ImageError, match=r"pair 'a': .*320x120.*20x10"):
+        item.pair()
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"pairs": []}', '{"pairs": [{}]}', "[1]"])

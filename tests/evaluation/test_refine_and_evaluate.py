@@ -13,10 +13,10 @@ from stereo.evaluation.evaluate import (
     evaluate,
     fill_rows,
     mean_of,
-    sparsification_area,
     visible_from_truths,
 )
 from stereo.evaluation.regions import near_edges
+from stereo.evaluation.sparsification import sparsification_area
 from stereo.frame import DisparityMap, RectifiedPair
 from stereo.refining.filling import FILLED_CONFIDENCE, fill_holes
 from stereo.refining.refine import (

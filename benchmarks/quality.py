@@ -9,11 +9,8 @@ compared with those of the exact truth over the same pixels. Then the sample roo
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import numpy as np
-from common import SEQUENCES, table_head, table_row
+from common import SEQUENCES, from_tests, table_head, table_row
 
 from stereo.depth import disparity_sigma
 from stereo.evaluation.session import QualitySession, Seen
@@ -24,8 +21,8 @@ from stereo.matching import make_matcher
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-from evaluation.painted_walls import GEOMETRY, painted_wall
+painted = from_tests("evaluation/painted_walls")
+GEOMETRY, painted_wall = painted.GEOMETRY, painted.painted_wall
 
 KARLSRUHE = SEQUENCES / "karlsruhe"
 KARLSRUHE_GEOMETRY = StereoGeometry(645.2401, 368.2632 / 645.2401, 635.9587, 194.1291)

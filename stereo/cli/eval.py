@@ -70,8 +70,8 @@ def eval_command(
     lies within two error bars. docs/evaluation.md explains every figure.
     """
     columns = shown.chosen()
-    pairs = load_pairs(manifest, dataset)
     judged = _judged(match, predictions)
+    pairs = load_pairs(manifest, dataset)
     judged.check(pairs)
     if save is not None:
         outputs.make_folder(save)

@@ -142,6 +142,7 @@ def coarse_matcher(low: int, count: int, threads: int | None = None) -> Coarse:
         p1=_P1,
         p2=_P2,
         median=False,
+        faint_levels=-1,
         uniqueness_percent=15,
         speckle_size_px=_MIN_ISLAND_PX,
         speckle_range_px=1,

@@ -217,25 +217,30 @@ class MatchingCost {
   // each plane describes candidates v * kLanes and on. `faint`: see faint_plane.
   MatchingCost(const Shared& shared, const u8* left, u8 faint, const u8* candidates,
                std::ptrdiff_t stride)
-      : cap_(shared.gradient_cap), faint_(broadcast(faint)) {
-    for (int p = 0; p < kPlanes; ++p) {
-      left_[p] = broadcast(left[p]);
-      plane_[p] = candidates + p * stride;
-    }
+      : cap_(shared.gradient_cap),
+        gradient_(broadcast(left[kCensusBytes])),
+        code_(left + kCensusBytes + 1),
+        faint_(faint) {
+    for (int p = 0; p < kCensusBytes; ++p) census_[p] = broadcast(left[p]);
+    for (int p = 0; p < kPlanes; ++p) plane_[p] = candidates + p * stride;
   }
 
-  // Of the v-th vector of candidates.
+  // Of the v-th vector of candidates. Faint pixels lie together, so the branch is foreseen.
   V operator()(int v) const {
-    V shape = min(absolute_difference(left_[kCensusBytes], right(kCensusBytes, v)), cap_);
-    for (int p = 0; p < kCensusBytes; ++p) shape += popcount(left_[p] ^ right(p, v));
+    V shape = min(absolute_difference(gradient_, right(kCensusBytes, v)), cap_);
+    for (int p = 0; p < kCensusBytes; ++p) shape += popcount(census_[p] ^ right(p, v));
+    if (!faint_) return shape;
     V code{};
-    for (int p = kCensusBytes + 1; p < kPlanes; ++p) code += popcount(left_[p] ^ right(p, v));
-    return half_sum(shape, (code & faint_) | (shape & ~faint_));
+    for (int p = 0; p < kCodeBytes; ++p)
+      code += popcount(broadcast(code_[p]) ^ right(kCensusBytes + 1 + p, v));
+    return half_sum(shape, code);
   }
 
  private:
   V right(int p, int v) const { return load(plane_[p] + v * kLanes); }
-  V left_[kPlanes], cap_, faint_;
+  V census_[kCensusBytes], cap_, gradient_;
+  const u8* code_;
+  const u8 faint_;
   const u8* plane_[kPlanes];
 };
 

@@ -18,8 +18,8 @@ u8 penalty_between(const Penalties& penalties, Pixel a, Pixel b, float gain) {
 }
 
 template <class Pixel>
-void describe_left(const Search& search, const Pixel* const* rows, const u16* const* smooth, float gain, u8* scratch,
-                   LeftPixel* out) {
+void describe_left(const Search& search, const Pixel* const* rows, const u16* const* smooth,
+                   float gain, u8* scratch, LeftPixel* out) {
   const int stride = search.plane_stride;
   describe_planes(search.cost, rows, smooth, search.width, gain, stride, scratch);
   const Pixel *row = rows[kWindowY], *above = rows[kWindowY - 1];
@@ -35,8 +35,8 @@ void describe_left(const Search& search, const Pixel* const* rows, const u16* co
 }
 
 template <class Pixel>
-void describe_right(const Search& search, const Pixel* const* rows, const u16* const* smooth, float gain, u8* scratch,
-                    u8* out) {
+void describe_right(const Search& search, const Pixel* const* rows, const u16* const* smooth,
+                    float gain, u8* scratch, u8* out) {
   const int stride = search.plane_stride, last = search.width - 1;
   describe_planes(search.cost, rows, smooth, search.width, gain, stride, scratch);
   // Element e shows column last - e - min_disparity; outside the image its border is repeated.

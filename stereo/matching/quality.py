@@ -15,15 +15,18 @@ same way; choosing among several opinions by confidence is the idea of Schoenber
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stereo.errors import MatcherError
-from stereo.frame import MAX_SIDE_PX, DisparityMap, Float, Mask, RectifiedPair
+from stereo.frame import MAX_SIDE_PX, DisparityMap, Float, Mask, RectifiedPair, SearchRange
 from stereo.gray import gray_pair
+from stereo.matching.ranged import RangedMatcher
 from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams
 
 AGREE_PX = 1.0
@@ -32,6 +35,9 @@ UNCONFIRMED = 0.75
 """Confidence is multiplied by this once for each of the other two that does not agree: then it is
 the share of right pixels, to 0.08 (benchmarks/confidence.py). As evidence for planes and edges 0.5
 would serve a little better (dense_2 2.53 instead of 2.55), but would say too little of itself."""
+
+BEYOND_PX = 8
+"""Disparities beyond those the plain search found that the other two look at."""
 
 _FINE_P1 = 0.7  # of a step of half a pixel, against one of a whole; 0.6 to 1 do as well
 
@@ -48,8 +54,8 @@ class QualityMatcher:
         if self.params.coarse_to_fine:
             raise MatcherError("the quality mode matches at once: drop it, or coarse_to_fine")
         self._plain = SgmMatcher(self.params)
-        self._right = SgmMatcher(replace(self.params, paths=3))
-        self._fine = _fine_matcher(self.params)
+        self._right = RangedMatcher(partial(_right_matcher, self.params))
+        self._fine = RangedMatcher(partial(_fine_matcher, self.params))
 
     def __repr__(self) -> str:
         return f"QualityMatcher({self.params})"
@@ -59,11 +65,27 @@ class QualityMatcher:
         left, right = gray_pair(pair.left, pair.right)
         pair = RectifiedPair(left, right)
         plain = self._plain.match(pair)
-        if self._fine is None or 2 * left.shape[1] > MAX_SIDE_PX:
+        search = narrowed(plain)
+        if 2 * left.shape[1] > MAX_SIDE_PX or not _has_halves(search):
             fine = plain
         else:
-            fine = _halved(self._fine.match(RectifiedPair(_stretched(left), _stretched(right))))
-        return confirmed(fused(plain, fine), self._right.match_right(pair))
+            stretched = RectifiedPair(_stretched(left), _stretched(right))
+            fine = _halved(self._fine.within(search).match(stretched))
+        right_view = self._right.within(search)
+        assert isinstance(right_view, SgmMatcher)
+        return confirmed(fused(plain, fine), right_view.match_right(pair))
+
+
+def narrowed(plain: DisparityMap) -> SearchRange:
+    """Return the range that the other searches need: what the plain one found, and some more."""
+    assert plain.searched is not None
+    known = plain.px[np.isfinite(plain.px)]
+    if not known.size:
+        return plain.searched
+    searched = plain.searched
+    first = max(math.floor(known.min()) - BEYOND_PX, searched.min_disparity)
+    end = min(math.ceil(known.max()) + BEYOND_PX, searched.max_disparity) + 1
+    return SearchRange(first, end - first)
 
 
 def fused(first: DisparityMap, second: DisparityMap) -> DisparityMap:
@@ -106,18 +128,25 @@ def _map(old: DisparityMap, px: Float, confidence: Float, keep: Mask) -> Dispari
     )
 
 
-def _fine_matcher(params: SgmParams) -> SgmMatcher | None:
-    """The same search in half pixels; None where it would have too many."""
-    if 2 * params.num_disparities > MAX_DISPARITIES or 2 * abs(params.min_disparity) > 65536:
-        return None
-    fine = replace(
-        params,
-        paths=3,
-        min_disparity=2 * params.min_disparity,
-        num_disparities=2 * params.num_disparities,
-        p1=round(_FINE_P1 * params.p1),
+def _right_matcher(params: SgmParams, search: SearchRange) -> SgmMatcher:
+    return SgmMatcher(_within(replace(params, paths=3), search))
+
+
+def _fine_matcher(params: SgmParams, search: SearchRange) -> SgmMatcher:
+    """The same search in half pixels."""
+    fine = SearchRange(2 * search.min_disparity, 2 * search.num_disparities)
+    return SgmMatcher(_within(replace(params, paths=3, p1=round(_FINE_P1 * params.p1)), fine))
+
+
+def _has_halves(search: SearchRange) -> bool:
+    """Whether so many half pixels can be searched."""
+    return 2 * search.num_disparities <= MAX_DISPARITIES and 2 * abs(search.min_disparity) <= 65536
+
+
+def _within(params: SgmParams, search: SearchRange) -> SgmParams:
+    return replace(
+        params, min_disparity=search.min_disparity, num_disparities=search.num_disparities
     )
-    return SgmMatcher(fine)
 
 
 def _stretched(image: NDArray[Any]) -> NDArray[Any]:

@@ -42,6 +42,7 @@ class Coded(IntEnum):
     UNREAD = 4  # progressive and others that no camera sends; or nothing to read with
 
 
+_END = b"\xff\xd9"
 _BASELINE = re.compile(
     rb"\xff[\xc0\xc1]\x00[\x0b\x11]\x08.{4}(?:\x01...|\x03.(.)..(.)..(.).)", re.DOTALL
 )
@@ -73,7 +74,8 @@ class Decoder:
             why = "damaged"
         if why is not None:
             raise RejectedImage(why)
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+        # some cameras leave out the end marker, without which OpenCV gives nothing
+        image = cv2.imdecode(np.frombuffer(data + _END, np.uint8), cv2.IMREAD_UNCHANGED)
         if image is None or (self._flat_before is False and _ends_flat(image)):
             self._flat_before = None  # one in a row: the scene may have become so
             raise RejectedImage("damaged")

@@ -57,3 +57,8 @@ def test_a_stream_drops_it_once_and_takes_what_stays_for_the_scene() -> None:
         except RejectedImage as error:
             rejected.append((k, error.reason))
     assert rejected == [(1, "damaged"), (3, "damaged")]
+
+
+def test_an_image_without_its_end_marker_is_taken() -> None:
+    data = cv2.imencode(".jpg", scene(1))[1].tobytes()
+    assert np.array_equal(Decoder().decode(data[:-2]), Decoder().decode(data))

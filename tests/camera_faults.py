@@ -55,6 +55,12 @@ def announcing(jpeg: bytes, side: int) -> bytes:
     return jpeg[: at + 5] + 2 * side.to_bytes(2, "big") + jpeg[at + 9 :]
 
 
+def alternating() -> list[bytes]:
+    """Images of two sizes in turn, one of odd width."""
+    sizes = numbered(40, (256, 192)), numbered(40, (281, 210))
+    return [sizes[k % 2][k] for k in range(40)]
+
+
 def faults() -> dict[str, tuple[Fault, float]]:
     """What is done to the cameras, the first of which is the broken one, and for how long."""
     good = numbered(1)[0]
@@ -67,8 +73,11 @@ def faults() -> dict[str, tuple[Fault, float]]:
         "garbage": (setting("garbage", True, False), FAULT_S),
         "cut images": (setting("frames", cut, []), BURST_S),
         "65500x65500 announced": (setting("frames", [announcing(good, 65500)], []), BURST_S),
+        "32000x32000 announced": (setting("frames", [announcing(good, 32000)], []), BURST_S),
         "6000x6000 announced": (setting("frames", [announcing(good, 6000)], []), BURST_S),
         "another size, a burst": (setting("frames", numbered(200, (256, 192)), []), 0.15),
+        "1x1 announced": (setting("frames", [announcing(good, 1)], []), BURST_S),
+        "sizes that alternate": (setting("frames", alternating(), []), BURST_S),
         "both another size": (everywhere("frames", numbered(200, (280, 210)), []), FAULT_S),
         "jitter 40 ms": (everywhere("jitter_s", 0.04, 0.0), FAULT_S),
         "20 % lost": (everywhere("lost", 0.2, 0.0), FAULT_S),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,11 +23,12 @@ from calib.board import BoardError, parse_board
 from calib.detection.files import detect_files, read_gray
 from calib.formats.camera import holds_camera
 from stereo.cloud import PointCloud
-from stereo.errors import ImageError, InputError
+from stereo.errors import ImageError, InputError, OutputError
 from stereo.files.images import read_image
 from stereo.files.outputs import read_map
 from stereo.preview import depth_preview, disparity_preview
 from stereo.render import render_cloud
+from stereo.run.ledger import NAME, Entry, open_ledger
 from stereo.sources import open_source
 
 
@@ -125,6 +127,18 @@ def test_a_bag_that_is_none_is_not_waited_for(tmp_path: Path) -> None:
 def test_a_pipe_is_no_camera_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert not holds_camera(tmp_path / "pipe")
+
+
+@pytest.mark.parametrize("facts", [b'{"a": 1,', b"\xdd\xff", b"[" * 100_000])
+def test_a_spoilt_ledger_of_a_batch_is_said(tmp_path: Path, facts: bytes) -> None:
+    with open_ledger(tmp_path) as ledger:
+        ledger.put(Entry("a", "a", "done", "0", 1.0, {}))
+    with sqlite3.connect(tmp_path / NAME) as spoilt:
+        spoilt.execute("UPDATE pairs SET facts = CAST(? AS TEXT)", (facts,))
+    spoilt.close()
+    said = pytest.raises(OutputError, match=r"batch\.sqlite: the ledger cannot be used")
+    with open_ledger(tmp_path) as ledger, said:
+        list(ledger.entries("done"))
 
 
 def test_maps_and_clouds_of_strange_numbers_are_drawn(tmp_path: Path) -> None:

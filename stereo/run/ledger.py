@@ -29,6 +29,8 @@ CREATE TABLE IF NOT EXISTS pairs (
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
 
+# what SQLite says of a spoilt file may itself be no text
+_SPOILT = (sqlite3.DatabaseError, UnicodeDecodeError)
 State = Literal["done", "set aside"]
 
 
@@ -62,11 +64,7 @@ class Ledger:
 
     def get(self, name: str) -> Entry | None:
         """Return what became of the pair of that name; None: nothing yet."""
-        row = self._run(
-            "SELECT name, folder, state, fingerprint, seconds, facts FROM pairs WHERE name = ?",
-            (name,),
-        ).fetchone()
-        return None if row is None else _entry(row)
+        return next(self._entries("WHERE name = ?", (name,)), None)
 
     def put(self, entry: Entry) -> None:
         """Keep what became of a pair, in place of what stood there. Raises OutputError."""
@@ -80,21 +78,15 @@ class Ledger:
 
     def entries(self, state: State) -> Iterator[Entry]:
         """Yield all pairs that ended so, by name."""
-        rows = self._run(
-            "SELECT name, folder, state, fingerprint, seconds, facts, thumbnail FROM pairs "
-            "WHERE state = ? ORDER BY name",
-            (state,),
-        )
-        yield from map(_entry, rows)
+        return self._entries("WHERE state = ? ORDER BY name", (state,))
 
     def count(self, state: State) -> int:
         """Return how many pairs ended so."""
-        found = self._run("SELECT count(*) FROM pairs WHERE state = ?", (state,)).fetchone()
-        return int(found[0])
+        return int(self._run("SELECT count(*) FROM pairs WHERE state = ?", (state,))[0][0])
 
     def seconds(self) -> float:
         """Return how long all pairs took together, on one worker each."""
-        return float(self._run("SELECT total(seconds) FROM pairs", ()).fetchone()[0])
+        return float(self._run("SELECT total(seconds) FROM pairs", ())[0][0])
 
     def count_untrusted(self) -> int:
         """Return how many pairs are done, but not to be trusted."""
@@ -102,32 +94,36 @@ class Ledger:
             "SELECT count(*) FROM pairs WHERE state = 'done' "
             "AND json_extract(facts, '$.trusted') = 0"
         )
-        return int(self._run(sql, ()).fetchone()[0])
+        return int(self._run(sql, ())[0][0])
 
     def pictured(self) -> Iterator[Entry]:
         """Yield the pairs that have a thumbnail, by name."""
-        rows = self._run(
-            "SELECT name, folder, state, fingerprint, seconds, facts, thumbnail FROM pairs "
-            "WHERE thumbnail IS NOT NULL ORDER BY name",
-            (),
-        )
-        yield from map(_entry, rows)
+        return self._entries("WHERE thumbnail IS NOT NULL ORDER BY name", ())
 
     def setting(self, name: str, default: str) -> str:
         """Return what was decided when the ledger was new; then, ``default``, which is kept."""
         self._run("INSERT OR IGNORE INTO settings VALUES (?, ?)", (name, default))
-        found = self._run("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return str(found[0])
+        return str(self._run("SELECT value FROM settings WHERE name = ?", (name,))[0][0])
 
     def setting_is(self, name: str, value: str) -> bool:
         """Return whether that was decided when the ledger was new."""
-        found = self._run("SELECT value FROM settings WHERE name = ?", (name,)).fetchone()
-        return found is not None and found[0] == value
+        return self._run("SELECT value FROM settings WHERE name = ?", (name,)) == [(value,)]
 
-    def _run(self, sql: str, values: tuple[Any, ...]) -> sqlite3.Cursor:
+    def _entries(self, which: str, values: tuple[Any, ...]) -> Iterator[Entry]:
+        sql = "SELECT name, folder, state, fingerprint, seconds, facts, thumbnail FROM pairs "
+        with self._telling():
+            yield from map(_entry, self._connection.execute(sql + which, values))
+
+    def _run(self, sql: str, values: tuple[Any, ...]) -> list[Any]:
+        with self._telling():
+            return self._connection.execute(sql, values).fetchall()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        """Turn what SQLite says, or a spoilt entry, into an error of ours."""
         try:
-            return self._connection.execute(sql, values)
-        except sqlite3.DatabaseError as error:
+            yield
+        except (*_SPOILT, ValueError, TypeError, RecursionError) as error:
             raise OutputError(
                 f"{self._path}: the ledger cannot be used: {error}; check free space, or move it "
                 "away: finished pairs are recognised by their summary.json"
@@ -146,13 +142,13 @@ def open_ledger(out: Path) -> Iterator[Ledger]:
     with _alone(out):
         try:
             connection = sqlite3.connect(path, isolation_level=None)
-        except sqlite3.DatabaseError as error:
+        except _SPOILT as error:
             raise OutputError(f"{path}: cannot be opened: {error}") from error
         try:
             _prepare(connection, path)
             yield Ledger(connection, path)
         finally:
-            with suppress(sqlite3.DatabaseError):  # a full disk has said so already
+            with suppress(*_SPOILT):  # a full disk has said so already
                 connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
             connection.close()
 
@@ -177,7 +173,7 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA synchronous = NORMAL")  # the files themselves are synced
         connection.executescript(_TABLES)
         connection.execute(f"PRAGMA user_version = {VERSION}")
-    except sqlite3.DatabaseError as error:
+    except _SPOILT as error:
         raise OutputError(f"{path}: cannot be written: {error}") from error
 
 
@@ -186,7 +182,7 @@ def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     try:
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
         tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-    except sqlite3.DatabaseError as error:
+    except _SPOILT as error:
         raise InputError(f"{path}: is no ledger of a batch ({error}); {advice}") from error
     if found != VERSION and tables:
         raise InputError(
@@ -220,6 +216,5 @@ def _alone(out: Path) -> Iterator[None]:
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:
-    name, folder, state, fingerprint, seconds, facts, *thumbnail = row
-    rest = (json.loads(facts), *thumbnail)
-    return Entry(name, folder, state, fingerprint, seconds, *rest)
+    name, folder, state, fingerprint, seconds, facts, thumbnail = row
+    return Entry(name, folder, state, fingerprint, float(seconds), json.loads(facts), thumbnail)

@@ -3,7 +3,8 @@
 A few bytes can announce four thousand million pixels, and libjpeg fills up what is cut off with
 gray and takes spoilt bits for an image. So size and structure are looked at first (ITU-T T.81,
 annex B), then whether the coded data hold as many blocks as they should (``native/src/jpeg.cpp``;
-where no compiler built it, that is left out).
+where no compiler built it, that is left out), and last whether the image is moved from some block
+on (``jpeg_shift.py``).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.native import find_native
+from stereo.sources.jpeg_shift import Shift, find_shift
 
 MAX_PIXELS = 50_000_000  # of an image that is decoded: 8K has 33 million
 MAX_BYTES = 64_000_000
@@ -40,6 +42,9 @@ class Coded(IntEnum):
     UNREAD = 4  # progressive and others that no camera sends; or nothing to read with
 
 
+_BASELINE = re.compile(
+    rb"\xff[\xc0\xc1]\x00[\x0b\x11]\x08.{4}(?:\x01...|\x03.(.)..(.)..(.).)", re.DOTALL
+)
 _OWN_WAYS = Coded.SURPLUS, Coded.PADDING
 _RECENT = 16
 
@@ -58,6 +63,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._flat_before: bool | None = None  # whether the image before ended so
+        self._shift_before: Shift | None = None
         self._recent: deque[Coded] = deque(maxlen=_RECENT)
 
     def decode(self, data: bytes) -> NDArray[Any]:
@@ -72,7 +78,15 @@ class Decoder:
             self._flat_before = None  # one in a row: the scene may have become so
             raise RejectedImage("damaged")
         self._flat_before = _ends_flat(image)
+        self._refuse_shifted(data, image)
         return image
+
+    def _refuse_shifted(self, data: bytes, image: NDArray[Any]) -> None:
+        """What is at the same place in two images in a row belongs to the scene."""
+        before, found = self._shift_before, _BASELINE.search(data)
+        self._shift_before = find_shift(image, _unit(found)) if found else None
+        if self._shift_before is not None and self._shift_before != before:
+            raise RejectedImage("damaged")
 
     def _is_spoilt(self, found: Coded) -> bool:
         """Bytes too many, or a last byte filled up with zeros, may be a camera's own way."""
@@ -86,6 +100,12 @@ def coded(data: bytes) -> Coded:
     """Walk the coded data of a JPEG: about 7 ms for each megabyte."""
     native = find_native()
     return Coded.UNREAD if native is None else Coded(native.check_jpeg(data))
+
+
+def _unit(frame: re.Match[bytes]) -> tuple[int, int]:
+    """Width and height of what is coded at once, px, by the sampling of the components."""
+    sampling = [part[0] for part in frame.groups() if part] or [0x11]
+    return 8 * max(s >> 4 for s in sampling), 8 * max(s & 15 for s in sampling)
 
 
 def _ends_flat(image: NDArray[Any]) -> bool:

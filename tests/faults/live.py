@@ -21,7 +21,7 @@ from stereo.sources import Event, SourceOptions, StereoSource, open_source
 from stereo.synthetic import read_frame_number
 
 MOST_MB = 400.0
-BACK_S, PROVEN_S, FIRST_S = 3.0, 30.0, 60.0
+BACK_S, PROVEN_S, FIRST_S, STOPPED_S = 3.0, 30.0, 60.0, 0.5
 TESTED = (
     *("test_address.py", "test_bad_images.py", "test_camera.py", "test_mjpeg.py"),
     *("test_record.py", "test_sync.py", "test_two_streams.py", "test_bag.py"),
@@ -64,7 +64,7 @@ def lived(name: str) -> str:
     fault, seconds = faults()[name]
     now, frames = time.monotonic(), numbered(60)
     events: list[Event] = []
-    before_mb = forget_peak()
+    forget_peak()
     with (
         MjpegCamera(frames, started_s=now, seed=1) as one,
         MjpegCamera(frames, started_s=now, seed=2) as two,
@@ -85,14 +85,21 @@ def lived(name: str) -> str:
         reader.frozen = False
         limit_s = PROVEN_S if name in DOUBTS else BACK_S
         back_s = reader.after(mended_s, 2 * limit_s)
+        one.behaviour.stalled = True
+        time.sleep(0.2)
+        closed_s = time.monotonic()
+        source.close()
+        stopped_s = time.monotonic() - closed_s
     if reader.error is not None:
         return f"ended: {reader.error}"
     if reader.wrong:
         return f"wrong pairs: {reader.wrong[:3]}"
     if back_s is None or back_s > limit_s:
         return f"no pair within {limit_s:g} s of its end"
-    if peak_mb() - before_mb > MOST_MB:
-        return f"{peak_mb() - before_mb:.0f} MB"
+    if peak_mb() > MOST_MB:
+        return f"{peak_mb():.0f} MB"
+    if stopped_s > STOPPED_S:
+        return f"stopped only after {stopped_s:.2f} s while a stream was stalled"
     return "" if len(events) > told or name in DOUBTS else "no event told of it"
 
 

@@ -21,7 +21,9 @@ from stereo.cloud import PointCloud
 from stereo.evaluation.manifest import load_manifest
 from stereo.files.images import read_image
 from stereo.files.outputs import read_map
-from stereo.run.batch import _finished
+from stereo.run.ledger import open_ledger, read_ledger
+from stereo.run.processing import finished
+from stereo.run.resumable import done_before
 from stereo.sources import SourceOptions, open_source
 from stereo.sources.jpeg import RejectedImage
 from stereo.sources.mjpeg import MjpegParts
@@ -85,8 +87,18 @@ def _camera(path: Path) -> None:
 
 
 def _ledger(folder: Path) -> None:
-    _finished(folder, "0123456789abcdef")
+    finished(folder, "0123456789abcdef")
     panels(ResultFolder.load(folder))
+
+
+def _batch(folder: Path) -> None:
+    with open_ledger(folder) as ledger:
+        for entry in ledger.entries("done"):
+            done_before(entry, folder, entry.fingerprint)
+        ledger.count_untrusted(), ledger.seconds()
+    read = read_ledger(folder)
+    assert read is not None
+    list(read.pictured())
 
 
 class _Response(io.BytesIO):
@@ -135,6 +147,7 @@ READERS: dict[str, Reader] = {
     "bag": Reader("bags", samples.bags, lambda p: _play(f"bag:{p}"), 2),
     "video": Reader("videos", samples.videos, lambda p: _play(str(p)), 2),
     "ledger": Reader("ledgers", samples.ledgers, _ledger, 1, folder=True),
+    "ledger of a batch": Reader("ledgers", samples.batches, _batch, 1, folder=True),
     "cache": Reader("ledgers", samples.caches, _remembered, 1),
     "stream": Reader("streams", samples.mjpeg, _stream, 2),
     "board": Reader("boards", samples.boards, _board, 2),

@@ -21,6 +21,7 @@ from calib.placed import PlacedCamera
 from stereo.cloud import PointCloud
 from stereo.files import outputs
 from stereo.frame import StereoFrame
+from stereo.run.ledger import NAME, Entry, open_ledger
 from stereo.sources.record import Recorder
 
 Files = dict[str, bytes]
@@ -233,6 +234,21 @@ def ledgers() -> list[Files]:
     kept = {name: names[name] for name in ("disparity.pfm", "depth_mm.png")}
     image = _encoded(".png", _scene(3))
     return [{"summary.json": json.dumps(facts).encode(), **kept, "left.png": image}]
+
+
+@cache
+def batches() -> list[Files]:
+    """What ``stereo batch`` leaves in a result folder."""
+    facts = json.loads(ledgers()[0]["summary.json"])
+    facts |= {"bytes": {"depth-png": 9}, "summary_bytes": 9}
+
+    def write(folder: Path) -> None:
+        with open_ledger(folder) as ledger:
+            for k in range(5):
+                name = f"pair{k}"
+                ledger.put(Entry(name, name, "done", facts["fingerprint"], 1.5, facts, b"jpeg"))
+
+    return [{NAME: _made(write)[NAME]}]
 
 
 @cache

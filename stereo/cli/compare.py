@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import click
@@ -14,7 +15,7 @@ import click
 from calib.plain import jsonable
 from calib.words import fixed, table
 from stereo.cli.candidates import candidate
-from stereo.cli.eval_options import METRICS, cell, dataset_option, headers
+from stereo.cli.eval_options import METRICS, cell, dataset_option, each_readable, headers
 from stereo.cli.groups import command, headed, json_option
 from stereo.errors import InputError
 from stereo.evaluation.compare import Compared, Difference, compare_pair, differences, unique_names
@@ -81,13 +82,14 @@ def compare_command(
     csv_file: Path | None,
     html: Path | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Compare CANDIDATES on the same pairs: each with the first.
 
     A candidate is a matcher's name, a file.toml as --config reads it, or a folder of predictions.
     Differences stand with the 95 % interval of their mean over the pairs. Pairs without truth show
     where the candidates disagree, and how well the two images agree at what each says is the same
-    point (photometric_gray, in gray levels, over the pixels that all of them know).
+    point (photometric_gray, in gray levels, over the pixels that all of them know). Exit code
+    3: pairs with damaged files were set aside.
     """
     if len(candidates) < 2:
         raise InputError("compare needs two candidates, such as: stereo compare sgm sgbm --on ...")
@@ -104,8 +106,10 @@ def compare_command(
     page = None if html is None else ComparisonPage(names, chosen)
     figures: Figures = []
     width = max(len("pair"), len("mean"), *(len(item.name) for item in pairs))
-    for item in pairs:
-        compared = compare_pair(item, judged)
+    aside: dict[str, str] = {}
+    done: list[ManifestPair] = []
+    for item, compared in each_readable(pairs, partial(compare_pair, candidates=judged), aside):
+        done.append(item)
         figures.append(compared.figures)
         if page is not None:
             page.add(compared)
@@ -117,16 +121,18 @@ def compare_command(
     shown = tuple(dict.fromkeys((chosen, *(_BLIND if blind else _SHOWN))))
     found = [differences(figures, other, shown) for other in range(1, len(names))]
     if csv_file is not None:
-        write_whole(csv_file, _csv(pairs, names, figures).encode())
+        write_whole(csv_file, _csv(done, names, figures).encode())
     if page is not None and html is not None:
         page.write(html, found)
     if as_json:
-        click.echo(json.dumps(jsonable(_facts(pairs, names, figures, found))))
-        return
+        facts = _facts(done, names, figures, found) | {"set_aside": aside}
+        click.echo(json.dumps(jsonable(facts)))
+        return 3 if aside else 0
     for other, differs in enumerate(found, 1):
         click.echo("")
         for line in _summary(names, other, differs, figures):
             click.echo(line)
+    return 3 if aside else 0
 
 
 def _pairs(

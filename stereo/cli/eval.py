@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ import click
 from calib.plain import jsonable
 from calib.words import fixed, length, table
 from stereo.cli.config import config_options
-from stereo.cli.eval_options import METRICS, TableOptions, cell, dataset_option, headers
+from stereo.cli.eval_options import (
+    METRICS,
+    TableOptions,
+    cell,
+    dataset_option,
+    each_readable,
+    headers,
+)
 from stereo.cli.groups import command, headed, json_option
 from stereo.cli.matching import chosen_matcher
 from stereo.cli.options import MatchOptions
@@ -60,14 +68,15 @@ def eval_command(
     save: Path | None,
     all_metrics: bool,
     as_json: bool,
-) -> None:
+) -> int:
     """Match every pair of MANIFEST, or of a DATASET's folder, and compare with its ground truth.
 
     Percentages are of visible pixels. density and sparse are of the map with its holes, dense and
     the rest of the map with our own filling; edge and smooth are of the pixels near steps of depth
     and of those where the image shows nothing to match. ause_px tells how well confidence sorts
     good pixels from bad ones: 0 px is a perfect order. sigma_2 is the share of pixels whose truth
-    lies within two error bars. docs/evaluation.md explains every figure.
+    lies within two error bars. docs/evaluation.md explains every figure. Exit code 3: pairs
+    with damaged files were set aside, the figures are of the others.
     """
     columns = shown.chosen()
     judged = _judged(match, predictions)
@@ -78,8 +87,8 @@ def eval_command(
     page = None if shown.html is None else EvaluationPage(judged.name)
     width = max(len("pair"), *(len(item.name) for item in pairs))
     scores: list[Score] = []
-    for item in pairs:
-        scored = score_pair(item, judged)
+    aside: dict[str, str] = {}
+    for item, scored in each_readable(pairs, partial(score_pair, estimator=judged), aside):
         _keep(scored, save, page)
         scores.append(scored.score)
         if not as_json:
@@ -93,13 +102,15 @@ def eval_command(
     if page is not None and shown.html is not None:
         page.write(shown.html)
     if as_json:
-        click.echo(json.dumps(jsonable(_facts(judged.name, scores, mean))))
-        return
+        facts = _facts(judged.name, scores, mean) | {"set_aside": aside}
+        click.echo(json.dumps(jsonable(facts)))
+        return 3 if aside else 0
     click.echo(_line("mean", _cells(mean, columns), columns, width))
     if all_metrics:
         click.echo("\n".join(["", *_every_figure(scores, mean), ""]))
     for line in _below(scores, mean):
         click.echo(line)
+    return 3 if aside else 0
 
 
 def _judged(match: MatchOptions, predictions: Path | None) -> Estimator:

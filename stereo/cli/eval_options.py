@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import click
 
 from calib.nearby import did_you_mean
 from calib.words import fixed
 from stereo.cli.groups import F, headed, option
-from stereo.errors import InputError
+from stereo.errors import ImageError, InputError
 from stereo.evaluation.evaluate import Metrics
+from stereo.evaluation.manifest import ManifestPair
 from stereo.evaluation.published import LAYOUTS
 
+T = TypeVar("T")
 METRICS = tuple(field.name for field in fields(Metrics))
 COLUMNS = (
     *("density", "sparse_1", "sparse_2", "dense_1", "dense_2", "dense_mae_px", "all_2", "d1_all"),
@@ -82,6 +84,28 @@ def headers(names: Sequence[str]) -> list[str]:
 def cell(name: str, value: float) -> str:
     """Return a figure for a cell; metres and seconds to a thousandth, and better."""
     return fixed(value, {"m": 4, "s": 3}.get(unit(name), 2))
+
+
+def each_readable(
+    pairs: Sequence[ManifestPair], work: Callable[[ManifestPair], T], aside: dict[str, str]
+) -> Iterator[tuple[ManifestPair, T]]:
+    """Yield what ``work`` gives for each pair; a pair with a damaged file is told and set aside.
+
+    One file that cannot be read must not cost the work on all others. Raises InputError when no
+    pair is left, and what else ``work`` raises: that is a mistake in the call.
+    """
+    for item in pairs:
+        try:
+            found = work(item)
+        except ImageError as error:
+            aside[item.name] = str(error)
+            click.echo(f"set aside: {item.name}: {error}", err=True)
+            continue
+        yield item, found
+    if len(aside) == len(pairs):
+        raise InputError(
+            f"none of the {len(pairs)} pairs could be read: {next(iter(aside.values()))}"
+        )
 
 
 def _bare(name: str) -> str:

@@ -193,9 +193,11 @@ def _sceneflow(kind: str, place: Place, told: bool) -> Iterator[Entry]:
 
     https://lmb.informatik.uni-freiburg.de/resources/datasets/SceneFlowDatasets.en.html
     """
-    if "disparity" not in place.folders or (kind == "final" and not told and _clean(place)):
+    if "disparity" not in place.folders or (
+        kind == "final" and not told and _frames("clean") & place.folders
+    ):
         return
-    frames = {f"frames_{kind}pass", f"image_{kind}"} & place.folders
+    frames = _frames(kind) & place.folders
     for truth in below(place.folder / "disparity", ".pfm") if frames else ():
         parts = truth.parts
         if "left" not in parts:
@@ -214,8 +216,8 @@ def _sceneflow(kind: str, place: Place, told: bool) -> Iterator[Entry]:
         yield entry | ({"right_ground_truth": str(other)} if other.is_file() else {})
 
 
-def _clean(place: Place) -> bool:
-    return bool({"frames_cleanpass", "image_clean"} & place.folders)
+def _frames(kind: str) -> set[str]:
+    return {f"frames_{kind}pass", f"frames_{kind}pass_webp", f"image_{kind}"}
 
 
 def _booster(place: Place, _told: bool) -> Iterator[Entry]:

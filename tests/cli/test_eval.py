@@ -82,3 +82,24 @@ def test_mistakes_are_named(cli: Cli, tmp_path: Path) -> None:
     assert "the truth looks 4 times too large: ground_truth_divisor 8? It is 2" in ended.err
     for more in (["--dataset", "eth3d"], ["--predictions", tmp_path / "empty", "--quality"]):
         assert cli("eval", manifest, *more).code == 2
+
+
+def test_a_damaged_pair_is_set_aside_and_the_others_are_scored(cli: Cli, tmp_path: Path) -> None:
+    manifest = make_manifest(tmp_path)
+    good = json.loads(manifest.read_text())["pairs"][0]
+    (tmp_path / "cut.png").write_bytes((tmp_path / "l.png").read_bytes()[:500])
+    bad = {**good, "name": "b", "left": "cut.png"}
+    manifest.write_text(json.dumps({"pairs": [bad, good]}))
+    for command in (
+        ["eval", manifest],
+        ["compare", "sgbm", tmp_path / "mine.toml", "--on", manifest],
+    ):
+        (tmp_path / "mine.toml").write_text('matcher = "sgbm"\nsurfaces = false\n')
+        ended = cli(*command, "--json")
+        assert ended.code == 3
+        assert "set aside: b: " in ended.err
+        facts = json.loads(ended.out)
+        assert (list(facts["pairs"]), list(facts["set_aside"])) == (["a"], ["b"])
+    manifest.write_text(json.dumps({"pairs": [bad]}))
+    ended = cli("eval", manifest)
+    assert (ended.code, "none of the 1 pairs could be read" in ended.err) == (2, True)

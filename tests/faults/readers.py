@@ -21,7 +21,7 @@ from stereo.cloud import PointCloud
 from stereo.evaluation.manifest import load_manifest
 from stereo.files.images import read_image
 from stereo.files.outputs import read_map
-from stereo.run.batch import _finished
+from stereo.run.processing import finished
 from stereo.sources import SourceOptions, open_source
 from stereo.sources.jpeg import RejectedImage
 from stereo.sources.mjpeg import MjpegParts
@@ -85,7 +85,7 @@ def _camera(path: Path) -> None:
 
 
 def _ledger(folder: Path) -> None:
-    _finished(folder, "0123456789abcdef")
+    finished(folder, "0123456789abcdef")
     panels(ResultFolder.load(folder))
 
 

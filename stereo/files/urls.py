@@ -144,9 +144,9 @@ def being_written(folder: Place, *, last: str) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="stereo-") as name:
         yield Path(name)
         (folder / last).unlink(missing_ok=True)
-        files = sorted(Path(name).iterdir(), key=lambda file: (file.name == last, file.name))
-        for file in files:
-            (folder / file.name).write_bytes(file.read_bytes())
+        files = [file for file in Path(name).rglob("*") if file.is_file()]
+        for file in sorted(files, key=lambda file: (file.name == last, file)):
+            (folder / file.relative_to(name).as_posix()).write_bytes(file.read_bytes())
 
 
 def _protocols(system: Any) -> tuple[str, ...]:

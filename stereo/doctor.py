@@ -33,6 +33,7 @@ OPTIONAL = {"open3d": "cloud filters and the 3-D window"}
 """import name -> what works only with it; everything else works without."""
 EXTRAS = {
     "web": "viser",
+    "cluster": "distributed",
     "bags": "rosbags",
     "realsense": "pyrealsense2",
     "oak": "depthai",

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
+LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "dask", "distributed", "fsspec"}
 """Slow to import: only inside functions."""
 
 CALIB = {
@@ -150,7 +150,7 @@ ROOMS: dict[str, set[str]] = {
         "stereo.evaluation",
         *("calib.health", "calib.solving", "stereo.rectify"),
         *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
-        *("stereo.result", "stereo.sources"),
+        *("stereo.result", "stereo.sources", "stereo.threads"),
     },
     "stereo.pages": {
         *DATA,

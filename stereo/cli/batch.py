@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from functools import partial
@@ -18,20 +19,51 @@ from stereo.cli.piping import chosen_pipeline
 from stereo.cli.progress import BatchProgress
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
-from stereo.cli.run import ResultOptions
+from stereo.cli.run import ProductOptions
 from stereo.cli.run_input import RunInput, run_input
+from stereo.cli.signals import interrupted_by_sigterm
 from stereo.files import outputs
+from stereo.files.urls import Place, UrlPath, place
 from stereo.pages.batch import write_page
 from stereo.result import output_names
 from stereo.run.batch import with_folders
 from stereo.run.ledger import Ledger, open_ledger, read_ledger
 from stereo.run.processing import BatchSettings, PairReport, SetAside, fingerprint_of, finished
 from stereo.run.resumable import done_before, pair_name, run_resumable
-from stereo.run.workers import Job, Processes, available_cores
+from stereo.run.tasks import Executor, Job
+from stereo.run.workers import Processes, available_cores
 
 _SHARDED_FROM = 10_000
 """Pairs from which their folders are spread over 256."""
 _SHARE_OF_MEMORY = 0.8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchResultOptions(ProductOptions):
+    """And where."""
+
+    out_text: str = option(
+        "-o", "--out", required=True, help="Result folder, or a URL: s3://bucket/folder."
+    )
+    ledger: Path | None = option(
+        type=click.Path(path_type=Path, file_okay=False),
+        help="Folder of the ledger, the page and the tally.  [default: the result folder; for a "
+        "URL one in the current folder, named after it]",
+    )
+
+    @property
+    def out(self) -> Place:
+        """Where the results go."""
+        return place(self.out_text)
+
+    @property
+    def desk(self) -> Path:
+        """Where the ledger lies: on this computer."""
+        if self.ledger is not None:
+            return self.ledger
+        if isinstance(self.out, Path):
+            return self.out
+        return Path("stereo-batch-" + re.sub(r"\W+", "-", self.out.url))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +84,11 @@ class WorkOptions:
         show_default=True,
         help="A pair that takes longer is set aside.",
     )
+    dask: str | None = option(
+        metavar="ADDRESS",
+        help="Work on the cluster of this Dask scheduler, such as tcp://host:8786; the three "
+        "options above are for processes.",
+    )
     fail_fast: bool = option(is_flag=True, help="End at the first pair that is set aside.")
     dry_run: bool = option(is_flag=True, help="Say what would be done, and do nothing.")
     quiet: bool = option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
@@ -70,7 +107,7 @@ def batch_command(
     rig: RigOptions,
     match: MatchOptions,
     depth: DepthOptions,
-    results: ResultOptions,
+    results: BatchResultOptions,
     work: WorkOptions,
     as_json: bool,
 ) -> int:
@@ -84,6 +121,7 @@ def batch_command(
     """
     progress = BatchProgress(quiet=work.quiet)
     with ExitStack() as stack:
+        stack.enter_context(interrupted_by_sigterm())
         given = run_input(stack, left, right, progress.event, composite=images.composite)
         calibration = calibration_of(rig, given.size, given.calibration)
         calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
@@ -93,19 +131,17 @@ def batch_command(
             results.out, output_names(results.outputs), results.cloud, images.swapped, described
         )
         if work.dry_run:
-            return _dry_run(given, settings, as_json=as_json)
-        ledger = stack.enter_context(open_ledger(settings.out))
+            return _dry_run(given, settings, results.desk, as_json=as_json)
+        ledger = stack.enter_context(open_ledger(results.desk))
         sharded = ledger.setting("sharded", str(_many(given)))
-        count = work.workers or len(available_cores())
-        memory_mb = work.max_memory_mb or _memory_share_mb(count)
-        processes = Processes(
-            Job(pipeline, settings), count, max_memory_mb=memory_mb, timeout_s=work.pair_timeout_s
-        )
-        with closing(processes):
+        if isinstance(settings.out, Path):
+            outputs.make_folder(settings.out)
+        executor = _executor(Job(pipeline, settings), work)
+        with closing(executor):
             running = run_resumable(
                 given.pairs,
                 settings,
-                processes,
+                executor,
                 ledger,
                 sharded=sharded == "True",
                 fail_fast=work.fail_fast,
@@ -115,10 +151,20 @@ def batch_command(
                 tally.count(found)
         for one in progress.dropped:
             tally.count(one)
-        write_page(ledger, settings.out / "index.html")
-        outputs.write_json(settings.out / "batch.json", tally.facts(ledger))
-        _show(tally, settings, ledger, as_json=as_json, quiet=work.quiet)
+        write_page(ledger, results.desk / "index.html")
+        outputs.write_json(results.desk / "batch.json", tally.facts(ledger))
+        _show(tally, settings, results.desk, ledger, as_json=as_json, quiet=work.quiet)
     return 3 if tally.aside or tally.untrusted else 0
+
+
+def _executor(job: Job, work: WorkOptions) -> Executor:
+    if work.dask is not None:
+        from stereo.run.cluster import Cluster
+
+        return Cluster(job, work.dask)
+    count = work.workers or len(available_cores())
+    memory_mb = work.max_memory_mb or _memory_share_mb(count)
+    return Processes(job, count, max_memory_mb=memory_mb, timeout_s=work.pair_timeout_s)
 
 
 @dataclass(slots=True)
@@ -149,9 +195,9 @@ class _Tally:
         }
 
 
-def _dry_run(given: RunInput, settings: BatchSettings, *, as_json: bool) -> int:
+def _dry_run(given: RunInput, settings: BatchSettings, desk: Path, *, as_json: bool) -> int:
     """Say how many pairs there are, and how many an earlier run has done."""
-    ledger = read_ledger(settings.out)
+    ledger = read_ledger(desk)
     sharded = _many(given) if ledger is None else ledger.setting_is("sharded", "True")
     done = todo = 0
     for it in with_folders(given.pairs, settings.out, sharded=sharded):
@@ -160,7 +206,9 @@ def _dry_run(given: RunInput, settings: BatchSettings, *, as_json: bool) -> int:
         pair, folder = it
         fingerprint = fingerprint_of(pair, settings)
         entry = None if ledger is None else ledger.get(pair_name(folder))
-        known = done_before(entry, settings.out, fingerprint) or finished(folder, fingerprint)
+        known: object = done_before(entry, settings.out, fingerprint)
+        if not known and not isinstance(settings.out, UrlPath):
+            known = finished(folder, fingerprint)
         done, todo = (done + 1, todo) if known else (done, todo + 1)
     if as_json:
         click.echo(json.dumps({"pairs": done + todo, "done_before": done, "to_do": todo}))
@@ -184,7 +232,13 @@ def _memory_share_mb(workers: int) -> int:
 
 
 def _show(
-    tally: _Tally, settings: BatchSettings, ledger: Ledger, *, as_json: bool, quiet: bool
+    tally: _Tally,
+    settings: BatchSettings,
+    desk: Path,
+    ledger: Ledger,
+    *,
+    as_json: bool,
+    quiet: bool,
 ) -> None:
     if as_json:
         click.echo(json.dumps(tally.facts(ledger)))
@@ -196,4 +250,4 @@ def _show(
     click.echo(
         f"{tally.done} pairs done, {tally.before} done before{aside}{doubtful} -> {settings.out}"
     )
-    click.echo(f"look at {settings.out / 'index.html'}")
+    click.echo(f"look at {desk / 'index.html'}")

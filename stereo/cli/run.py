@@ -43,13 +43,10 @@ from stereo.run.processing import BatchSettings, PairReport, SetAside
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResultOptions:
-    """What is written, and where."""
+class ProductOptions:
+    """What is written."""
 
     heading: ClassVar[str] = "Output"
-    out: Path = option(
-        "-o", "--out", type=click.Path(path_type=Path), required=True, help="Result folder."
-    )
     outputs: str = outputs_option(",".join(DEFAULT_OUTPUTS))
     voxel_m: float | None = option(
         type=float, help="Thin the cloud to one point per cube of this side."
@@ -64,6 +61,15 @@ class ResultOptions:
         return CloudOptions(
             self.voxel_m, self.remove_outliers, self.normals, self.max_relative_sigma
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultOptions(ProductOptions):
+    """And where."""
+
+    out: Path = option(
+        "-o", "--out", type=click.Path(path_type=Path), required=True, help="Result folder."
+    )
 
 
 @command("run")

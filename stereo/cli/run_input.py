@@ -13,6 +13,7 @@ from calib import RectifiedRig, StereoRig
 from stereo.errors import ImageError, InputError
 from stereo.files.images import image_size
 from stereo.files.pairing import find_images, find_named_images, find_pairs
+from stereo.files.urls import Place, is_url, place
 from stereo.frame import StereoFrame
 from stereo.rectify import Size
 from stereo.run.lists import PairList, is_list
@@ -66,8 +67,13 @@ def run_input(
 
     Raises InputError for what makes no sense, and what ``open_source`` raises.
     """
+    if is_url(left) and not is_list(left) and left.partition(":")[0] not in SOURCES:
+        raise InputError(
+            f"{left}: folders and images at URLs are named in a list of pairs: a CSV file with "
+            "the columns left and right, or JSON lines"
+        )
     if right is None and is_list(left):
-        listed = PairList(left)
+        listed = _listed(stack, left)
         return RunInput(listed, len(listed), _first_size(listed))
     spec = _source_spec(left, right, composite)
     if spec is None:
@@ -92,16 +98,25 @@ def run_input(
     return RunInput(pairs, total, source.view_size, source.calibration, source.first)
 
 
+def _listed(stack: ExitStack, name: str) -> PairList:
+    """The pairs that a list names, which may lie at a URL itself."""
+    where = place(name)
+    if isinstance(where, Path):
+        return PairList(where)
+    return PairList(stack.enter_context(where.fetched()), where.parent)
+
+
 def _with_third(pairs: list[PairFiles], third: str | None) -> list[PairFiles]:
     """The pairs, each with its image of the third camera, found by name as right images are."""
     if third is None:
         return pairs
     if len(pairs) == 1 and Path(third).is_file():
         return [replace(pairs[0], third=Path(third))]
-    listing = find_pairs([pair.left for pair in pairs], find_images(third))
+    lefts = {pair.left: pair for pair in pairs if isinstance(pair.left, Path)}
+    listing = find_pairs(list(lefts), find_images(third))
     _tell_lonely("third", listing.unmatched_left)
     found = {left: image for _, left, image in listing.pairs}
-    return [replace(pair, third=found.get(pair.left)) for pair in pairs]
+    return [replace(pair, third=found.get(left)) for left, pair in lefts.items()]
 
 
 def _source_spec(left: str, right: str | None, composite: Layout | None) -> str | None:
@@ -158,10 +173,17 @@ def _first_size(pairs: Iterable[PairFiles]) -> Size:
     first: ImageError | None = None
     for pair in pairs:
         try:
-            width, height = image_size(pair.left)
+            width, height = _size(pair.left)
         except ImageError as error:
             first = first or error
         else:
             return (width, height) if pair.right else view_size((width, height), pair.layout)
     assert first is not None
     raise first
+
+
+def _size(image: Place) -> Size:
+    if isinstance(image, Path):
+        return image_size(image)
+    with image.fetched() as copy:
+        return image_size(copy)

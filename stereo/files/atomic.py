@@ -41,6 +41,12 @@ def write_whole(path: str | Path, data: bytes) -> None:
         raise cannot_write(path, error) from error
 
 
+def remove_leftovers(folder: Path) -> None:
+    """Remove what a killed process left half written in a folder that one process writes to."""
+    for leftover in folder.glob(".*.part"):
+        leftover.unlink(missing_ok=True)
+
+
 def cannot_write(path: Path, error: OSError) -> OutputError:
     """Return the error that says why ``path`` could not be written, and what to do."""
     remedy = _REMEDIES.get(error.errno or 0, "check free space and permissions")

@@ -6,16 +6,17 @@ One bad pair never ends the others; a rerun with the same inputs and settings sk
 from __future__ import annotations
 
 import copy
+import os
 import re
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import blake2b
-from pathlib import Path
 
 from stereo.errors import ImageError, SourceError
+from stereo.files.urls import Place
 from stereo.pipeline import StereoPipeline
 from stereo.run.pairs import Pair
 from stereo.run.processing import (
@@ -25,6 +26,11 @@ from stereo.run.processing import (
     report,
     report_or_set_aside,
 )
+
+OWN_FILES = ("batch.json", "batch.sqlite", "batch.sqlite-shm", "batch.sqlite-wal", "index.html")
+"""What a batch writes beside the folders of its pairs."""
+_LONGEST_NAME = 200
+"""Bytes of a folder's name; file systems take 255, and ours ends in a number at times."""
 
 
 def run_batch(
@@ -45,7 +51,7 @@ def run_batch(
         return
     copies = threading.local()  # a matcher keeps its memory between pairs: one for each thread
 
-    def work(pair: Pair, folder: Path) -> PairReport | SetAside:
+    def work(pair: Pair, folder: Place) -> PairReport | SetAside:
         if not hasattr(copies, "pipeline"):
             copies.pipeline = replace(pipeline, matcher=copy.deepcopy(pipeline.matcher))
         return report_or_set_aside(pair, copies.pipeline, settings, folder)
@@ -54,8 +60,8 @@ def run_batch(
 
 
 def _in_order(
-    work: Callable[[Pair, Path], PairReport | SetAside],
-    pairs: Iterator[tuple[Pair, Path] | SetAside],
+    work: Callable[[Pair, Place], PairReport | SetAside],
+    pairs: Iterator[tuple[Pair, Place] | SetAside],
     jobs: int,
 ) -> Iterator[PairReport | SetAside]:
     """What became of each, in the order of the pairs; at most ``jobs`` are under way."""
@@ -80,22 +86,46 @@ def _done(it: Future[PairReport | SetAside] | SetAside) -> PairReport | SetAside
 
 
 def with_folders(
-    pairs: Iterable[Pair], out: Path, *, sharded: bool = False
-) -> Iterator[tuple[Pair, Path] | SetAside]:
+    pairs: Iterable[Pair], out: Place, *, sharded: bool = False
+) -> Iterator[tuple[Pair, Place] | SetAside]:
     """Yield each pair and a folder of its own; at last what stands for those that never came.
 
     ``sharded``: below one of 256 folders named by the hash of the pair's name.
     """
-    taken: Counter[str] = Counter()
+    names = _Names()
     try:
         for pair in pairs:
-            # a name may come from a file of others: it must not lead out of the folder
-            name = re.sub(r"[/\\\0]", "_", pair.name).lstrip(".") or "pair"
-            taken[name] += 1
-            unique = name if taken[name] == 1 else f"{name}_{taken[name]}"
-            shard = blake2b(unique.encode(), digest_size=1).hexdigest() if sharded else ""
-            yield pair, out / shard / unique
+            name = names.unique(_safe(pair.name))
+            shard = blake2b(name.encode(), digest_size=1).hexdigest() if sharded else ""
+            yield pair, out / shard / name
     except (ImageError, SourceError) as error:
-        if not taken:
+        if not names.given:
             raise
         yield SetAside("the rest", error)
+
+
+class _Names:
+    """Gives each name once; a second pair of a name has a number behind it."""
+
+    def __init__(self) -> None:
+        self.given = 0
+        self._taken = set(OWN_FILES)
+        self._last: dict[str, int] = {}  # only of names that came twice
+
+    def unique(self, name: str) -> str:
+        unique = name
+        while unique in self._taken:
+            self._last[name] = self._last.get(name, 1) + 1
+            unique = f"{name}_{self._last[name]}"
+        self._taken.add(unique)
+        self.given += 1
+        return unique
+
+
+def _safe(name: str) -> str:
+    """A name that a folder can have: it may come from a file of others, and lead nowhere else."""
+    safe = re.sub(r"[/\\\0]", "_", name).lstrip(".") or "pair"
+    raw = os.fsencode(safe)
+    if len(raw) <= _LONGEST_NAME:
+        return safe
+    return f"{os.fsdecode(raw[:_LONGEST_NAME])}_{blake2b(raw, digest_size=6).hexdigest()}"

@@ -61,13 +61,22 @@ class Ledger:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._connection = connection
         self._path = path
+        self._file = _identity(path)
 
     def get(self, name: str) -> Entry | None:
         """Return what became of the pair of that name; None: nothing yet."""
         return next(self._entries("WHERE name = ?", (name,)), None)
 
     def put(self, entry: Entry) -> None:
-        """Keep what became of a pair, in place of what stood there. Raises OutputError."""
+        """Keep what became of a pair, in place of what stood there.
+
+        Raises OutputError, also where the file was removed: what is written to it then is lost.
+        """
+        if _identity(self._path) != self._file:
+            raise OutputError(
+                f"{self._path}: was removed or replaced while the batch was at work; start it "
+                "again: finished pairs are recognised by their summary.json"
+            )
         self._run(
             "INSERT OR REPLACE INTO pairs VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
@@ -213,6 +222,15 @@ def _alone(out: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file stands there; None: none does."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return None
+    return stat.st_dev, stat.st_ino
 
 
 def _entry(row: tuple[Any, ...]) -> Entry:

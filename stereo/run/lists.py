@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from stereo.errors import InputError
 from stereo.evaluation.manifest import load_manifest
+from stereo.files.urls import Place, is_url, place
 from stereo.run.pairs import PairFiles
 
 _KNOWN = ("left", "right", "name", "third")
@@ -29,9 +31,13 @@ def is_list(name: str) -> bool:
 class PairList:
     """The pairs that a file lists; checked whole before the first is used."""
 
-    def __init__(self, path: str | Path) -> None:
-        """Raises InputError naming the line that is wrong, and for two pairs of one name."""
+    def __init__(self, path: str | Path, base: Place | None = None) -> None:
+        """``base`` is what its paths are relative to, in place of its own folder.
+
+        Raises InputError naming the line that is wrong, and for two pairs of one name.
+        """
         self._path = Path(path)
+        self._base = self._path.parent if base is None else base
         self._read = _READERS[self._path.suffix.lower()]
         names: set[str] = set()
         for number, pair in self._numbered():
@@ -62,16 +68,18 @@ class PairList:
                 raise self._wrong(number, f"{key} is {value!r:.60}; a text was expected")
         if told["left"] is None:
             raise self._wrong(number, "names no left image")
-        left = self._path.parent / told["left"]
+        left = self._place(told["left"])
         right, third = (
-            None if told[key] is None else self._path.parent / str(told[key])
-            for key in ("right", "third")
+            None if told[key] is None else self._place(str(told[key])) for key in ("right", "third")
         )
         # images of one name in many folders, as data sets have them, are told apart by the folder
-        path = Path(told["left"]).with_suffix("").as_posix()
+        path = re.sub(r"^\w+://|\.\w+$", "", told["left"])
         return PairFiles(
             told["name"] or path.replace("/", "_").lstrip("._"), left, right, third=third
         )
+
+    def _place(self, told: str) -> Place:
+        return place(told) if is_url(told) else self._base / told
 
     def _wrong(self, number: int, what: str) -> InputError:
         return InputError(f"{self._path}: line {number}: {what}")

@@ -9,7 +9,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from stereo.errors import ImageError
 from stereo.files.images import read_image
+from stereo.files.urls import Place, UrlPath
 from stereo.frame import Image, StereoFrame
 from stereo.sources.layout import Layout, split
 
@@ -41,25 +43,25 @@ class PairFiles:
 
     name: str
     """Short name; its results go into a folder of this name."""
-    left: Path
+    left: Place
     """Left image, or the one that holds both when ``right`` is None."""
-    right: Path | None
+    right: Place | None
     """Right image; None: ``left`` holds both."""
     layout: Layout = "side-by-side"
     """How one image holds both."""
-    third: Path | None = None
+    third: Place | None = None
     """Image of a camera beside the rig."""
 
     def read(self, *, swap: bool = False) -> StereoFrame:
         """Read the pair. Raises ImageError as ``read_image`` does."""
         left, right = self._views()
-        third = None if self.third is None else read_image(self.third)
+        third = None if self.third is None else _image(self.third)
         return StereoFrame(*((right, left) if swap else (left, right)), third=third)
 
     def _views(self) -> tuple[Image, Image]:
         if self.right is None:
-            return split(read_image(self.left), self.layout, name=str(self.left))
-        return read_image(self.left), read_image(self.right)
+            return split(_image(self.left), self.layout, name=str(self.left))
+        return _image(self.left), _image(self.right)
 
     def facts(self) -> dict[str, Any]:
         """See ``Pair``."""
@@ -68,10 +70,12 @@ class PairFiles:
         return facts if self.third is None else {**facts, "third": str(self.third)}
 
     def identity(self) -> list[Any]:
-        """See ``Pair``: the files as they are."""
+        """See ``Pair``: the files as they are; what lies at a URL is taken to stay as it is."""
         parts: list[Any] = []
         for path in (self.left, self.right, self.third):
-            if path is not None and path.exists():
+            if isinstance(path, UrlPath):  # a million questions to a server take hours
+                parts.append(path.url)
+            elif path is not None and path.exists():
                 stat = path.stat()
                 parts += [str(path.resolve()), stat.st_size, stat.st_mtime_ns]
         return parts
@@ -111,3 +115,14 @@ class SourcePair:
             digest.update(repr((image.shape, image.dtype)).encode())
             digest.update(np.ascontiguousarray(image).data)
         return [self.number, self.frame.time_s, digest.hexdigest()]
+
+
+def _image(path: Place) -> Image:
+    """The image at a path or URL. Raises ImageError, which names it."""
+    if isinstance(path, Path):
+        return read_image(path)
+    with path.fetched() as copy:
+        try:
+            return read_image(copy)
+        except ImageError as error:
+            raise ImageError(str(error).replace(str(copy), path.url)) from error

@@ -17,7 +17,8 @@ from calib.plain import jsonable
 from stereo._version import __version__
 from stereo.errors import ImageError, RectificationError, StereoError, SwappedPairError
 from stereo.files import outputs
-from stereo.files.text import read_json
+from stereo.files.atomic import remove_leftovers
+from stereo.files.urls import Place, being_written, size_of
 from stereo.pipeline import StereoPipeline
 from stereo.result import DEFAULT_OUTPUTS, CloudOptions, check_output_names, write_outputs
 from stereo.run.check import check_rows, check_swapped
@@ -31,7 +32,7 @@ class PairReport:
 
     name: str
     """The pair's name."""
-    folder: Path
+    folder: Place
     """Where its results lie."""
     summary: dict[str, Any]
     """The content of ``summary.json``."""
@@ -58,7 +59,7 @@ class SetAside:
 class BatchSettings:
     """How a run is done, apart from the pipeline."""
 
-    out: Path
+    out: Place
     """Folder for the results."""
     outputs: tuple[str, ...] = DEFAULT_OUTPUTS
     """Which of ``OUTPUTS``; those that need depth are skipped without a calibration."""
@@ -74,9 +75,11 @@ class BatchSettings:
 
 
 def report_or_set_aside(
-    pair: Pair, pipeline: StereoPipeline, settings: BatchSettings, folder: Path
+    pair: Pair, pipeline: StereoPipeline, settings: BatchSettings, folder: Place
 ) -> PairReport | SetAside:
     """Return what became of one of many pairs: a bad one is set aside and ends nothing."""
+    if isinstance(folder, Path):
+        remove_leftovers(folder)
     try:
         return report(pair, pipeline, settings, folder)
     except (ImageError, RectificationError, SwappedPairError) as error:
@@ -86,7 +89,7 @@ def report_or_set_aside(
 
 
 def report(
-    pair: Pair, pipeline: StereoPipeline, settings: BatchSettings, folder: Path
+    pair: Pair, pipeline: StereoPipeline, settings: BatchSettings, folder: Place
 ) -> PairReport:
     """Process a pair, or return what an earlier run with the same input and settings made of it.
 
@@ -96,8 +99,9 @@ def report(
     summary = finished(folder, fingerprint)
     if summary is not None:
         return PairReport(pair.name, folder, summary, skipped=True)
-    summary = {**process_pair(pair, pipeline, settings, folder), "fingerprint": fingerprint}
-    outputs.write_json(folder / "summary.json", summary)
+    with being_written(folder, last="summary.json") as local:
+        summary = {**process_pair(pair, pipeline, settings, local), "fingerprint": fingerprint}
+        outputs.write_json(local / "summary.json", summary)
     return PairReport(pair.name, folder, summary)
 
 
@@ -129,15 +133,15 @@ def fingerprint_of(pair: Pair, settings: BatchSettings) -> str:
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
-def finished(folder: Path, fingerprint: str) -> dict[str, Any] | None:
+def finished(folder: Place, fingerprint: str) -> dict[str, Any] | None:
     """Return the summary of an earlier run that did the same and whose files still stand whole."""
     try:
-        summary = read_json(folder / "summary.json")
+        summary: dict[str, Any] = json.loads((folder / "summary.json").read_bytes())
         same = summary["fingerprint"] == fingerprint
         sizes = summary["bytes"]
         whole = all(
-            (folder / file).stat().st_size == sizes[name] for name, file in summary["files"].items()
+            size_of(folder / file) == sizes[name] for name, file in summary["files"].items()
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return summary if same and whole else None

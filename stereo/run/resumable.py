@@ -9,15 +9,16 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from stereo.errors import OutputError, StereoError
+from stereo.files.urls import Place, UrlPath, size_of
 from stereo.run.batch import with_folders
 from stereo.run.ledger import Entry, Ledger
 from stereo.run.pairs import Pair
 from stereo.run.processing import BatchSettings, PairReport, SetAside, fingerprint_of
-from stereo.run.workers import Done, Executor, Fault, Task
+from stereo.run.tasks import Done, Executor, Fault, Task
 
 ATTEMPTS = {"crash": 2, "passing": 3, "fatal": 1}
 """How often a pair is tried, by the kind of its last fault."""
@@ -43,12 +44,12 @@ def run_resumable(
     """
     coming = with_folders(pairs, settings.out, sharded=sharded)
     again: deque[Task] = deque()
-    fingerprints: dict[Path, str] = {}
+    fingerprints: dict[Place, str] = {}
     pictures = 0
     while True:
         while executor.free():
-            task = again.popleft() if again else None
-            for it in () if task else coming:
+            new = again.popleft() if again else None
+            for it in () if new else coming:
                 if isinstance(it, SetAside):
                     yield _aside(it, fail_fast=fail_fast)
                     continue
@@ -59,41 +60,46 @@ def run_resumable(
                     yield before
                     continue
                 fingerprints[folder] = fingerprint
-                task = Task(pair, folder, thumbnail=pictures < _THUMBNAILS)
+                new = Task(pair, folder, thumbnail=pictures < _THUMBNAILS)
                 pictures += 1
                 break
-            if task is None:
+            if new is None:
                 break
-            executor.submit(task)
+            executor.submit(new)
         ended = executor.wait()
         if not ended and not again:
             return
-        for done in ended:
-            if isinstance(done.outcome, Fault) and _may_try_again(done.outcome, done.task):
-                task = done.task
-                again.append(Task(task.pair, task.folder, task.attempt + 1, task.thumbnail))
+        for task, done in ended:
+            if isinstance(done.outcome, Fault) and _may_try_again(done.outcome, task):
+                again.append(replace(task, attempt=task.attempt + 1))
                 continue
-            found = _ended(done)
-            fingerprint = fingerprints.pop(done.task.folder)
-            ledger.put(_entry(found, done, fingerprint, settings.out))
+            found = _ended(task, done)
+            where = task.folder.relative_to(settings.out).as_posix()  # type: ignore[arg-type]
+            ledger.put(_entry(found, done, fingerprints.pop(task.folder), where))
             yield _aside(found, fail_fast=fail_fast) if isinstance(found, SetAside) else found
 
 
-def done_before(entry: Entry | None, out: Path, fingerprint: str) -> PairReport | None:
-    """Return the report of a pair that the ledger knows as done and whose files stand whole."""
+def done_before(entry: Entry | None, out: Place, fingerprint: str) -> PairReport | None:
+    """Return the report of a pair that the ledger knows as done and whose files stand whole.
+
+    What was sent to a URL stands as it is: asking for each of a million files takes hours, and
+    stores hold whole objects only.
+    """
     if entry is None or entry.state != "done" or entry.fingerprint != fingerprint:
         return None
     folder = out / entry.folder
+    if isinstance(out, UrlPath):
+        return PairReport(entry.name, folder, entry.facts, skipped=True)
     try:
         sizes, files = entry.facts["bytes"], entry.facts["files"]
-        whole = all((folder / files[name]).stat().st_size == size for name, size in sizes.items())
-        whole = whole and (folder / "summary.json").stat().st_size == entry.facts["summary_bytes"]
+        whole = all(size_of(folder / files[name]) == size for name, size in sizes.items())
+        whole = whole and size_of(folder / "summary.json") == entry.facts["summary_bytes"]
     except (OSError, KeyError, TypeError, AttributeError):
         return None
     return PairReport(entry.name, folder, entry.facts, skipped=True) if whole else None
 
 
-def pair_name(folder: Path) -> str:
+def pair_name(folder: Place) -> str:
     """Return what the ledger calls a pair: the name of its folder, unique in a batch."""
     return folder.name
 
@@ -102,14 +108,14 @@ def _may_try_again(fault: Fault, task: Task) -> bool:
     return task.attempt < ATTEMPTS[fault.kind]
 
 
-def _ended(done: Done) -> PairReport | SetAside:
+def _ended(task: Task, done: Done) -> PairReport | SetAside:
     outcome = done.outcome
     if not isinstance(outcome, Fault):
         return outcome
     if outcome.kind == "fatal":
         raise OutputError(outcome.reason)
-    times = f" ({done.task.attempt} times)" if done.task.attempt > 1 else ""
-    return SetAside(done.task.pair.name, StereoError(f"{outcome.reason}{times}"))
+    times = f" ({task.attempt} times)" if task.attempt > 1 else ""
+    return SetAside(task.pair.name, StereoError(f"{outcome.reason}{times}"))
 
 
 def _aside(found: SetAside, *, fail_fast: bool) -> SetAside:
@@ -118,13 +124,12 @@ def _aside(found: SetAside, *, fail_fast: bool) -> SetAside:
     return found
 
 
-def _entry(found: PairReport | SetAside, done: Done, fingerprint: str, out: Path) -> Entry:
-    folder = done.task.folder
-    where = folder.relative_to(out).as_posix()
+def _entry(found: PairReport | SetAside, done: Done, fingerprint: str, where: str) -> Entry:
     facts: dict[str, Any]
+    name = where.rpartition("/")[2]
     if isinstance(found, SetAside):
         facts = {"reason": str(found.error)}
-        return Entry(pair_name(folder), where, "set aside", fingerprint, done.seconds, facts)
+        return Entry(name, where, "set aside", fingerprint, done.seconds, facts)
     facts = {key: found.summary.get(key) for key in _KEPT}
-    facts["summary_bytes"] = (folder / "summary.json").stat().st_size
-    return Entry(pair_name(folder), where, "done", fingerprint, done.seconds, facts, done.thumbnail)
+    facts["summary_bytes"] = done.summary_bytes
+    return Entry(name, where, "done", fingerprint, done.seconds, facts, done.thumbnail)

@@ -11,148 +11,18 @@ import multiprocessing
 import os
 import signal
 import time
-import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Literal, Protocol
 
 import cv2
 
-from stereo.errors import OutputError, StereoError
-from stereo.files.images import read_image
-from stereo.pipeline import StereoPipeline
-from stereo.run.pairs import Pair
-from stereo.run.processing import BatchSettings, PairReport, SetAside, report_or_set_aside
+from stereo.run.tasks import Done, Fault, Job, Task, do
+from stereo.threads import start_thread
 
 _LOOK_EVERY_S = 0.5
-_THUMBNAIL_PX = 240
-_PASSING = (MemoryError, ConnectionError, TimeoutError, InterruptedError)
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Job:
-    """What is done to every pair; goes to each worker once."""
-
-    pipeline: StereoPipeline
-    """Has no state between pairs, but memory: each worker has its own."""
-    settings: BatchSettings
-    """What is written, and where."""
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Task:
-    """One pair to work on."""
-
-    pair: Pair
-    folder: Path
-    """Where its results go."""
-    attempt: int = 1
-    """Counts from 1."""
-    thumbnail: bool = False
-    """Whether a small picture of the result is wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A pair that did not end as a pair should."""
-
-    kind: Literal["crash", "passing", "fatal"]
-    """crash: its worker died; passing: may go better next time; fatal: every pair would fail."""
-    reason: str
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Done:
-    """What became of a task."""
-
-    task: Task
-    outcome: PairReport | SetAside | Fault
-    seconds: float
-    thumbnail: bytes | None = None
-
-
-class Executor(Protocol):
-    """Where tasks are worked on: processes of this computer, or a cluster."""
-
-    def free(self) -> bool:
-        """Return whether one more task should be submitted."""
-        ...
-
-    def submit(self, task: Task) -> None:
-        """Start a task."""
-        ...
-
-    def wait(self) -> list[Done]:
-        """Wait until a task has ended; return those that have. Empty: none is under way."""
-        ...
-
-    def close(self) -> None:
-        """End at once, whatever is under way."""
-        ...
-
-
-def do(task: Task, job: Job) -> Done:
-    """Work on one task; whatever goes wrong is said in the outcome."""
-    start = time.perf_counter()
-    outcome: PairReport | SetAside | Fault
-    picture: bytes | None = None
-    try:
-        outcome = report_or_set_aside(task.pair, job.pipeline, job.settings, task.folder)
-        if isinstance(outcome, SetAside) and _is_passing(outcome.error):
-            outcome = Fault("passing", str(outcome.error))
-        elif isinstance(outcome, PairReport) and task.thumbnail:
-            picture = _thumbnail(outcome)
-    except OutputError as error:
-        outcome = Fault("fatal", str(error))
-    except StereoError as error:
-        outcome = SetAside(task.pair.name, error)
-    except Exception as error:
-        if _is_passing(error):
-            outcome = Fault("passing", f"{type(error).__name__}: {error}")
-        else:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            outcome = SetAside(
-                task.pair.name,
-                StereoError(
-                    f"an error of this program: {type(error).__name__}: {error} "
-                    f"({Path(where.filename).name}:{where.lineno}); please report it"
-                ),
-            )
-    return Done(task, outcome, time.perf_counter() - start, picture)
-
-
-def _is_passing(error: BaseException | None) -> bool:
-    """Whether a fault of the system, not of the input, lies behind an error."""
-    while error is not None:
-        if isinstance(error, _PASSING):
-            return True
-        if isinstance(error, OSError) and not isinstance(
-            error, (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
-        ):
-            return True
-        error = error.__cause__
-    return False
-
-
-def _thumbnail(report: PairReport) -> bytes | None:
-    """A small JPEG of the coloured map, where one was written."""
-    file = report.summary["files"].get("preview")
-    if file is None:
-        return None
-    with contextlib.suppress(StereoError):
-        picture = read_image(report.folder / file)
-        scale = min(1.0, _THUMBNAIL_PX / picture.shape[1])
-        small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        if small.ndim == 3:
-            small = small[..., ::-1]
-        return bytes(cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, 75])[1])
-    return None
-
-
-# --- processes ----------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -170,20 +40,24 @@ class Processes:
     def __init__(self, job: Job, count: int, *, max_memory_mb: int, timeout_s: float) -> None:
         """A worker beyond ``max_memory_mb``, or longer than ``timeout_s`` on one pair, is ended."""
         self._job, self._max_memory_mb, self._timeout_s = job, max_memory_mb, timeout_s
-        self._workers = [self._start(cores) for cores in _divided(count)]
+        self._idle_cores = _divided(count)
+        self._workers: list[_Worker] = []
 
     def free(self) -> bool:
         """See ``Executor``."""
-        return any(worker.task is None for worker in self._workers)
+        return bool(self._idle_cores) or any(worker.task is None for worker in self._workers)
 
     def submit(self, task: Task) -> None:
-        """See ``Executor``."""
-        worker = next(worker for worker in self._workers if worker.task is None)
+        """See ``Executor``; a process is started when there is work for it."""
+        worker = next((worker for worker in self._workers if worker.task is None), None)
+        if worker is None:
+            worker = self._start(self._idle_cores.pop(0))
+            self._workers.append(worker)
         worker.task, worker.since_s = task, time.monotonic()
         with contextlib.suppress(OSError):  # that it died is seen by waiting for it
             worker.channel.send(task)
 
-    def wait(self) -> list[Done]:
+    def wait(self) -> list[tuple[Task, Done]]:
         """See ``Executor``."""
         while any(worker.task for worker in self._workers):
             done = list(self._ended())
@@ -199,19 +73,19 @@ class Processes:
         for worker in self._workers:
             worker.process.join(5)
 
-    def _ended(self) -> Iterator[Done]:
+    def _ended(self) -> Iterator[tuple[Task, Done]]:
         busy = {worker.channel: worker for worker in self._workers if worker.task}
         ready = wait(list(busy), timeout=_LOOK_EVERY_S)
         for worker in busy.values():
             if worker.channel in ready:
-                outcome = self._outcome(worker)
-                if outcome is not None:
-                    yield outcome
+                ended = self._outcome(worker)
+                if ended is not None:
+                    yield ended
             elif (reason := self._too_much(worker)) is not None:
                 worker.process.kill()
                 yield self._replaced(worker, reason)
 
-    def _outcome(self, worker: _Worker) -> Done | None:
+    def _outcome(self, worker: _Worker) -> tuple[Task, Done] | None:
         """What a worker says; None: that it has started."""
         try:
             done = worker.channel.recv()
@@ -222,8 +96,9 @@ class Processes:
             worker.since_s = time.monotonic()
             return None
         assert isinstance(done, Done)
-        worker.task = None
-        return done
+        assert worker.task is not None
+        task, worker.task = worker.task, None
+        return task, done
 
     def _too_much(self, worker: _Worker) -> str | None:
         used_mb = _resident_mb(worker.process.pid)
@@ -233,14 +108,14 @@ class Processes:
             return f"no result after {self._timeout_s:.0f} s"
         return None
 
-    def _replaced(self, worker: _Worker, reason: str) -> Done:
+    def _replaced(self, worker: _Worker, reason: str) -> tuple[Task, Done]:
         task = worker.task
         assert task is not None
         seconds = time.monotonic() - worker.since_s
         worker.channel.close()
         worker.process.join(5)
         self._workers[self._workers.index(worker)] = self._start(worker.cores)
-        return Done(task, Fault("crash", reason), seconds)
+        return task, Done(Fault("crash", reason), seconds)
 
     def _start(self, cores: tuple[int, ...]) -> _Worker:
         context = multiprocessing.get_context("spawn")  # no lock of ours is held in the child
@@ -254,6 +129,7 @@ class Processes:
 def _work(channel: Connection, job: Job, cores: tuple[int, ...]) -> None:
     """The life of a worker: until its parent closes the channel, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    start_thread("orphan", _end_with_parent)
     with contextlib.suppress(AttributeError, OSError):
         os.sched_setaffinity(0, cores)
     cv2.setNumThreads(len(cores))
@@ -261,6 +137,14 @@ def _work(channel: Connection, job: Job, cores: tuple[int, ...]) -> None:
         channel.send(None)  # ready: a pair's time counts from now
         while True:
             channel.send(do(channel.recv(), job))
+
+
+def _end_with_parent() -> None:
+    """End at once when the parent is gone, in the middle of a pair too: a rerun begins it anew."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _divided(count: int) -> list[tuple[int, ...]]:

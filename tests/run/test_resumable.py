@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -19,15 +20,18 @@ from support import textured_pair
 
 from stereo.errors import InputError, OutputError, StereoError
 from stereo.files import outputs
+from stereo.files.urls import UrlPath
 from stereo.matching import make_matcher
 from stereo.pages.batch import render_page
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
+from stereo.run.batch import with_folders
 from stereo.run.ledger import NAME, Ledger, open_ledger, read_ledger
 from stereo.run.pairs import PairFiles
 from stereo.run.processing import BatchSettings, PairReport, SetAside
 from stereo.run.resumable import run_resumable
-from stereo.run.workers import Done, Fault, Job, Processes, Task, do
+from stereo.run.tasks import Done, Fault, Job, Task, do
+from stereo.run.workers import Processes
 
 
 class Here:
@@ -42,10 +46,10 @@ class Here:
     def submit(self, task: Task) -> None:
         self.tasks.append(task)
 
-    def wait(self) -> list[Done]:
+    def wait(self) -> list[tuple[Task, Done]]:
         tasks, self.tasks = self.tasks, []
         self.done += len(tasks)
-        return [do(task, self.job) for task in tasks]
+        return [(task, do(task, self.job)) for task in tasks]
 
     def close(self) -> None:
         pass
@@ -279,3 +283,68 @@ def test_real_images_written_by_workers_equal_those_written_here(tmp_path: Path)
     for file in ("disparity.pfm", "preview.png"):
         one, other = (tmp_path / where / "p" / file for where in ("here", "there"))
         assert one.read_bytes() == other.read_bytes()
+
+
+def test_a_result_folder_that_is_removed_midway_is_said(tmp_path: Path) -> None:
+    here = Here(job(tmp_path / "out"))
+    with open_ledger(tmp_path / "out") as ledger:
+        running = run_resumable(
+            [HarmfulPair("a"), HarmfulPair("b")], here.job.settings, here, ledger
+        )
+        next(running)
+        shutil.rmtree(tmp_path / "out")
+        with pytest.raises(OutputError, match="was removed or replaced while the batch"):
+            list(running)
+    found, worked = run_here([HarmfulPair("a"), HarmfulPair("b")], tmp_path / "out")
+    assert (len(found), worked) == (2, 2)
+    assert json.loads((tmp_path / "out" / "a" / "summary.json").read_text())["name"] == "a"
+
+
+def test_what_a_killed_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / ".disparity.pfm.0a1b2c3d.part").write_bytes(b"half")
+    run_here([HarmfulPair("a")], tmp_path)
+    assert not list((tmp_path / "a").glob(".*"))
+
+
+def test_no_two_pairs_write_to_one_folder(tmp_path: Path) -> None:
+    names = ["a", "a_2", "a", "a", "x/y", "x_y", "..", "index.html", "n" * 300, "n" * 299 + "m"]
+    folders = [it[1].name for it in with_folders(map(HarmfulPair, names), tmp_path)]  # type: ignore[index]
+    assert folders[:7] == ["a", "a_2", "a_3", "a_4", "x_y", "x_y_2", "pair"]
+    assert len(set(folders)) == len(names)
+    assert "index.html" not in folders
+    assert max(map(len, folders)) < 255
+
+
+def test_results_go_to_a_url_and_pairs_come_from_one(tmp_path: Path) -> None:
+    """``memory://`` is a store of objects, as s3:// is."""
+    fsspec = pytest.importorskip("fsspec", reason="needs the extra cluster")
+    store = fsspec.filesystem("memory")
+    for side in ("left", "right"):
+        outputs.write_image_png(tmp_path / f"{side}.png", getattr(textured_pair(5.0), side))
+        store.pipe_file(f"/in/{side}.png", (tmp_path / f"{side}.png").read_bytes())
+    out = UrlPath("memory://results")
+    pairs = [
+        PairFiles("p", UrlPath("memory://in/left.png"), UrlPath("memory://in/right.png")),
+        PairFiles("gone", UrlPath("memory://in/none.png"), UrlPath("memory://in/right.png")),
+    ]
+    here = Here(Job(job(tmp_path).pipeline, BatchSettings(out, ("disparity", "preview"))))
+    for desk, worked in (("one", 2), ("one", 3), ("other", 5)):  # the bad one is tried each time
+        with open_ledger(tmp_path / desk) as ledger:
+            found = list(run_resumable(pairs, here.job.settings, here, ledger, sharded=True))
+        assert here.done == worked
+    done, bad = found if isinstance(found[0], PairReport) else found[::-1]
+    assert isinstance(done, PairReport)
+    assert done.skipped  # without its ledger a worker looks
+    assert isinstance(bad, SetAside)
+    assert str(bad.error) == "memory://in/none.png: no such file"
+    pair = PairFiles("p", tmp_path / "left.png", tmp_path / "right.png")
+    do(Task(pair, tmp_path / "here"), job(tmp_path))
+    there = (done.folder / "disparity.pfm").read_bytes()
+    assert there == (tmp_path / "here" / "disparity.pfm").read_bytes()
+    # what a store lost is made anew when a worker looks
+    (done.folder / "preview.png").unlink(missing_ok=False)  # type: ignore[call-arg]
+    with open_ledger(tmp_path / "third") as ledger:
+        found = list(run_resumable(pairs[:1], here.job.settings, here, ledger, sharded=True))
+    assert isinstance(found[0], PairReport)
+    assert not found[0].skipped

@@ -43,7 +43,7 @@ Figures = list[tuple[dict[str, float], ...]]
     "--on",
     type=click.Path(path_type=Path),
     metavar="PAIRS",
-    help="Manifest, data set's folder, or or CSV or JSON-lines list without truth.",
+    help="Manifest, data set's folder, or CSV or JSON-lines list without truth.",
 )
 @headed("Input", "--left", metavar="IMAGES", help="Left images without truth: folder or glob.")
 @headed("Input", "--right", metavar="IMAGES", help="Right images.")

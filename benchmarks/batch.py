@@ -115,7 +115,7 @@ def _rate(path: Path, out: Path, count: int) -> float:
 
 def overhead(folder: Path) -> None:
     """The same tiny pairs by the bare pipeline, and by a batch of one worker."""
-    path = listed(folder, 400, (64, 48))
+    path = listed(folder, 150, (64, 48))
     pairs = list(PairList(path))
     todo = job(folder / "bare")
     bare, batch = [], []
@@ -209,9 +209,8 @@ def kills(folder: Path, times: int = 20) -> None:
         with subprocess.Popen(
             call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as running:
-            _wait_for_writing(running, out, rng)
-            running.send_signal(signal.SIGKILL)
-        time.sleep(0.3)  # workers see that their parent is gone
+            for process in [*_stopped_in_writing(running, out, rng), running.pid]:
+                os.kill(process, signal.SIGKILL)
         halfway += any(out.rglob(".*.part"))
         repeated += sum(_stamp(out / name) != stamp for name, stamp in finished.items())
         finished = {p.parent.name: _stamp(p.parent) for p in out.glob("*/summary.json")}
@@ -226,15 +225,29 @@ def kills(folder: Path, times: int = 20) -> None:
     )
 
 
-def _wait_for_writing(running: subprocess.Popen[bytes], out: Path, rng: random.Random) -> None:
-    """Until a file is half written, after some that were."""
-    before = len(list(out.glob("*/summary.json")))
-    until = before + rng.randint(1, 4)
+def _stopped_in_writing(
+    running: subprocess.Popen[bytes], out: Path, rng: random.Random
+) -> list[int]:
+    """Let some pairs end, then stop the workers while a file is half written; the workers."""
+    until = len(list(out.glob("*/summary.json"))) + rng.randint(1, 4)
     while running.poll() is None and len(list(out.glob("*/summary.json"))) < until:
         time.sleep(0.002)
     time.sleep(rng.uniform(0, 0.05))
-    while running.poll() is None and not any(out.rglob(".*.part")):
-        pass
+    told = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text()
+    workers = [int(process) for process in told.split()]
+    for _ in range(200):
+        while running.poll() is None and not any(out.rglob(".*.part")):
+            pass
+        _signal(workers, signal.SIGSTOP)
+        if any(out.rglob(".*.part")):
+            break
+        _signal(workers, signal.SIGCONT)
+    return workers
+
+
+def _signal(processes: list[int], number: signal.Signals) -> None:
+    for process in processes:
+        os.kill(process, number)
 
 
 def _stamp(folder: Path) -> int:

@@ -107,6 +107,7 @@ def pipeline(
 
     ``without`` a family: everything that scripts fit is taken as fitted to all the others.
     """
+    families.use_code_without(without)
     fitted = {} if without is None else families.fitted_without(without)
     return StereoPipeline(
         Rectification.already_rectified(),

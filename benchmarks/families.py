@@ -10,18 +10,27 @@ for measuring: the latter lies in ``benchmarks/folds/FAMILY.json``,
     {"matcher": {parameters of make_matcher}, "doubt": {points of stereo.refining.doubt},
      "sigma": [coefficients of stereo.depth.disparity_sigma]}
 
-each may be missing. What people chose by looking at pairs.json cannot be refitted; for that,
+each may be missing. The learned code of the matching cost was trained without a third of the
+families at a time; those weights are in ``training/folds/``. What people chose by looking at pairs.json cannot be refitted; for that,
 pairs_more.json is what was left out.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 FOLDS = Path(__file__).parent / "folds"
+TRAINED = Path(__file__).parent.parent / "training" / "folds"
+_CODE_WITHOUT = {
+    **dict.fromkeys(("motorcycle", "middlebury_2005", "cloth"), "0.json"),
+    **dict.fromkeys(("middlebury_2003", "rocks", "flyingthings"), "1.json"),
+    **dict.fromkeys(("baby", "smooth", "kitti"), "2.json"),
+}
+"""Which weights have not seen a family: FOLDS of training/families.py."""
 
 FAMILIES = {
     "motorcycle": ("motorcycle_q",),
@@ -46,6 +55,13 @@ def family_of(name: str) -> str:
 def families_of(names: Iterable[str]) -> list[str]:
     """The families that occur, in order of appearance."""
     return list(dict.fromkeys(family_of(name) for name in names))
+
+
+def use_code_without(family: str | None) -> None:
+    """Let matchers made from now on use the learned code that has not seen a family."""
+    os.environ.pop("STEREO_LEARNED_CODE", None)
+    if family in _CODE_WITHOUT:
+        os.environ["STEREO_LEARNED_CODE"] = str(TRAINED / _CODE_WITHOUT[family])
 
 
 def fitted_without(family: str) -> dict[str, Any]:

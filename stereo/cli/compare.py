@@ -23,6 +23,7 @@ from stereo.evaluation.layouts import load_pairs
 from stereo.evaluation.manifest import ManifestPair
 from stereo.files.atomic import write_whole
 from stereo.files.pairing import find_pairs
+from stereo.files.urls import UrlPath
 from stereo.pages.comparison import ComparisonPage
 from stereo.run.lists import PairList
 
@@ -149,6 +150,8 @@ def _pairs(
         for each in PairList(on):
             if each.right is None:
                 raise InputError(f"{on}: pair {each.name!r}: names no right image")
+            if isinstance(each.left, UrlPath) or isinstance(each.right, UrlPath):
+                raise InputError(f"{on}: pair {each.name!r}: lies at a web address; fetch it first")
             listed.append((each.name, each.left, each.right))
     else:
         assert on is not None

@@ -11,8 +11,8 @@ for measuring: the latter lies in ``benchmarks/folds/FAMILY.json``,
      "sigma": [coefficients of stereo.depth.disparity_sigma]}
 
 each may be missing. The learned code of the matching cost was trained without a third of the
-families at a time; those weights are in ``training/folds/``. What people chose by looking at pairs.json cannot be refitted; for that,
-pairs_more.json is what was left out.
+families at a time; those weights are in ``training/folds/``. What people chose by looking at
+pairs.json cannot be refitted; for that, pairs_more.json is what was left out.
 """
 
 from __future__ import annotations

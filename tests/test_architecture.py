@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
+LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "optuna"}
 """Slow to import: only inside functions."""
 
 CALIB = {
@@ -132,6 +132,11 @@ ROOMS: dict[str, set[str]] = {
         *CALIB,
         *DATA,
         *("stereo.depth", "stereo.files", "stereo.gray", "stereo.refining"),
+    },
+    "stereo.tuning": {
+        *DATA,
+        *("stereo.evaluation", "stereo.gray", "stereo.matching", "stereo.pipeline"),
+        *("stereo.rectify", "stereo.refining"),
     },
     "stereo.live": {
         *CALIB,

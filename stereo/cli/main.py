@@ -35,6 +35,7 @@ COMMANDS = {
     "Evaluation": {
         "quality": "How good depth is in the field, measured on walls and floors.",
         "eval": "Score a matcher on pairs with ground truth.",
+        "tune": "Find the matcher's parameters for your rig and scene.",
     },
     "Help": {
         "demo": "Run the main job on the sample scene.",

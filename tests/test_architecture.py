@@ -166,7 +166,7 @@ ROOMS: dict[str, set[str]] = {
         *("calib.detection", "stereo.closing", "stereo.cloud", "stereo.display", "stereo.gray"),
         *("stereo.live", "stereo.matching", "stereo.measure", "stereo.presets"),
         *("stereo.preview", "stereo.result", "stereo.run", "stereo.threads"),
-        *("calib.words", "stereo.files", "stereo.render"),
+        *("calib.words", "stereo.depth", "stereo.evaluation", "stereo.files", "stereo.render"),
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

@@ -167,6 +167,7 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.live", "stereo.matching", "stereo.measure", "stereo.presets"),
         *("stereo.preview", "stereo.result", "stereo.run", "stereo.threads"),
         *("calib.words", "stereo.depth", "stereo.evaluation", "stereo.files", "stereo.render"),
+        "stereo.tuning",
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

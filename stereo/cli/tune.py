@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +15,7 @@ import numpy as np
 
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.matching import chosen_matcher
-from stereo.cli.options import MatchOptions, PairOptions
+from stereo.cli.options import MatchOptions, PairOptions, ViewOptions
 from stereo.cli.progress import BatchProgress
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
@@ -31,6 +32,7 @@ from stereo.tuning.search import Search, pool_of
 _EXPERTS = 5
 """Parameters of the pool whose maps are the consensus that the stand-in asks."""
 _TELL_EVERY = 5
+_LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +61,15 @@ class TuneOptions:
     without_truth: bool = option(is_flag=True, help="Ignore the ground truth of a manifest.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TuneViewOptions(ViewOptions):
+    """Whether to turn the parameters by hand."""
+
+    view: str | None = option(
+        type=click.Choice(["web"]), help="Instead of a search: sliders in the browser."
+    )
+
+
 @command("tune", without=("coarse_to_fine",))
 @click.argument("left")
 @click.argument("right", required=False)
@@ -71,6 +82,7 @@ def tune_command(
     rig: RigOptions,
     match: MatchOptions,
     tuning: TuneOptions,
+    looking: TuneViewOptions,
     as_json: bool,
 ) -> int:
     """Find the matcher's parameters for your rig and scene; write what --config reads.
@@ -83,6 +95,8 @@ def tune_command(
     matcher = chosen_matcher(match)
     cases = _cases(left, right, images, rig, tuning)
     pool = pool_of(matcher, _start(matcher, match.params))
+    if looking.view == "web":
+        return _by_hand(matcher, cases, pool[0], tuning, looking)
     known = all(case.truth is not None for case in cases) and not tuning.without_truth
     judge: Judge = TruthJudge() if known else StandInJudge(pool[:_EXPERTS])
     if not known and not ranks(matcher):
@@ -96,7 +110,8 @@ def tune_command(
     search.run(minutes=tuning.minutes, rounds=tuning.trials, tell=_progress)
     gain, best = search.gain(), search.best()
     values = best if gain.real else pool[0]
-    write_whole(tuning.out, _toml(matcher, values, gain, judge, cases, tuning.width).encode())
+    text = _toml(matcher, values, _comments(gain, judge, cases, tuning.width))
+    write_whole(tuning.out, text.encode())
     if as_json:
         click.echo(json.dumps(_facts(matcher, values, gain, judge)))
     else:
@@ -157,14 +172,38 @@ def _progress(number: int, left_s: float, search: Search) -> None:
         click.echo(said, err=True)
 
 
-def _toml(
-    matcher: str, values: Values, gain: Gain, judge: Judge, cases: list[Case], width: int
-) -> str:
+def _by_hand(
+    matcher: str, cases: list[Case], start: Values, tuning: TuneOptions, looking: ViewOptions
+) -> int:
+    """Serve the page until somebody is done."""
+    from stereo.cli.live_web import say_where
+    from stereo.viewers.tune_page import TunePage
+
+    def write(values: Values) -> str:
+        text = _toml(matcher, values, ["chosen by hand; nothing was measured"])
+        write_whole(tuning.out, text.encode())
+        return str(tuning.out)
+
+    host, port, token = looking.host, looking.port, not looking.no_token
+    with TunePage(matcher, cases, start, write, host=host, port=port, token=token) as page:
+        say_where(page, looking)
+        while not page.closed:
+            time.sleep(_LOOK_S)
+    return 0
+
+
+def _comments(gain: Gain, judge: Judge, cases: list[Case], width: int) -> list[str]:
     said = gain.line() if gain.real else f"no gain beyond noise: {gain.line()}; start kept"
+    return [
+        f"{judge.unit}: {said}",
+        f"{len(cases)} pairs, at most {width} columns wide, first {cases[0].name!r:.80}",
+    ]
+
+
+def _toml(matcher: str, values: Values, comments: list[str]) -> str:
     lines = [
         "# Written by `stereo tune`; use it with --config.",
-        f"# {judge.unit}: {said}",
-        f"# {len(cases)} pairs, at most {width} columns wide, first {cases[0].name!r:.80}",
+        *(f"# {comment}" for comment in comments),
         "quality = true" if matcher == "sgm-quality" else f'matcher = "{matcher}"',
         "",
         "[matcher_params]",

@@ -12,6 +12,7 @@ import pytest
 
 REPO = Path(__file__).resolve().parents[1]
 LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "dask", "distributed", "fsspec"}
+LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "optuna"}
 """Slow to import: only inside functions."""
 
 CALIB = {
@@ -134,6 +135,11 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.depth", "stereo.files", "stereo.gray", "stereo.matching", "stereo.pipeline"),
         *("stereo.rectify", "stereo.refining"),
     },
+    "stereo.tuning": {
+        *DATA,
+        *("stereo.evaluation", "stereo.gray", "stereo.matching", "stereo.pipeline"),
+        *("stereo.rectify", "stereo.refining"),
+    },
     "stereo.live": {
         *CALIB,
         *JUDGED,
@@ -162,7 +168,8 @@ ROOMS: dict[str, set[str]] = {
         *("calib.detection", "stereo.closing", "stereo.cloud", "stereo.display", "stereo.gray"),
         *("stereo.live", "stereo.matching", "stereo.measure", "stereo.presets"),
         *("stereo.preview", "stereo.result", "stereo.run", "stereo.threads"),
-        *("calib.words", "stereo.files", "stereo.render"),
+        *("calib.words", "stereo.depth", "stereo.evaluation", "stereo.files", "stereo.render"),
+        "stereo.tuning",
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

@@ -24,6 +24,7 @@ from stereo.viewers.web import WebViewer
 
 if TYPE_CHECKING:
     from stereo.sources.record import Recorder
+    from stereo.viewers.tune_page import TunePage
 
 
 class RecordSwitch(Closing):
@@ -86,7 +87,7 @@ def web_viewer(
     return viewer
 
 
-def say_where(page: WebViewer | WebScreen, looking: ViewOptions) -> None:
+def say_where(page: WebViewer | WebScreen | TunePage, looking: ViewOptions) -> None:
     """Say where the page is, and what it means that other computers can reach it."""
     host, port = looking.host, looking.port
     if not is_local(host):

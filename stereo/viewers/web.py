@@ -29,6 +29,7 @@ from stereo.viewers.phone import NARROW_PX, PhonePanel, widen_sheet
 from stereo.viewers.scene import rig_health
 from stereo.viewers.server import guard_of, serve, stop, url_of
 from stereo.viewers.throttle import Throttle
+from stereo.viewers.wall_panel import WallPanel
 
 if TYPE_CHECKING:
     import viser
@@ -138,6 +139,7 @@ class WebViewer(Closing):
             self._ended.set()
         self._pages.close()
         self._thread.join(2)
+        self._wall.close()
         stop(self._server)
 
     # -- the page ----------------------------------------------------------------------------
@@ -160,6 +162,7 @@ class WebViewer(Closing):
         pause.on_click(lambda _: self._pause(pause))
         self._cloud = CloudView(self._server, max_points)
         self._measure = MeasurePanel(self._server, lambda: self._shown)
+        self._wall = WallPanel(self._server)
         if controls.settings is not None and controls.on_change is not None:
             MatcherPanel(self._server, controls.settings, controls.on_change, self._guarded)
         RecordPanel(self._server, controls, lambda: self._shown, self._guarded)
@@ -236,6 +239,7 @@ class WebViewer(Closing):
         if frame.depth is not None:
             self._cloud.show(frame.depth)
         self._measure.refresh(frame)
+        self._wall.offer(frame)
         if time.monotonic() >= self._next_health:
             began = time.thread_time()
             health = rig_health(result)

@@ -1,0 +1,1 @@
+"""Finds parameters for a rig and a scene, and says honestly what they gain."""

@@ -58,3 +58,27 @@ def test_fail_fast_ends_with_the_reason(cli: Cli, listed: Path, tmp_path: Path) 
     assert ended.code == 2
     assert "pair2" in ended.err
     assert "right2.png" in ended.err
+
+
+@pytest.mark.parametrize("kind", ["folders", "globs", "one folder", "json lines", "file URL"])
+def test_every_kind_of_input(cli: Cli, tmp_path: Path, kind: str) -> None:
+    for side in ("left", "right"):
+        (tmp_path / "in" / side).mkdir(parents=True)
+        for number in range(2):
+            image = getattr(textured_pair(4.0 + number, seed=number), side)
+            outputs.write_image_png(tmp_path / "in" / side / f"{number}.png", image)
+    left, right = tmp_path / "in" / "left", tmp_path / "in" / "right"
+    lines = [{"left": f"in/left/{k}.png", "right": f"in/right/{k}.png"} for k in range(2)]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    told = {
+        "folders": (left, right),
+        "globs": (left / "*.png", right / "*.png"),
+        "one folder": (tmp_path / "in",),
+        "json lines": (tmp_path / "list.jsonl",),
+        "file URL": (left, right),
+    }[kind]
+    out = f"file://{tmp_path / 'out'}" if kind == "file URL" else tmp_path / "out"
+    ended = cli("batch", *told, *METRIC, *FAST, "-o", out, "--ledger", tmp_path / "desk", "--json")
+    assert json.loads(ended.out)["done"] == 2, ended.err
+    assert len(list((tmp_path / "out").glob("*/summary.json"))) == 2
+    assert (tmp_path / "desk" / "index.html").exists()

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2"}
+LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "foxglove", "mcap", "rosbags", "rclpy"}
 """Slow to import: only inside functions."""
 
 CALIB = {
@@ -162,6 +162,12 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.live", "stereo.matching", "stereo.measure", "stereo.presets"),
         *("stereo.preview", "stereo.result", "stereo.run", "stereo.threads"),
         *("calib.words", "stereo.files", "stereo.render"),
+    },
+    "stereo.publishing": {
+        *CALIB,
+        *DATA,
+        *("stereo._version", "stereo.closing", "stereo.cloud", "stereo.files", "stereo.gray"),
+        *("stereo.rectify", "stereo.result", "stereo.sources", "stereo.threads", "stereo.turning"),
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

@@ -138,7 +138,7 @@ def live_command(
         told = publishing(topics, tapped, rect, saving.max_relative_sigma)
         stack.callback(messages.end, live, stats=stats, published=told)
         stack.enter_context(told)
-        _loop(live, viewer, saver, told, messages, ending, watch)
+        _loop(live, viewer, saver, messages, ending, watch, told)
     return 0
 
 
@@ -146,10 +146,10 @@ def _loop(
     live: LiveDepth,
     viewer: Viewer,
     saver: _Saver,
-    told: Publishing,
     messages: LiveMessages,
     ending: EndOptions,
     watch: RigWatch,
+    told: Publishing,
 ) -> None:
     end_s = time.monotonic() + (ending.duration_s or math.inf)
     shown = 0

@@ -33,7 +33,7 @@ class FoxglovePublisher:
         Raises InputError when it is taken, MissingLibraryError without the SDK.
         """
         foxglove = _library()
-        context = foxglove.Context()
+        self._context = context = foxglove.Context()  # the channels do not keep it
         self._wanted = _Wanted()
         self._channels = {
             topic: foxglove.Channel(

@@ -13,6 +13,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[1]
 LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "dask", "distributed", "fsspec"}
 LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "optuna"}
+LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "foxglove", "mcap", "rosbags", "rclpy"}
 """Slow to import: only inside functions."""
 
 CALIB = {
@@ -170,6 +171,12 @@ ROOMS: dict[str, set[str]] = {
         *("stereo.preview", "stereo.result", "stereo.run", "stereo.threads"),
         *("calib.words", "stereo.depth", "stereo.evaluation", "stereo.files", "stereo.render"),
         "stereo.tuning",
+    },
+    "stereo.publishing": {
+        *CALIB,
+        *DATA,
+        *("stereo._version", "stereo.closing", "stereo.cloud", "stereo.files", "stereo.gray"),
+        *("stereo.rectify", "stereo.result", "stereo.sources", "stereo.threads", "stereo.turning"),
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

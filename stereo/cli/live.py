@@ -27,6 +27,7 @@ from stereo.cli.options import (
     max_relative_sigma_option,
     outputs_option,
 )
+from stereo.cli.publishing import PublishOptions, publishing
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.signals import until_stopped
@@ -40,6 +41,7 @@ from stereo.live.pipeline import LiveSettings
 from stereo.live.region import Region
 from stereo.live.watch import RigWatch
 from stereo.matching import MATCHERS
+from stereo.publishing.publish import Publishing
 from stereo.refining.refine import RefineParams
 from stereo.result import CloudOptions, check_output_names, output_names, write_outputs
 from stereo.sources import StereoSource, open_source
@@ -101,6 +103,7 @@ def live_command(
     third: RegisterOptions,
     looking: ViewOptions,
     saving: SaveOptions,
+    topics: PublishOptions,
     ending: EndOptions,
     fast: bool,
     stats: bool,
@@ -132,8 +135,10 @@ def live_command(
         )
         viewer = stack.enter_context(_viewer(view, looking, live, saver, switch))
         watch = stack.enter_context(RigWatch(partial(messages.rig, source)))
-        stack.callback(messages.end, live, stats=stats)
-        _loop(live, viewer, saver, messages, ending, watch)
+        told = publishing(topics, tapped, rect, saving.max_relative_sigma)
+        stack.callback(messages.end, live, stats=stats, published=told)
+        stack.enter_context(told)
+        _loop(live, viewer, saver, messages, ending, watch, told)
     return 0
 
 
@@ -144,6 +149,7 @@ def _loop(
     messages: LiveMessages,
     ending: EndOptions,
     watch: RigWatch,
+    told: Publishing,
 ) -> None:
     end_s = time.monotonic() + (ending.duration_s or math.inf)
     shown = 0
@@ -158,6 +164,7 @@ def _loop(
             viewer.show(found)
             watch.offer(found.result.pair)
             saver.maybe(found)
+            told.offer(found.frame, found.result)
             viewer.status(messages.frame(live, found, paused=viewer.paused))
             shown += 1
         elif live.ended:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -19,6 +20,7 @@ from calib.words import fixed, length
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.watch import RigState
 from stereo.proof import Proof
+from stereo.publishing.publish import Publishing
 from stereo.sources import Event
 
 
@@ -109,7 +111,7 @@ class LiveMessages:
         self._status(said)
         return said
 
-    def end(self, live: LiveDepth, *, stats: bool) -> None:
+    def end(self, live: LiveDepth, *, stats: bool, published: Publishing) -> None:
         """What it came to."""
         source, depth = live.source.stats, live.stats
         facts = {
@@ -129,6 +131,7 @@ class LiveMessages:
             "confidence": source.confidence,
             "paired_by": source.paired_by,
             "stages_ms": dict(depth.stages_ms),
+            "published": {name: asdict(each) for name, each in published.stats.items()},
         }
         if self._as_json:
             self._print_json(facts)
@@ -137,6 +140,10 @@ class LiveMessages:
         if stats:
             for stage, took_ms in depth.stages_ms.items():
                 self._line(f"  {stage:8} {took_ms:6.1f} ms")
+            for name, each in published.stats.items():
+                self._line(
+                    f"  {name}: {each.published} published, {each.dropped} dropped for newer ones"
+                )
             for line in _rejections(source.rejected):
                 self._line(f"  {line}")
             if source.jitter_ms:

@@ -23,7 +23,7 @@ from stereo.threads import start_timer
 
 @command("record")
 @click.argument("source")
-@out_option("New folder.")
+@out_option("New folder; or new FILE.mcap, for ROS 2 and Foxglove.")
 @headed("Calibration", "--calib", type=click.Path(), help="Calibration, kept with the recording.")
 @headed(
     "Ending",
@@ -47,13 +47,13 @@ def record_command(
 ) -> int:
     """Record SOURCE, such as sbs:0, pair:0,2, rtsp://... or a video, until Ctrl-C.
 
-    `stereo run recording:FOLDER -o RESULTS` turns it into depth.
+    `stereo run recording:FOLDER -o RESULTS` turns it into depth, and bag:FILE.mcap.
     """
     wanted, start = opening.as_source_options(), time.monotonic()
     calibration = read_rig(calib, file, None) if calib else None
     recorder: Recorder | None = None
     with until_stopped(), open_source(source, wanted, on_event=print_event) as opened:
-        recorder = Recorder(
+        recorder = _recorder(out)(
             out,
             opened,
             calibration=calibration,
@@ -68,6 +68,18 @@ def record_command(
     if recorder is not None:
         _show(out, recorder.stats, time.monotonic() - start, as_json=as_json)
     return 0
+
+
+def _is_mcap(out: Path) -> bool:
+    return out.suffix.lower() == ".mcap"
+
+
+def _recorder(out: Path) -> type[Recorder]:
+    if not _is_mcap(out):
+        return Recorder
+    from stereo.publishing.recording import McapRecorder
+
+    return McapRecorder
 
 
 def _record(source: StereoSource, recorder: Recorder, ending: EndOptions) -> None:
@@ -104,7 +116,7 @@ def _status(stats: RecordStats, source: StereoSource) -> None:
 def _show(out: Path, stats: RecordStats, elapsed_s: float, *, as_json: bool) -> None:
     if as_json:
         facts = {
-            "folder": str(out),
+            "file" if _is_mcap(out) else "folder": str(out),
             "pairs": stats.written,
             "dropped": stats.dropped,
             "bytes": stats.bytes_written,
@@ -115,6 +127,5 @@ def _show(out: Path, stats: RecordStats, elapsed_s: float, *, as_json: bool) -> 
     if sys.stderr.isatty():
         click.echo(err=True)
     dropped = f", {stats.dropped} dropped because the disk was too slow" if stats.dropped else ""
-    click.echo(
-        f"{stats.written} pairs, {stats.bytes_written / 1e6:.1f} MB{dropped} -> recording:{out}"
-    )
+    spec = f"{'bag' if _is_mcap(out) else 'recording'}:{out}"
+    click.echo(f"{stats.written} pairs, {stats.bytes_written / 1e6:.1f} MB{dropped} -> {spec}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -36,6 +36,7 @@ from stereo.cli.progress import (
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import run_input
+from stereo.cli.run_mcap import check_options, is_mcap, run_into_mcap
 from stereo.cli.third import RegisterOptions, registration
 from stereo.result import DEFAULT_OUTPUTS, CloudOptions, output_names
 from stereo.run.batch import run_batch
@@ -47,6 +48,13 @@ class ProductOptions:
     """What is written."""
 
     heading: ClassVar[str] = "Output"
+    out: Path = option(
+        "-o",
+        "--out",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="Result folder; or FILE.mcap, for ROS 2 and Foxglove.",
+    )
     outputs: str = outputs_option(",".join(DEFAULT_OUTPUTS))
     voxel_m: float | None = option(
         type=float, help="Thin the cloud to one point per cube of this side."
@@ -97,6 +105,10 @@ def run_command(
     name and go into a folder each; a rerun continues where an earlier one stopped.
     """
     progress = BatchProgress(quiet=batch.quiet)
+    if is_mcap(results.out):
+        check_options(
+            default_outputs=results.outputs == ",".join(DEFAULT_OUTPUTS), cloud=results.cloud
+        )
     with ExitStack() as stack:
         camera = third.camera()  # says what is wrong with it before anything is opened
         given = run_input(
@@ -115,8 +127,12 @@ def run_command(
             images.swapped,
             described + _described(camera),
         )
-        jobs = jobs_for(batch, given.size)
-        running = run_batch(given.pairs, pipeline, settings, jobs=jobs)
+        running: Iterator[PairReport | SetAside]
+        if is_mcap(results.out):
+            running = run_into_mcap(given.pairs, pipeline, settings)
+        else:
+            jobs = jobs_for(batch, given.size)
+            running = run_batch(given.pairs, pipeline, settings, jobs=jobs)
         found = list(progress.follow(running, given.total))
     reports, aside = split_reports(found, progress.dropped)
     _show(reports, aside, settings, as_json=as_json, quiet=batch.quiet)
@@ -166,6 +182,9 @@ def _show_one(report: PairReport, settings: BatchSettings) -> None:
         )
     show_missing_depth(report, settings)
     _say_left_out([report])
+    if is_mcap(settings.out):
+        click.echo(f"  {settings.out}")
+        return
     for file in [*s["files"].values(), "summary.json"]:
         click.echo(f"  {report.folder / file}")
 

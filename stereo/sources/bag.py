@@ -20,11 +20,12 @@ from urllib.parse import parse_qs
 import cv2
 import numpy as np
 
-from calib import Camera, StereoRig
 from calib.errors import CalibrationError
 from calib.nearby import near_path
 from stereo.errors import ImageError, InputError, MissingLibraryError, SourceError
 from stereo.frame import Image
+from stereo.sources.bag_rig import rig_beside
+from stereo.sources.mcap import CutMcap, attached_rig, is_cut
 from stereo.sources.sequence import (
     Labelled,
     SequenceSource,
@@ -37,13 +38,12 @@ from stereo.sources.sequence import (
 from stereo.sources.source import Event, OnEvent, SourceOptions
 
 IMAGE_TYPES = ("sensor_msgs/msg/Image", "sensor_msgs/msg/CompressedImage")
-INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 SIDE_WORDS = {
     "left": r"left|cam_?0|camera_?0|infra_?1|image_?0",
     "right": r"right|cam_?1|camera_?1|infra_?2|image_?1",
 }
 
-_DTYPES = {"mono8": "u1", "8UC1": "u1", "mono16": "u2", "16UC1": "u2"}
+_DTYPES = {"mono8": "u1", "8UC1": "u1", "mono16": "u2", "16UC1": "u2", "rgb16": "u2"}
 _COLORS = {
     "rgb8": None,
     "8UC3": cv2.COLOR_BGR2RGB,
@@ -71,13 +71,14 @@ def open(spec: str, options: SourceOptions, on_event: OnEvent) -> SequenceSource
         topics = choose_topics(
             path, image_topics(bag), {**options.extra.get("topics", {}), **asked}
         )
-        infos = [_first_info(bag, topic) for topic in topics]
         counts = [sum(c.msgcount for c in _connections(path, bag, topic)) for topic in topics]
-    try:
-        calibration = rig_of(infos[0], infos[1]) if infos[0] and infos[1] else None
-    except CalibrationError as error:
-        on_event(Event("note", spec, f"its camera_info is of no use: {error}", 0.0))
-        calibration = None
+        if isinstance(bag, CutMcap):
+            on_event(Event("note", spec, "was never finished: it plays up to where it ends", 0.0))
+        try:
+            calibration = attached_rig(path) or rig_beside(bag, topics)
+        except CalibrationError as error:
+            on_event(Event("note", spec, f"its camera_info is of no use: {error}", 0.0))
+            calibration = None
     frames = partial(_frames, path, topics, options)
     return SequenceSource(
         spec, frames, options, on_event, calibration=calibration, expected=min(counts)
@@ -123,6 +124,9 @@ def opened(path: Path) -> Iterator[Any]:
     try:
         # ROS 2 bags of before Iron hold no definitions of their messages
         store = typesys.get_typestore(typesys.Stores.ROS2_HUMBLE)
+        if is_cut(path):
+            yield CutMcap(path)
+            return
         with highlevel.AnyReader([path], default_typestore=store) as bag:
             yield bag
     except (SourceError, InputError, GeneratorExit):
@@ -222,79 +226,24 @@ def decode(message: Any, label: str) -> Image:
     if kind not in _DTYPES and kind not in _COLORS:
         known = ", ".join([*_DTYPES, *_COLORS])
         raise ImageError(f"{label}: encoding {kind!r} is not known; known are {known}")
-    grayscale = _DTYPES.get(kind)
-    width_bytes = message.width * (np.dtype(grayscale).itemsize if grayscale else _channels(kind))
+    plain = _DTYPES.get(kind)
+    width_bytes = message.width * _channels(kind)
     if message.step < width_bytes or message.data.size < message.height * message.step:
         raise ImageError(f"{label}: {message.data.size} bytes are too few for what its header says")
     whole = message.data[: message.height * message.step].reshape(message.height, message.step)
     rows = np.ascontiguousarray(whole[:, :width_bytes])
-    if grayscale:
-        dtype = np.dtype((">" if message.is_bigendian else "<") + grayscale)
-        return rows.view(dtype).astype(dtype.newbyteorder("="))
+    if plain:
+        dtype = np.dtype((">" if message.is_bigendian else "<") + plain)
+        values = rows.view(dtype).astype(dtype.newbyteorder("="))
+        return values.reshape(*values.shape[:1], -1, 3) if kind == "rgb16" else values
     pixels = rows.reshape(message.height, message.width, _channels(kind))
     code = _COLORS[kind]
-    plain = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-    return plain.copy() if code is None else cv2.cvtColor(plain, code)  # type: ignore[return-value]
+    single = pixels[..., 0] if pixels.shape[2] == 1 else pixels
+    return single.copy() if code is None else cv2.cvtColor(single, code)  # type: ignore[return-value]
 
 
 def _channels(kind: str) -> int:
-    """Bytes a pixel of a colour encoding."""
+    """Bytes a pixel of an encoding."""
+    if kind in _DTYPES:
+        return np.dtype(_DTYPES[kind]).itemsize * (3 if kind == "rgb16" else 1)
     return 1 if kind.startswith("bayer") else 2 if kind.startswith("yuv") else 3 + ("a8" in kind)
-
-
-# --- calibration ----------------------------------------------------------------------------------
-
-
-def _first_info(bag: Any, topic: str) -> Any | None:
-    """The first camera_info beside an image topic; None when there is none."""
-    beside = {f"{parent}/camera_info" for parent in _parents(topic)}
-    found = [c for c in bag.connections if c.topic in beside and c.msgtype == INFO_TYPE]
-    for connection, _, raw in bag.messages(found) if found else ():
-        return bag.deserialize(raw, connection.msgtype)
-    return None
-
-
-def _parents(topic: str) -> list[str]:
-    parts = topic.split("/")
-    return ["/".join(parts[:end]) for end in range(len(parts) - 1, 1, -1)]
-
-
-def rig_of(left: Any, right: Any) -> StereoRig | None:
-    """Return the rig of two CameraInfo messages; None when they hold no baseline.
-
-    R and t are not in them, but follow from the rectification: ``R = R2^T R1`` and
-    ``t = R2^T [P2[0,3] / P2[0,0], P2[1,3] / P2[1,1], 0]`` (ROS REP 104 and image_geometry; the
-    second is that of cameras above each other). Raises CameraError.
-    """
-    R1, R2 = (_matrix(info, "r", (3, 3)) for info in (left, right))
-    P2 = _matrix(right, "p", (3, 4))
-    if P2[0, 0] == 0 or P2[1, 1] == 0 or not P2[:2, 3].any():
-        return None
-    identity = np.eye(3)
-    R1, R2 = (R if R.any() else identity for R in (R1, R2))
-    return StereoRig(
-        left=_camera(left),
-        right=_camera(right),
-        R_right_left=R2.T @ R1,
-        t_right_left=R2.T @ np.array([P2[0, 3] / P2[0, 0], P2[1, 3] / P2[1, 1], 0]),
-    )
-
-
-def _camera(info: Any) -> Camera:
-    fisheye = info.distortion_model in ("equidistant", "fisheye")
-    distortion = np.asarray(_field(info, "d"), float)
-    return Camera(
-        model="fisheye" if fisheye else "pinhole",
-        size=(int(info.width), int(info.height)),
-        K=_matrix(info, "k", (3, 3)),
-        distortion=distortion if distortion.size else np.zeros(4 if fisheye else 5),
-    )
-
-
-def _field(info: Any, name: str) -> Any:
-    """ROS 1 writes D, K, R, P; ROS 2 d, k, r, p."""
-    return getattr(info, name) if hasattr(info, name) else getattr(info, name.upper())
-
-
-def _matrix(info: Any, name: str, shape: tuple[int, int]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    return np.asarray(_field(info, name), float).reshape(shape)

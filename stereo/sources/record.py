@@ -89,15 +89,12 @@ class Recorder(Closing):
         little space.
         """
         self.folder = Path(folder)
-        _check_empty(self.folder)
-        make_folder(self.folder / FRAMES)
         self._min_free_bytes, self._queue_bytes = min_free_bytes, queue_bytes
-        self._check_space()
         # of a live source what cannot be written in time is lost; files can wait
         self._waits = source is not None and not source.live
         if calibration is None and source is not None:
             calibration = source.calibration
-        self._write_meta(source, options, calibration)
+        self._begin(source, options, calibration)
         self._changed = threading.Condition()
         self._queue: deque[StereoFrame] = deque()
         self._queued_bytes = 0
@@ -106,12 +103,15 @@ class Recorder(Closing):
         self._closing = False
         self._thread = start_thread("recorder", self._work)
 
-    def _write_meta(
+    def _begin(
         self,
         source: StereoSource | None,
         options: SourceOptions | None,
         calibration: StereoRig | RectifiedRig | None,
     ) -> None:
+        _check_empty(self.folder)
+        make_folder(self.folder / FRAMES)
+        self._check_space()
         meta = {
             "format": FORMAT,
             "source": None if source is None else source.name,
@@ -177,12 +177,8 @@ class Recorder(Closing):
     # --- the writing thread -------------------------------------------------------------------
 
     def _work(self) -> None:
-        index = self.folder / INDEX
         try:
-            with index.open("xb", buffering=0) as file, ThreadPoolExecutor(2, "encode") as pool:
-                while (frame := self._next()) is not None:
-                    self._write(frame, file.fileno(), pool)
-                os.fsync(file.fileno())
+            self._write_all()
         except OSError as error:
             self._error = self._full(cannot_write(self.folder, error))
         except BaseException as error:  # handed to whoever captures
@@ -191,7 +187,16 @@ class Recorder(Closing):
             with self._changed:
                 self._changed.notify_all()
 
+    def _write_all(self) -> None:
+        """Write what comes until there is no more."""
+        index = self.folder / INDEX
+        with index.open("xb", buffering=0) as file, ThreadPoolExecutor(2, "encode") as pool:
+            while (frame := self._next()) is not None:
+                self._wrote(frame, self._write(frame, file.fileno(), pool))
+            os.fsync(file.fileno())
+
     def _next(self) -> StereoFrame | None:
+        """The first frame of the queue, which stays there until it is written."""
         with self._changed:
             while not self._queue:
                 if self._closing:
@@ -199,8 +204,17 @@ class Recorder(Closing):
                 self._changed.wait()
             return self._queue[0]
 
-    def _write(self, frame: StereoFrame, index: int, pool: ThreadPoolExecutor) -> None:
-        """Write the first pair of the queue, then its line, then take it out of the queue."""
+    def _wrote(self, frame: StereoFrame, size: int) -> None:
+        """Take the first frame out of the queue."""
+        with self._changed:
+            self._queue.popleft()
+            self._queued_bytes -= frame.left.nbytes + frame.right.nbytes
+            self._written += 1
+            self._bytes_written += size
+            self._changed.notify_all()
+
+    def _write(self, frame: StereoFrame, index: int, pool: ThreadPoolExecutor) -> int:
+        """Write the first pair of the queue, then its line; return the bytes of its images."""
         self._check_space()
         with self._changed:
             busy = self._queued_bytes > _BUSY * self._queue_bytes and len(self._queue) > 2
@@ -220,12 +234,7 @@ class Recorder(Closing):
             for name in files.values():
                 (self.folder / name).unlink(missing_ok=True)
             raise
-        with self._changed:
-            self._queue.popleft()
-            self._queued_bytes -= frame.left.nbytes + frame.right.nbytes
-            self._written += 1
-            self._bytes_written += size
-            self._changed.notify_all()
+        return size
 
     def _check_space(self) -> None:
         free = shutil.disk_usage(self.folder).free

@@ -29,6 +29,7 @@ from stereo.frame import DisparityMap, RectifiedPair, StereoFrame
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.watch import RigWatch
 from stereo.preview import COLORMAPS
+from stereo.publishing.publish import Publishing
 from stereo.rectify import Rectification
 from stereo.result import StereoResult
 from stereo.sources import Event, SourceStats, open_source
@@ -37,6 +38,7 @@ from stereo.viewers.window import ViewState, _lines, draw
 
 REPO = Path(__file__).resolve().parents[2]
 RIG = REPO / "sample_data" / "clip" / "rig.yaml"
+NOBODY = Publishing([], live=True)
 NONE = ("--view", "none", "--num-disparities", "64", "--no-surfaces")
 
 
@@ -200,8 +202,9 @@ def test_a_silent_stream_leaves_buttons_and_duration_alive(
     messages.event(Event("lost", "left", "no more images", 0.0))
     saver = _Saver(SaveOptions())
     start = time.monotonic()
+    ending = EndOptions(duration_s=duration_s)
     with LiveDepth(Silent(), None) as live, watch() as watching:  # type: ignore[arg-type]
-        _loop(live, viewer, saver, messages, EndOptions(duration_s=duration_s), watching)
+        _loop(live, viewer, saver, messages, ending, watching, NOBODY)
     assert time.monotonic() - start < 10
     assert viewer.lines[0] == "waiting for the first frame"
     assert re.fullmatch(
@@ -245,8 +248,9 @@ def test_a_file_waits_while_paused(capsys: pytest.CaptureFixture[str]) -> None:
         LiveDepth(source, None) as live,
         watch() as watching,
     ):
-        _loop(live, viewer, _Saver(SaveOptions()), messages, EndOptions(max_frames=4), watching)
-        messages.end(live, stats=False)
+        ending = EndOptions(max_frames=4)
+        _loop(live, viewer, _Saver(SaveOptions()), messages, ending, watching, NOBODY)
+        messages.end(live, stats=False, published=NOBODY)
     assert viewer.looked == 20
     assert viewer.shown == [0, 1, 2, 3]
     end = lines(capsys.readouterr().out)[-1]

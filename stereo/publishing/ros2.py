@@ -1,0 +1,77 @@
+"""``--publish ros2``: the same topics in a running ROS 2, where ``import rclpy`` works.
+
+rclpy takes a message that is encoded already, so nothing is converted here: the bytes are those of
+the MCAP file. The topics are relative, so a node's namespace and remappings hold.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from stereo.errors import MissingLibraryError
+from stereo.publishing.messages import STATIC, TOPICS, FrameMessages
+
+INSTALL = (
+    "apt-get install ros-jazzy-rclpy ros-jazzy-sensor-msgs ros-jazzy-stereo-msgs "
+    "ros-jazzy-tf2-msgs, then: source /opt/ros/jazzy/setup.bash"
+)
+"""What brings it, for Ubuntu 24.04; of Ubuntu 22.04 it is humble."""
+
+
+class Ros2Publisher:
+    """Publishes results as a node does; see ``Publisher``."""
+
+    every_frame = False
+    note = ""
+
+    def __init__(self, name: str = "stereo") -> None:
+        """``name`` of the node. Raises MissingLibraryError where there is no ROS 2."""
+        try:
+            self._rclpy: Any = import_module("rclpy")
+            qos = import_module("rclpy.qos")
+            signals = import_module("rclpy.signals")
+            kinds = {topic: _kind(kind) for topic, kind in TOPICS.items()}
+        except ImportError as error:
+            raise MissingLibraryError(
+                f"--publish ros2 needs a ROS 2 that this Python sees ({error}): {INSTALL}"
+            ) from error
+        self._ours = not self._rclpy.ok()
+        if self._ours:  # Ctrl-C stays ours, and ends the camera first
+            self._rclpy.init(signal_handler_options=signals.SignalHandlerOptions.NO)
+        self._node = self._rclpy.create_node(name)
+        latched = qos.QoSProfile(depth=1, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL)
+        self._publishers = {
+            topic: self._node.create_publisher(
+                kind,
+                f"/{topic}" if topic == STATIC else topic,  # tf is one for all of a robot
+                latched if topic == STATIC else qos.qos_profile_sensor_data,
+            )
+            for topic, kind in kinds.items()
+        }
+        self._said = b""
+
+    def publish(self, messages: FrameMessages) -> None:
+        """See ``Publisher``."""
+        for topic in messages.topics:
+            if topic == STATIC:
+                self._say_once(bytes(messages.encoded(topic)))
+            elif self._publishers[topic].get_subscription_count():
+                self._publishers[topic].publish(bytes(messages.encoded(topic)))
+
+    def _say_once(self, frames: bytes) -> None:
+        if frames != self._said:
+            self._said = frames
+            self._publishers[STATIC].publish(frames)
+
+    def close(self) -> None:
+        """See ``Publisher``."""
+        self._node.destroy_node()
+        if self._ours:
+            self._rclpy.shutdown()
+
+
+def _kind(name: str) -> Any:
+    """The class of a kind such as ``sensor_msgs/msg/Image``."""
+    module, _, title = name.replace("/", ".").rpartition(".")
+    return getattr(import_module(module), title)

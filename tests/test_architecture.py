@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 REPO = Path(__file__).resolve().parents[1]
-LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "dask", "distributed", "fsspec"}
-LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "optuna"}
-LAZY = {"open3d", "matplotlib", "viser", "rich", "jinja2", "foxglove", "mcap", "rosbags", "rclpy"}
+LAZY = {
+    *("open3d", "matplotlib", "viser", "rich", "jinja2", "dask", "distributed", "fsspec", "optuna"),
+    *("foxglove", "mcap", "rosbags", "rclpy"),
+}
 """Slow to import: only inside functions."""
 
 CALIB = {

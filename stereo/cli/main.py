@@ -36,7 +36,6 @@ COMMANDS = {
         "quality": "How good depth is in the field, measured on walls and floors.",
         "eval": "Score a matcher, or finished maps, against ground truth.",
         "compare": "Matchers, parameters, predictions side by side: is it chance?",
-        "eval": "Score a matcher on pairs with ground truth.",
         "tune": "Find the matcher's parameters for your rig and scene.",
     },
     "Help": {

@@ -48,13 +48,6 @@ class ProductOptions:
     """What is written."""
 
     heading: ClassVar[str] = "Output"
-    out: Path = option(
-        "-o",
-        "--out",
-        type=click.Path(path_type=Path),
-        required=True,
-        help="Result folder; or FILE.mcap, for ROS 2 and Foxglove.",
-    )
     outputs: str = outputs_option(",".join(DEFAULT_OUTPUTS))
     voxel_m: float | None = option(
         type=float, help="Thin the cloud to one point per cube of this side."
@@ -76,7 +69,11 @@ class ResultOptions(ProductOptions):
     """And where."""
 
     out: Path = option(
-        "-o", "--out", type=click.Path(path_type=Path), required=True, help="Result folder."
+        "-o",
+        "--out",
+        type=click.Path(path_type=Path),
+        required=True,
+        help="Result folder; or FILE.mcap, for ROS 2 and Foxglove.",
     )
 
 

@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeGuard
 
 from stereo.errors import ImageError, InputError, RectificationError, SwappedPairError
+from stereo.files.urls import Place
 from stereo.pipeline import StereoPipeline
 from stereo.publishing.mcap import McapFile, McapPublisher
 from stereo.publishing.messages import FrameMessages, MessageOptions, Stamps
@@ -18,9 +20,9 @@ from stereo.run.processing import BatchSettings, PairReport, SetAside
 from stereo.run.summary import summarize
 
 
-def is_mcap(out: Path) -> bool:
+def is_mcap(out: Place) -> TypeGuard[Path]:
     """Whether results are wanted as an MCAP file."""
-    return out.suffix.lower() == ".mcap"
+    return isinstance(out, Path) and out.suffix.lower() == ".mcap"
 
 
 def check_options(*, default_outputs: bool, cloud: CloudOptions) -> None:
@@ -37,6 +39,7 @@ def run_into_mcap(
 ) -> Iterator[PairReport | SetAside]:
     """Process every pair in order, into a file that gets its name when all are in it."""
     out, swap, turns = settings.out, settings.swap, pipeline.rectification.turns
+    assert is_mcap(out)
     options = MessageOptions(max_relative_sigma=settings.cloud.max_relative_sigma)
     stamps = Stamps()
     with McapFile(out, whole=True) as file:

@@ -17,7 +17,10 @@ from stereo.cli.main import COMMANDS
 
 NAMES = [name for commands in COMMANDS.values() for name in commands]
 GROUPS = [item for item in vars(options).values() if hasattr(item, "heading")]
-OF_ITS_OWN = {"--board", "--out", "--json", "--model", "--calib", "--size", "--outputs"}
+OF_ITS_OWN = {
+    *("--board", "--out", "--json", "--model", "--calib", "--size", "--outputs", "--csv", "--html"),
+    *("--view", "--pairs"),
+}
 """Options that mean something else, or more, in another command."""
 
 

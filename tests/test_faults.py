@@ -42,7 +42,7 @@ def test_a_sample_of_spoilt_files() -> None:
 
 
 def test_a_sample_of_bombs(tmp_path: Path) -> None:
-    fine(bombs.bombs(tmp_path, workers=1, every=90), 5)
+    fine(bombs.bombs(tmp_path, workers=1, every=30), 15)
 
 
 def test_a_disk_that_is_full(tmp_path: Path) -> None:

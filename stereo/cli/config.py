@@ -70,7 +70,7 @@ def _use_config(ctx: click.Context, _param: click.Parameter, value: str | None) 
     options = _read_config(Path(value))
     preset = options.pop("preset", None)
     if preset is not None:
-        if preset not in PRESETS:
+        if not isinstance(preset, str) or preset not in PRESETS:
             raise InputError(f"{value}: preset must be one of {', '.join(PRESETS)}, got {preset!r}")
         layers = ctx.meta.setdefault("layers", {})
         layers.setdefault("preset", _as_options(PRESETS[preset]))  # unless a flag names one
@@ -129,5 +129,5 @@ def _layer(ctx: click.Context, name: str, options: dict[str, Any]) -> None:
             merged[key] = {**merged.get(key, {}), **value} if isinstance(value, dict) else value
     ctx.meta["matcher_params"] = merged.pop("matcher_params", {})
     if isinstance(merged.get("outputs"), list):
-        merged["outputs"] = ",".join(merged["outputs"])
+        merged["outputs"] = ",".join(map(str, merged["outputs"]))
     ctx.default_map = merged

@@ -44,6 +44,8 @@ def test_config_file_and_preset_give_defaults_that_flags_override(
     [
         ("num-disparitys = 3\n", "unknown key 'num_disparitys'"),
         ("preset = 'best'\n", "preset must be one of"),
+        ("preset = ['dense']\n", "preset must be one of"),
+        ("outputs = [3]\n", "unknown output '3'"),
         ("= 3", "not a readable TOML file"),
         ("[matcher_params]\nblok = 3\n", "no parameter 'blok'"),
         ("num-disparities = inf\n", "num_disparities: expected a finite number, got inf"),

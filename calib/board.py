@@ -294,7 +294,7 @@ def dictionary(name: str) -> cv2.aruco.Dictionary:
     known = [n for n in dir(cv2.aruco) if n.startswith("DICT_") and n == n.upper()]
     wanted = name.upper() if name.upper().startswith("DICT_") else f"DICT_{name.upper()}"
     if wanted not in known:
-        raise BoardError(f"unknown dictionary {name!r}; known are {', '.join(known)}")
+        raise BoardError(f"unknown dictionary {name!r:.40}; known are {', '.join(known)}")
     return cv2.aruco.getPredefinedDictionary(getattr(cv2.aruco, wanted))
 
 

@@ -1,9 +1,9 @@
 """An MCAP file of ROS 2 messages, which survives ``kill -9`` up to the last frame.
 
-Each frame ends a chunk, and all its chunks are handed to the system before the next begins: a file that was
-never finished lacks only its summary, and ``bag:`` and `mcap recover` read what there is. So what
-runs until somebody stops it is written under its own name from the start; what ends by itself
-(``stereo run``) gets its name when it is whole, as all our results do.
+Each frame ends a chunk, and its chunks are handed to the system before the next frame begins: a
+file that was never finished lacks only its summary, and ``bag:`` and `mcap recover` read what there
+is. So what runs until somebody stops it is written under its own name from the start; what ends by
+itself (``stereo run``) gets its name when it is whole, as all our results do.
 """
 
 from __future__ import annotations

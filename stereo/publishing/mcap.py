@@ -1,9 +1,9 @@
 """An MCAP file of ROS 2 messages, which survives ``kill -9`` up to the last frame.
 
-Each frame ends a chunk, which is handed to the system before the next begins: a file that was
-never finished lacks only its summary, and ``bag:`` and `mcap recover` read what there is. So what
-runs until somebody stops it is written under its own name from the start; what ends by itself
-(``stereo run``) gets its name when it is whole, as all our results do.
+Each frame ends a chunk, and its chunks are handed to the system before the next frame begins: a
+file that was never finished lacks only its summary, and ``bag:`` and `mcap recover` read what there
+is. So what runs until somebody stops it is written under its own name from the start; what ends by
+itself (``stereo run``) gets its name when it is whole, as all our results do.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from stereo.publishing import cdr
 from stereo.publishing.messages import STATIC, FrameMessages
 from stereo.sources.record import MIN_FREE_BYTES
 
-_CHUNK_BYTES = 4_000_000
+_CHUNK_BYTES = 500_000  # a large message alone: four times faster than chunks of 4 MB
 _LATCHED = (  # rosbag2's own words for: keep the last, for whoever comes later
     "- history: 1\n  depth: 1\n  reliability: 1\n  durability: 1\n  deadline:\n    sec: 0\n"
     "    nsec: 0\n  lifespan:\n    sec: 0\n    nsec: 0\n  liveliness: 1\n"

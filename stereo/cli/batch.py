@@ -6,7 +6,6 @@ import json
 import re
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +16,6 @@ from stereo.cli.groups import command, json_option, option
 from stereo.cli.options import DepthOptions, MatchOptions, PairOptions
 from stereo.cli.piping import chosen_pipeline
 from stereo.cli.progress import BatchProgress
-from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run import ProductOptions
 from stereo.cli.run_input import RunInput, run_input
@@ -123,10 +121,7 @@ def batch_command(
     with ExitStack() as stack:
         stack.enter_context(interrupted_by_sigterm())
         given = run_input(stack, left, right, progress.event, composite=images.composite)
-        calibration = calibration_of(rig, given.size, given.calibration)
-        calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
-        rect = rectification(calibration, rig, given.size)
-        pipeline, described = chosen_pipeline(calibration, rect, rig, match, depth)
+        pipeline, described = chosen_pipeline(given, images, rig, match, depth)
         settings = BatchSettings(
             results.out, output_names(results.outputs), results.cloud, images.swapped, described
         )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from calib import RectifiedRig, StereoRig
 from stereo.cli.matching import chosen_matcher, told_range
-from stereo.cli.options import DepthOptions, MatchOptions
+from stereo.cli.options import DepthOptions, MatchOptions, PairOptions
+from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
+from stereo.cli.run_input import RunInput
 from stereo.matching import (
     Matcher,
     SearchRange,
@@ -21,13 +24,16 @@ from stereo.refining.refine import RefineParams
 
 
 def chosen_pipeline(
-    calibration: StereoRig | RectifiedRig | None,
-    rect: Rectification,
+    given: RunInput,
+    images: PairOptions,
     rig: RigOptions,
     match: MatchOptions,
     depth: DepthOptions,
 ) -> tuple[StereoPipeline, str]:
     """Return the pipeline and all that decides its result, in words. Raises InputError."""
+    calibration = calibration_of(rig, given.size, given.calibration)
+    calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
+    rect = rectification(calibration, rig, given.size)
     name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
     pipeline = StereoPipeline(
         rect,

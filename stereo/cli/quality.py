@@ -6,7 +6,6 @@ import json
 import re
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +17,6 @@ from stereo.cli.options import DepthOptions, MatchOptions, PairOptions
 from stereo.cli.piping import chosen_pipeline
 from stereo.cli.progress import BatchProgress
 from stereo.cli.quality_messages import show_quality
-from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import run_input
 from stereo.depth import disparity_sigma
@@ -111,15 +109,12 @@ def quality_command(
     picture: Picture | None = None
     with ExitStack() as stack:
         given = run_input(stack, left, right, progress.event, composite=images.composite)
-        calibration = calibration_of(rig, given.size, given.calibration)
-        calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
-        rect = rectification(calibration, rig, given.size)
-        if rect.geometry is None:
+        pipeline, _ = chosen_pipeline(given, images, rig, match, depth)
+        if pipeline.rectification.geometry is None:
             raise InputError(
                 "quality is measured in metres: give --calib RIG, or --rectified with --focal-px "
                 "and --baseline-m"
             )
-        pipeline, _ = chosen_pipeline(calibration, rect, rig, match, depth)
         for pair in given.pairs:
             seen = _seen(pair, pipeline, swap=images.swapped)
             found = None if seen is None else session.add(seen)

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -33,7 +32,6 @@ from stereo.cli.progress import (
     show_warnings,
     split_reports,
 )
-from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import run_input
 from stereo.cli.run_mcap import check_options, is_mcap, run_into_mcap
@@ -111,12 +109,9 @@ def run_command(
         given = run_input(
             stack, left, right, progress.event, composite=images.composite, third=third.third
         )
-        calibration = calibration_of(rig, given.size, given.calibration)
-        calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
-        rect = rectification(calibration, rig, given.size)
-        pipeline, described = chosen_pipeline(calibration, rect, rig, match, depth)
+        pipeline, described = chosen_pipeline(given, images, rig, match, depth)
         if camera is not None:
-            pipeline = replace(pipeline, registration=registration(camera, rect))
+            pipeline = replace(pipeline, registration=registration(camera, pipeline.rectification))
         settings = BatchSettings(
             results.out,
             output_names(results.outputs),

@@ -23,6 +23,15 @@ from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
 
 
+def rectification_for(
+    given: RunInput, images: PairOptions, rig: RigOptions
+) -> tuple[StereoRig | RectifiedRig | None, Rectification]:
+    """Return the calibration of what is given, and how it rectifies. Raises InputError."""
+    calibration = calibration_of(rig, given.size, given.calibration)
+    calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
+    return calibration, rectification(calibration, rig, given.size)
+
+
 def chosen_pipeline(
     given: RunInput,
     images: PairOptions,
@@ -31,9 +40,7 @@ def chosen_pipeline(
     depth: DepthOptions,
 ) -> tuple[StereoPipeline, str]:
     """Return the pipeline and all that decides its result, in words. Raises InputError."""
-    calibration = calibration_of(rig, given.size, given.calibration)
-    calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
-    rect = rectification(calibration, rig, given.size)
+    calibration, rect = rectification_for(given, images, rig)
     name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
     pipeline = StereoPipeline(
         rect,

@@ -6,7 +6,6 @@ import json
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,8 +15,8 @@ import numpy as np
 from stereo.cli.groups import command, json_option, option
 from stereo.cli.matching import chosen_matcher
 from stereo.cli.options import MatchOptions, PairOptions, ViewOptions
+from stereo.cli.piping import rectification_for
 from stereo.cli.progress import BatchProgress
-from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import run_input
 from stereo.errors import ImageError, InputError
@@ -128,9 +127,7 @@ def _cases(
     progress = BatchProgress(quiet=False)
     with ExitStack() as stack:
         given = run_input(stack, left, right, progress.event, composite=images.composite)
-        calibration = calibration_of(rig, given.size, given.calibration)
-        calibration = settled(calibration, rig, partial(given.first, swap=images.swapped))
-        rect = rectification(calibration, rig, given.size)
+        _, rect = rectification_for(given, images, rig)
         chosen = set(_spread(range(given.total), tuning.pairs)) if given.total else None
         cases: list[Case] = []
         for number, pair in enumerate(given.pairs):

@@ -9,6 +9,7 @@ are then filled row by row. What runs only with ``--quality`` needs the matcher 
 
 from __future__ import annotations
 
+import os
 from types import ModuleType
 
 from stereo.errors import MissingLibraryError
@@ -23,6 +24,11 @@ except ImportError:
 def find_native() -> ModuleType | None:
     """Return the compiled module; None where it was not built."""
     return _native
+
+
+def thread_count(threads: int | None) -> int:
+    """Return so many threads; None: one for each core that this process may run on."""
+    return threads or len(os.sched_getaffinity(0))
 
 
 def require_native(what: str, *, instead: str) -> ModuleType:

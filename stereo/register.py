@@ -10,7 +10,6 @@ The map fits the camera's own image, lens and all; depth is along its own axis.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,7 +20,7 @@ from stereo.cloud import PointCloud, doubtful
 from stereo.errors import ImageError
 from stereo.frame import DepthFrame, Float, Image, StereoGeometry, freeze
 from stereo.gray import to_rgb8
-from stereo.native import find_native
+from stereo.native import find_native, thread_count
 from stereo.register_numpy import register_depth as in_numpy
 
 SAME_SURFACE_PX = 1.0
@@ -110,7 +109,7 @@ class Registration:
                 f"the image to register to is {image.shape[1]}x{image.shape[0]} but its camera "
                 f"file is for {width}x{height}; give it as calibrated"
             )
-        moved, sigma, source = self._moved(depth, threads or len(os.sched_getaffinity(0)))
+        moved, sigma, source = self._moved(depth, thread_count(threads))
         color = _carried(depth.color, source) if image is None else image
         return RegisteredDepth(moved, sigma, color, self.camera, self._tangents, depth.time_s)
 

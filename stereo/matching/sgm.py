@@ -6,7 +6,6 @@ the over-counting of the matching cost removed as Drory et al. 2014 propose.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, fields, replace
 from types import ModuleType
 from typing import Any, Literal
@@ -18,7 +17,7 @@ from stereo.errors import MatcherError
 from stereo.frame import MAX_SIDE_PX, DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray_pair, to_gray
 from stereo.matching.code import CODE_BITS, learned_code
-from stereo.native import find_native, require_native
+from stereo.native import find_native, require_native, thread_count
 
 MAX_DISPARITIES = 4080
 # Costs live in bytes: the largest matching cost and the jump must fit in 255; see
@@ -203,7 +202,7 @@ def _options(params: SgmParams) -> Any:
     for name in {field.name for field in fields(SgmParams)} - _PYTHON_ONLY:
         setattr(options, name, getattr(params, name))
     options._set_code(learned_code())
-    options.threads = params.threads or len(os.sched_getaffinity(0))
+    options.threads = thread_count(params.threads)
     return options
 
 

@@ -9,7 +9,6 @@ figures that this gains are in ``benchmarks/RESULTS.md``.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import cv2
@@ -17,7 +16,7 @@ import numpy as np
 
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Image
-from stereo.native import find_native
+from stereo.native import find_native, thread_count
 from stereo.refining.filling import levels
 
 EDGE_STEP_PX = 1.5
@@ -54,7 +53,7 @@ def sharpen_edges(
         native.around_edges(px, EDGE_STEP_PX, 2 if careful else 1),
         careful,
         KEEP_PX,
-        threads or len(os.sched_getaffinity(0)),
+        thread_count(threads),
     )
     changed = moved != disparity.px
     changed &= np.isfinite(moved)

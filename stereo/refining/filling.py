@@ -7,7 +7,6 @@ the row; it serves where the native module was not built.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import cv2
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Image
 from stereo.gray import to_8bit
-from stereo.native import find_native
+from stereo.native import find_native, thread_count
 
 FILLED_CONFIDENCE = 0.2
 """Confidence given to a filled hole: a guess from its surroundings, see benchmarks/accuracy.py."""
@@ -38,7 +37,7 @@ def fill(disparity: DisparityMap, image: Image, *, threads: int | None = None) -
     if native is None:
         px = fill_holes(disparity.px, same_surface_px=SAME_SURFACE_PX)
     else:
-        threads = threads or len(os.sched_getaffinity(0))
+        threads = thread_count(threads)
         known = np.ascontiguousarray(disparity.px), np.ascontiguousarray(disparity.confidence)
         px = np.asarray(native.fill_holes(*known, levels(image), threads))
     filled = np.isnan(disparity.px) & np.isfinite(px)

@@ -18,7 +18,6 @@ nothing is. Benchmarks: ``benchmarks/accuracy.py``.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 
 import cv2
@@ -26,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float
-from stereo.native import find_native
+from stereo.native import find_native, thread_count
 
 Gray = NDArray[np.uint8]
 Levels = NDArray[np.int16]
@@ -76,7 +75,7 @@ def plane_surfaces(
         labels,
         doubtful.astype(np.int32),
         np.ascontiguousarray(boxes[doubtful, :4]),
-        threads or len(os.sched_getaffinity(0)),
+        thread_count(threads),
     )
     return replace(disparity, px=px, confidence=confidence)
 

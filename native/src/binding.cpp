@@ -50,6 +50,20 @@ void set_code(Options& options, Code code) {
     }
 }
 
+void check_sides(std::size_t height, std::size_t width) {
+  if (height > 32767 || width > 32767)
+    throw nb::value_error("images must be at most 32767 pixels wide and high");
+}
+
+void check_channels(std::size_t channels) {
+  if (channels != 1 && channels != 3)
+    throw nb::value_error("the image must have 1 or 3 channels");
+}
+
+void check_threads(int threads) {
+  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+}
+
 Map new_map(std::size_t height, std::size_t width) {
   float* data = new float[height * width];
   nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
@@ -60,8 +74,7 @@ template <class Pixel>
 void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
   if (right.shape(0) != left.shape(0) || right.shape(1) != left.shape(1))
     throw nb::value_error("left and right must have the same size");
-  if (left.shape(0) > 32767 || left.shape(1) > 32767)
-    throw nb::value_error("images must be at most 32767 pixels wide and high");
+  check_sides(left.shape(0), left.shape(1));
 }
 
 template <class Pixel>
@@ -109,11 +122,9 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
     if (rows != height) throw nb::value_error("all planes must have the same height");
   for (const std::size_t columns : {weight.shape(1), color.shape(1), wanted.shape(1)})
     if (columns != width) throw nb::value_error("all planes must have the same width");
-  if (height > 32767 || width > 32767)
-    throw nb::value_error("images must be at most 32767 pixels wide and high");
-  if (color.shape(2) != 1 && color.shape(2) != 3)
-    throw nb::value_error("the image must have 1 or 3 channels");
-  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  check_sides(height, width);
+  check_channels(color.shape(2));
+  check_threads(threads);
   Map out = new_map(height, width);
   {
     nb::gil_scoped_release release;
@@ -126,8 +137,7 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
 
 auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
-  if (height > 32767 || width > 32767)
-    throw nb::value_error("images must be at most 32767 pixels wide and high");
+  check_sides(height, width);
   if (reach_px < 0 || reach_px > 32767) throw nb::value_error("reach_px must be 0 to 32767");
   auto* data = new std::uint8_t[height * width];
   nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint8_t*>(p); });
@@ -163,7 +173,7 @@ std::pair<Map, Map> plane_surfaces(Dense<std::uint8_t, 2> gray, Dense<std::int16
     if (boxes(k, 0) < 0 || boxes(k, 1) < 0 || boxes(k, 2) < 0 || boxes(k, 3) < 0 ||
         std::size_t(boxes(k, 0)) + boxes(k, 2) > columns || std::size_t(boxes(k, 1)) + boxes(k, 3) > rows)
       throw nb::value_error("a region's box lies outside the image");
-  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  check_threads(threads);
   Map px = new_map(height, width), trust = new_map(height, width);
   {
     nb::gil_scoped_release release;
@@ -183,11 +193,9 @@ Map fill_holes(Dense<float, 2> disparity, Dense<float, 2> confidence,
   if (confidence.shape(0) != height || confidence.shape(1) != width || color.shape(0) != height ||
       color.shape(1) != width)
     throw nb::value_error("all planes must have the same size");
-  if (height > 32767 || width > 32767)
-    throw nb::value_error("images must be at most 32767 pixels wide and high");
-  if (color.shape(2) != 1 && color.shape(2) != 3)
-    throw nb::value_error("the image must have 1 or 3 channels");
-  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  check_sides(height, width);
+  check_channels(color.shape(2));
+  check_threads(threads);
   Map out = new_map(height, width);
   {
     nb::gil_scoped_release release;
@@ -212,7 +220,7 @@ auto register_depth(Dense<float, 2> depth, Dense<float, 2> sigma, Line<float> pi
     throw nb::value_error("pinhole takes 3 numbers, other 7, motion 12, rules 5");
   if (pixels.shape(0) < 2 || pixels.shape(1) < 2 || pixels.shape(2) != 2)
     throw nb::value_error("the lens table must be (rows, columns, 2), at least two of each");
-  if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
+  check_threads(threads);
   const stereo::SeenDepth seen{int(width), int(height), depth.data(), sigma.data(),
                                pinhole(0), pinhole(1),  pinhole(2)};
   stereo::OtherCamera camera{};

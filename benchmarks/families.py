@@ -2,7 +2,7 @@
 
 Pictures of one family show the same things, by the same cameras, under the same light: what was
 fitted to one of them has seen the others. So a family is left out whole or not at all. The list is
-that of ../shared/reference/unseen-pairs.md.
+that of ../shared/reference/unseen-pairs.md, and stands in training/families.py.
 
 What a script fits to pairs with truth it fits once to all, for use, and once without each family,
 for measuring: the latter lies in ``benchmarks/folds/FAMILY.json``,
@@ -21,30 +21,15 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 FOLDS = Path(__file__).parent / "folds"
 TRAINED = Path(__file__).parent.parent / "training" / "folds"
-_CODE_WITHOUT = {
-    **dict.fromkeys(("motorcycle", "middlebury_2005", "cloth"), "0.json"),
-    **dict.fromkeys(("middlebury_2003", "rocks", "flyingthings"), "1.json"),
-    **dict.fromkeys(("baby", "smooth", "kitti"), "2.json"),
-}
-"""Which weights have not seen a family: FOLDS of training/families.py."""
-
-FAMILIES = {
-    "motorcycle": ("motorcycle_q",),
-    "middlebury_2003": (
-        *("cones", "teddy", "venus", "tsukuba", "barn1", "barn2", "bull", "poster", "sawtooth"),
-    ),
-    "middlebury_2005": ("art", "books", "dolls", "laundry", "reindeer"),
-    "cloth": ("cloth1", "cloth2", "cloth3", "cloth4"),
-    "baby": ("baby1", "baby2", "baby3"),
-    "rocks": ("rocks1", "rocks2", "aloe"),
-    "smooth": ("flowerpots", "midd1", "midd2", "wood1", "wood2"),
-    "kitti": ("kitti_000046",),
-    "flyingthings": ("flyingthings_a",),
-}
+_TRAINING = run_path(str(TRAINED.parent / "families.py"))
+FAMILIES: dict[str, tuple[str, ...]] = _TRAINING["FAMILIES"]
+_FOLDS: tuple[tuple[str, ...], ...] = _TRAINING["FOLDS"]
+"""Families that each training of the learned code left out."""
 
 
 def family_of(name: str) -> str:
@@ -60,8 +45,9 @@ def families_of(names: Iterable[str]) -> list[str]:
 def use_code_without(family: str | None) -> None:
     """Let matchers made from now on use the learned code that has not seen a family."""
     os.environ.pop("STEREO_LEARNED_CODE", None)
-    if family in _CODE_WITHOUT:
-        os.environ["STEREO_LEARNED_CODE"] = str(TRAINED / _CODE_WITHOUT[family])
+    for fold, families in enumerate(_FOLDS):
+        if family in families:
+            os.environ["STEREO_LEARNED_CODE"] = str(TRAINED / f"{fold}.json")
 
 
 def fitted_without(family: str) -> dict[str, Any]:

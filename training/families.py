@@ -7,7 +7,7 @@ from __future__ import annotations
 
 FAMILIES: dict[str, tuple[str, ...]] = {
     "motorcycle": ("motorcycle_q",),
-    "middlebury_2001_2003": (
+    "middlebury_2003": (
         "cones",
         "teddy",
         "venus",
@@ -33,7 +33,7 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 
 FOLDS: tuple[tuple[str, ...], ...] = (
     ("motorcycle", "middlebury_2005", "cloth"),
-    ("middlebury_2001_2003", "rocks", "flyingthings"),
+    ("middlebury_2003", "rocks", "flyingthings"),
     # Karlsruhe is where KITTI was taken, too: they go together
     ("baby", "smooth", "kitti", "karlsruhe"),
 )

@@ -25,14 +25,10 @@ if "--atheris" in sys.argv:
         import calib.formats  # noqa: F401  (whoever imports it later gets the instrumented one)
 
 from calibration_samples import put, samples
+from faults.mutating import mutated
 
 from calib import RigFileError, load_rig
 
-_TOKENS = [
-    b"", b"\0", b"-", b"nan", b"inf", b"1e999", b"1e-320", b"9" * 400, b"[", b"]", b"{", b"}", b":",
-    b"\n", b"'", b'"', b"!!", b"*a", b"&a ", b"<", b"/>", b"#", b"%YAML:1.0\n", b"\xff", b"0",
-    b"-1", b"true", b"null", b"rows: 3", b"cam0:", b"T_BS:", b"=", b";", b"\xef\xbb\xbf", b"..",
-]  # fmt: skip
 _SLOW_S = 1.0
 
 
@@ -80,27 +76,6 @@ class Target:
             f"{self.runs} reads, {self.read} of them rigs, {self.found} finds, slowest "
             f"{self.slowest:.2f} s of CPU"
         )
-
-
-def mutated(raw: bytes, rng: random.Random) -> bytes:
-    """A file with one to six pieces exchanged, doubled, moved or taken out."""
-    out = bytearray(raw)
-    for _ in range(rng.randint(1, 6)):
-        at, length = rng.randint(0, max(len(out) - 1, 0)), rng.choice((0, 1, 1, 2, 4, 8, 40, 200))
-        piece = bytes(out[at : at + length])
-        match rng.randint(0, 4):
-            case 0:
-                out[at : at + length] = rng.choice(_TOKENS)
-            case 1:
-                out[at:at] = piece * rng.choice((1, 2, 50))
-            case 2:
-                there = rng.randint(0, max(len(out) - 1, 0))
-                out[there:there] = piece
-            case 3:
-                out[at : at + 1] = bytes([rng.randint(0, 255)])
-            case _:
-                del out[at : at + length]
-    return bytes(out)
 
 
 def by_ourselves(target: Target, minutes: float, seed: int) -> None:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,29 +25,18 @@ from families import family_of, fitted_without
 from sheets import Judged, class_picture, overview, sheet
 
 from stereo.depth import SIGMA_OF_DOUBT_PX, disparity_sigma
-from stereo.evaluation.evaluate import Metrics, evaluate, geometric_mean, mean_of
+from stereo.evaluation.estimates import Estimate
+from stereo.evaluation.evaluate import Metrics, geometric_mean, mean_of
 from stereo.evaluation.manifest import ManifestPair
+from stereo.evaluation.scoring import score_estimate
 from stereo.files.outputs import make_folder, write_image_png
-from stereo.frame import Float
 from stereo.matching import make_matcher
 from stereo.refining.refine import RefineParams, refine
 
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a method says of a pair, (H, W) each."""
-
-    px: Float
-    dense: Float | None = None
-    """With the method's own filling, where it has one."""
-    confidence: Float | None = None
-    sigma_px: Float | None = None
+Method = Callable[[ManifestPair], Estimate]
 
 
-Method = Callable[[ManifestPair], Found]
-
-
-def tutorial(item: ManifestPair) -> Found:
+def tutorial(item: ManifestPair) -> Estimate:
     """SGBM as tutorials do it: colour, block 5, no padding, OpenCV's own speckle filter."""
     pair = item.pair()
     matcher = cv2.StereoSGBM.create(
@@ -63,14 +51,16 @@ def tutorial(item: ManifestPair) -> Found:
         speckleRange=2,
     )
     px = matcher.compute(pair.left, pair.right).astype(np.float32) / 16
-    return Found(np.where(px < 0, np.float32(np.nan), px))
+    return Estimate(np.where(px < 0, np.float32(np.nan), px))
 
 
 def plain(name: str) -> Method:
     """A matcher alone, holes filled as the benchmark does."""
 
-    def match(item: ManifestPair) -> Found:
-        return Found(make_matcher(name, num_disparities=item.num_disparities).match(item.pair()).px)
+    def match(item: ManifestPair) -> Estimate:
+        return Estimate(
+            make_matcher(name, num_disparities=item.num_disparities).match(item.pair()).px
+        )
 
     return match
 
@@ -78,13 +68,13 @@ def plain(name: str) -> Method:
 def ours(name: str, *, left_out: bool = False) -> Method:
     """A matcher as `stereo run --fill` and `stereo eval` use it, with our surfaces and filling."""
 
-    def match(item: ManifestPair) -> Found:
+    def match(item: ManifestPair) -> Estimate:
         without = family_of(item.name) if left_out else None
         stages = pipeline(name, item.num_disparities, without=without)
         sparse, dense = stages.disparity_and_filled(item.pair())
         fitted = {} if without is None else fitted_without(without)
         sigma = disparity_sigma(sparse.confidence, fitted.get("sigma", SIGMA_OF_DOUBT_PX))
-        return Found(sparse.px, dense.px, sparse.confidence, sigma)
+        return Estimate(sparse.px, dense.px, sparse.confidence, sigma)
 
     return match
 
@@ -119,19 +109,10 @@ SHOWN = (
 
 def judged(item: ManifestPair, method: Method) -> tuple[Metrics, Judged]:
     """The figures of a pair, and what its sheet is drawn from."""
-    pair, truth, found = item.pair(), item.truth(), method(item)
-    visible = item.visible(truth)
-    metrics = evaluate(
-        found.px,
-        truth,
-        visible=visible,
-        dense=found.dense,
-        confidence=found.confidence,
-        sigma_px=found.sigma_px,
-        image=pair.left,
-    )
-    dense = found.px if found.dense is None else found.dense
-    return metrics, Judged(item.name, pair.left, truth, visible, found.px, dense, found.sigma_px)
+    found = score_estimate(item, item.pair(), item.truth(), method(item))
+    left, estimate = found.pair.left, found.estimate
+    drawn = (left, found.truth, found.visible, estimate.px, found.filled, estimate.sigma_px)
+    return found.score.metrics, Judged(item.name, *drawn)
 
 
 def cells(scores: Sequence[Metrics]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from calib import RectifiedRig, StereoRig
-from stereo.cli.matching import chosen_matcher, told_range
+from stereo.cli.matching import chosen_matcher, say_network, told_range
 from stereo.cli.options import DepthOptions, MatchOptions
 from stereo.cli.rig_options import RigOptions
 from stereo.matching import (
@@ -29,6 +29,7 @@ def chosen_pipeline(
 ) -> tuple[StereoPipeline, str]:
     """Return the pipeline and all that decides its result, in words. Raises InputError."""
     name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
+    say_network(name, match.params, rect.size)
     pipeline = StereoPipeline(
         rect,
         _matcher(name, match.params, search),

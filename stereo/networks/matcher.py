@@ -160,16 +160,16 @@ class NetworkMatcher:
     def _checked(self, px: Float, left: Image, right: Image) -> Float:
         """Without what is no disparity; raises MatcherError where nothing is left."""
         width = px.shape[1]
-        with np.errstate(invalid="ignore"):
-            known = np.abs(px) < width
+        known = cv2.inRange(px, float(1 - width), float(width - 1)) > 0  # NaN is not in it
         if not known.any():
             raise MatcherError(
                 f"{self.model}: the network gave no number that is a disparity (NaN, or beyond the "
                 f"image's width of {width} px); are the values that it gets those it expects? They "
                 f"are {self.reading.values}"
             )
-        px = np.where(known, px, np.float32(np.nan))
-        if sign_is_turned(*gray_pair(left, right), px):
+        if not known.all():
+            px = np.where(known, px, np.float32(np.nan))
+        if sign_is_turned(left, right, px):
             raise MatcherError(
                 f"{self.model}: what the network gives is negative (median "
                 f"{float(np.nanmedian(px)):.1f} px) and fits the images the other way round: it is "

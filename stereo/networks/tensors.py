@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,28 +30,35 @@ def _tensor(port: Port, left: Bytes, right: Bytes, convention: Convention) -> ND
     if port.half:
         views = [_halved(view, port) for view in views]
     high, wide = views[0].shape[:2]
-    channels, batch = port.view_channels, port.view == "both" and port.stacked == "batch"
+    channels = port.view_channels
     kind = np.float32 if port.dtype == np.float16 else port.dtype
-    planes: NDArray[Any]
-    if "C" in port.layout and port.layout.index("C") > port.layout.index("W"):
-        planes = np.empty((len(views), high, wide, channels), kind)
-        for view, into in zip(views, planes, strict=True):
-            for number, plane in enumerate(_planes(view, channels, kind, convention)):
-                into[..., number] = plane
-        if not batch:
-            planes = np.concatenate(list(planes), axis=-1)[None]
+    last = port.layout.endswith("C")
+    of_a_view = (high, wide, channels) if last else (channels, high, wide)
+    batch = port.stacked == "batch" and port.view == "both"
+    if batch or len(views) == 1 or not last:
+        tensor = _buffer(port.name, (len(views), *of_a_view), kind)
+        parts = list(tensor)
+        whole = tensor if batch else tensor.reshape(1, -1, *of_a_view[1:])
     else:
-        planes = np.empty((len(views), channels, high, wide), kind)
-        for view, into in zip(views, planes, strict=True):
-            for number, plane in enumerate(_planes(view, channels, kind, convention)):
-                into[number] = plane
-        if not batch:
-            planes = planes.reshape(1, len(views) * channels, high, wide)
-    if "N" not in port.layout:
-        planes = planes[0]
-    if "C" not in port.layout:
-        planes = planes[0]
-    return planes.astype(port.dtype, copy=False)
+        whole = _buffer(port.name, (1, high, wide, 2 * channels), kind)
+        parts = [whole[0, ..., :channels], whole[0, ..., channels:]]
+    for view, part in zip(views, parts, strict=True):
+        _fill(np.moveaxis(part, -1, 0) if last else part, view, convention)
+    for _ in range(4 - len(port.layout)):
+        whole = whole[0]
+    return whole.astype(port.dtype, copy=False)
+
+
+def _buffer(name: str, shape: tuple[int, ...], kind: Any) -> NDArray[Any]:
+    """The same memory for the next frame of the same size: fresh memory costs more than filling."""
+    kept = _kept.__dict__
+    found = kept.get(name)
+    if found is None or found.shape != shape or found.dtype != kind:
+        found = kept[name] = np.empty(shape, kind)
+    return found
+
+
+_kept = threading.local()
 
 
 def _halved(view: Bytes, port: Port) -> Bytes:
@@ -59,16 +67,17 @@ def _halved(view: Bytes, port: Port) -> Bytes:
     return np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _planes(view: Bytes, channels: int, kind: Any, convention: Convention) -> list[NDArray[Any]]:
+def _fill(planes: NDArray[Any], view: Bytes, convention: Convention) -> None:
     """The channels in the network's order and values; a table does it, pixels being bytes."""
-    order = range(channels) if convention.colour == "rgb" else range(channels - 1, -1, -1)
-    planes = []
-    for number, channel in enumerate(order):
-        plane = view if view.ndim == 2 else cv2.extractChannel(view, channel)
-        if kind != np.uint8:
-            plane = cv2.LUT(plane, _table(convention, number).astype(kind))
-        planes.append(plane)
-    return planes
+    order = range(len(planes)) if convention.colour == "rgb" else range(len(planes) - 1, -1, -1)
+    for number, (plane, channel) in enumerate(zip(planes, order, strict=True)):
+        pixels = view if view.ndim == 2 else cv2.extractChannel(view, channel)
+        if plane.dtype == np.uint8:
+            plane[...] = pixels
+        elif plane.flags.c_contiguous:
+            cv2.LUT(pixels, _table(convention, number).astype(plane.dtype), dst=plane)
+        else:
+            plane[...] = cv2.LUT(pixels, _table(convention, number).astype(plane.dtype))
 
 
 def _table(convention: Convention, number: int) -> NDArray[np.float64]:

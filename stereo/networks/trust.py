@@ -7,10 +7,13 @@ and the last word are those of every matcher, ``stereo.refining.doubt``.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import cv2
 import numpy as np
 
 from stereo.frame import Float, Image
+from stereo.gray import gray_pair
 
 SURE = 0.97
 """Where both views agree exactly."""
@@ -36,20 +39,33 @@ def agreement(left: Float, right: Float) -> Float:
 
 
 def there_of(plane: Image | Float, px: Float, outside: float) -> Float:
-    """Return what ``plane`` of the right view holds at each left pixel's partner."""
-    height, width = px.shape
-    columns = np.arange(width, dtype=np.float32) - px
-    rows = np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
+    """Return what ``plane`` of the right view holds at each left pixel's partner, the nearest."""
+    columns = np.arange(px.shape[1], dtype=np.float32) - px
     return cv2.remap(  # type: ignore[return-value]
-        plane, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=outside
+        plane,
+        columns,
+        _rows(*px.shape),
+        cv2.INTER_NEAREST,  # a mean of two surfaces would agree with neither
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=outside,
     )
 
 
+@lru_cache(maxsize=2)
+def _rows(height: int, width: int) -> Float:
+    return np.repeat(np.arange(height, dtype=np.float32)[:, None], width, axis=1)
+
+
 def sign_is_turned(left: Image, right: Image, px: Float) -> bool:
-    """Whether ``px``, nearly all negative, would explain the gray images better the other way."""
-    known = np.isfinite(px)
-    if np.count_nonzero(px[known] < -1) < 0.9 * int(known.sum()):
+    """Whether ``px``, nearly all negative, would explain the images better the other way."""
+    with np.errstate(invalid="ignore"):
+        negative = np.count_nonzero(px < -1)
+    if negative < 0.1 * px.size:
         return False
+    known = np.isfinite(px)
+    if negative < 0.9 * np.count_nonzero(known):
+        return False
+    left, right = gray_pair(left, right)
     known_px = np.where(known, px, np.float32(0))
 
     def residual(px: Float) -> float:

@@ -138,6 +138,8 @@ class Network:
         options = ort.SessionOptions()
         options.log_severity_level = 4  # what matters is raised, and told in our words
         options.intra_op_num_threads = threads
+        # threads that wait in a loop between two frames take the cores that we need meanwhile
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             return ort.InferenceSession(str(self.file.path), options, providers=providers)
         except Exception as error:

@@ -43,7 +43,7 @@ def _tensor(port: Port, left: Bytes, right: Bytes, convention: Convention) -> ND
         whole = _buffer(port.name, (1, high, wide, 2 * channels), kind)
         parts = [whole[0, ..., :channels], whole[0, ..., channels:]]
     for view, part in zip(views, parts, strict=True):
-        _fill(np.moveaxis(part, -1, 0) if last else part, view, convention)
+        (_fill_last if last else _fill)(part, view, convention)
     for _ in range(4 - len(port.layout)):
         whole = whole[0]
     return whole.astype(port.dtype, copy=False)
@@ -74,10 +74,23 @@ def _fill(planes: NDArray[Any], view: Bytes, convention: Convention) -> None:
         pixels = view if view.ndim == 2 else cv2.extractChannel(view, channel)
         if plane.dtype == np.uint8:
             plane[...] = pixels
-        elif plane.flags.c_contiguous:
-            cv2.LUT(pixels, _table(convention, number).astype(plane.dtype), dst=plane)
         else:
-            plane[...] = cv2.LUT(pixels, _table(convention, number).astype(plane.dtype))
+            cv2.LUT(pixels, _table(convention, number).astype(plane.dtype), dst=plane)
+
+
+def _fill_last(part: NDArray[Any], view: Bytes, convention: Convention) -> None:
+    """The same for (H, W, channels)."""
+    channels = part.shape[-1]
+    if channels > 1 and view.ndim == 2:
+        view = np.asarray(cv2.cvtColor(view, cv2.COLOR_GRAY2RGB), np.uint8)
+    elif channels > 1 and convention.colour == "bgr":
+        view = np.asarray(cv2.cvtColor(view, cv2.COLOR_RGB2BGR), np.uint8)
+    if part.dtype == np.uint8:
+        part[...] = view.reshape(part.shape)
+    else:
+        tables = [_table(convention, number) for number in range(channels)]
+        table = np.stack(tables, axis=-1)[None].astype(part.dtype)
+        part[...] = cv2.LUT(view, table).reshape(part.shape)
 
 
 def _table(convention: Convention, number: int) -> NDArray[np.float64]:

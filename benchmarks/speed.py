@@ -21,7 +21,8 @@ from common import medians_ms
 
 from stereo.frame import RectifiedPair
 from stereo.gray import to_gray
-from stereo.matching import PyramidMatcher, SgbmMatcher, SgbmParams, SgmMatcher, SgmParams
+from stereo.matching import SgbmMatcher, SgbmParams, SgmMatcher, SgmParams
+from stereo.matching.pyramid import PyramidMatcher
 from stereo.matching.sgm import simd_level
 from stereo.synthetic import ROOM_POSE, make_sample_rig, render_pair, room_scene
 

@@ -15,7 +15,7 @@ from stereo.networks.session import Network, open_network
 
 def names_network(given: str) -> bool:
     """Whether a word names a network rather than a rig."""
-    return is_network(given) or given.lower().endswith(".onnx")
+    return is_network(given) or given.partition("?")[0].lower().endswith(".onnx")
 
 
 def inspect_network(given: str, *, as_json: bool) -> bool:

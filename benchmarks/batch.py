@@ -27,6 +27,7 @@ from common import ROOM, table_head, table_row
 from stereo.errors import ImageError
 from stereo.frame import StereoFrame
 from stereo.matching import make_matcher
+from stereo.memory import resident_memory_mb
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.run.ledger import open_ledger
@@ -184,15 +185,10 @@ def growth(folder: Path) -> None:
             for number, _ in enumerate(running, 1):
                 if number % (count // 10) == 0:
                     now = time.monotonic()
-                    told.append((count / 10 / (now - start), _resident_mb()))
+                    told.append((count / 10 / (now - start), resident_memory_mb()))
                     start = now
         print(f"{name}, {count} pairs: pairs/s by tenth {[round(rate) for rate, _ in told]}")
         print(f"  memory MB {[round(mb) for _, mb in told]}")
-
-
-def _resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 # --- kills ----------------------------------------------------------------------------------------

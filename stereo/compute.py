@@ -26,7 +26,7 @@ def compute_depth(
     matcher: str | Matcher | None = None,
     num_disparities: int | str = "auto",
     quality: bool = False,
-    surfaces: bool = True,
+    surfaces: bool | None = None,
     fill: bool = False,
     min_depth_m: float = 0.0,
     max_depth_m: float = math.inf,
@@ -37,8 +37,8 @@ def compute_depth(
     ``left`` and ``right`` are (H, W) gray or (H, W, 3) RGB arrays, uint8 or uint16, or image
     files. With a rig they are raw images and get rectified; with a ``RectifiedRig`` or a
     ``StereoGeometry`` they are rectified already; without either the result has disparity only.
-    ``matcher`` is a name in ``MATCHERS`` or a matcher of your own; ``quality`` takes about five
-    times as long. For many pairs of one rig build a ``StereoPipeline`` once.
+    ``matcher`` is a name in ``MATCHERS``, "onnx:MODEL.onnx" or a matcher of your own; ``quality``
+    takes about five times as long. For many pairs of one rig build a ``StereoPipeline`` once.
 
     Raises ImageError, RigFileError, RectificationError, MatcherError or InputError, whose messages
     name what is wrong.

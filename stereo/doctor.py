@@ -35,6 +35,7 @@ EXTRAS = {
     "web": "viser",
     "cluster": "distributed",
     "bags": "rosbags",
+    "onnx": "onnxruntime",
     "realsense": "pyrealsense2",
     "oak": "depthai",
 }

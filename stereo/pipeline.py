@@ -12,6 +12,7 @@ from stereo.errors import InputError
 from stereo.frame import DisparityMap, Image, RectifiedPair, StereoFrame
 from stereo.gray import gray_pair
 from stereo.matching import Matcher, align, default_matcher, denoise, make_matcher
+from stereo.networks.matcher import NetworkMatcher
 from stereo.rectify import Rectification
 from stereo.refining.doubt import FITTED, DoubtTable, judged
 from stereo.refining.refine import RefineParams, refine, refine_both
@@ -99,7 +100,8 @@ class StereoPipeline:
     ) -> tuple[DisparityMap, RectifiedPair]:
         """Return the matcher's own map, unrefined, and the pair as the matcher saw it."""
         with timed("match"):
-            if not self.refine_params.edges:  # nothing else looks at colours, and gray is quicker
+            colour = self.refine_params.edges or isinstance(self.matcher, NetworkMatcher)
+            if not colour:  # nothing else looks at it, and gray is quicker
                 left, right = gray_pair(pair.left, pair.right)
                 pair = replace(pair, left=left, right=right)
             seen = self.align(denoise(pair))
@@ -107,5 +109,6 @@ class StereoPipeline:
 
     @property
     def refine_params(self) -> RefineParams:
-        """What is done to the matcher's map."""
-        return replace(self.refine, careful=True) if self.quality else self.refine
+        """What is done to the matcher's map; a network's stays as it is unless told otherwise."""
+        params = self.refine.settled(not isinstance(self.matcher, NetworkMatcher))
+        return replace(params, careful=True) if self.quality else params

@@ -13,7 +13,7 @@ import pytest
 REPO = Path(__file__).resolve().parents[1]
 LAZY = {
     *("open3d", "matplotlib", "viser", "rich", "jinja2", "dask", "distributed", "fsspec", "optuna"),
-    *("foxglove", "mcap", "rosbags", "rclpy"),
+    *("foxglove", "mcap", "rosbags", "rclpy", "onnxruntime", "onnx"),
 }
 """Slow to import: only inside functions."""
 
@@ -81,6 +81,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.doctor": {"stereo.system"},
     "stereo.presets": set(),
     "stereo.native": {"stereo._native", "stereo.errors"},
+    "stereo.memory": set(),
     "stereo.proof": set(),
     "stereo.frame": {"calib.words", "stereo.errors", "stereo.proof"},
     "stereo.gray": {"stereo.frame"},
@@ -91,9 +92,10 @@ ROOMS: dict[str, set[str]] = {
     "stereo.files": {*CALIB, *DATA, "calib.atomic", "calib.formats", "calib.imagebytes"},
     "stereo.cloud": {*DATA, "calib.words", "stereo.files", "stereo.gray"},
     "stereo.render": {"stereo.cloud", "stereo.errors"},
+    "stereo.networks": {*DATA, "calib.nearby", "stereo.files", "stereo.gray", "stereo.memory"},
     "stereo.matching": {
         *DATA,
-        *("calib.nearby", "calib.words", "stereo.gray", "stereo.native"),
+        *("calib.nearby", "calib.words", "stereo.gray", "stereo.native", "stereo.networks"),
     },
     "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
     "stereo.turning": {"stereo.frame"},
@@ -123,8 +125,8 @@ ROOMS: dict[str, set[str]] = {
     },
     "stereo.pipeline": {
         *DATA,
-        *("stereo.gray", "stereo.matching", "stereo.rectify", "stereo.refining", "stereo.register"),
-        "stereo.result",
+        *("stereo.gray", "stereo.matching", "stereo.networks", "stereo.rectify"),
+        *("stereo.refining", "stereo.register", "stereo.result"),
     },
     "stereo.compute": {
         *CALIB,
@@ -134,8 +136,8 @@ ROOMS: dict[str, set[str]] = {
     "stereo.evaluation": {
         *CALIB,
         *DATA,
-        *("stereo.depth", "stereo.files", "stereo.gray", "stereo.matching", "stereo.pipeline"),
-        *("stereo.rectify", "stereo.refining"),
+        *("stereo.depth", "stereo.files", "stereo.gray", "stereo.matching", "stereo.memory"),
+        *("stereo.pipeline", "stereo.rectify", "stereo.refining"),
     },
     "stereo.tuning": {
         *DATA,
@@ -149,16 +151,17 @@ ROOMS: dict[str, set[str]] = {
         *("calib.calibrate", "calib.collect", "calib.health", "calib.outcome"),
         *("stereo.closing", "stereo.depth"),
         "stereo.gray",
-        *("stereo.matching", "stereo.pipeline", "stereo.rectify", "stereo.refining"),
-        *("stereo.register", "stereo.result", "stereo.sources", "stereo.threads"),
+        *("stereo.matching", "stereo.networks", "stereo.pipeline", "stereo.rectify"),
+        *("stereo.refining", "stereo.register", "stereo.result", "stereo.sources"),
+        "stereo.threads",
     },
     "stereo.run": {
         *CALIB,
         *DATA,
         "stereo.evaluation",
         *("calib.health", "calib.solving", "stereo.rectify"),
-        *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.pipeline"),
-        *("stereo.result", "stereo.sources", "stereo.threads"),
+        *("stereo._version", "stereo.cloud", "stereo.files", "stereo.gray", "stereo.memory"),
+        *("stereo.pipeline", "stereo.result", "stereo.sources", "stereo.threads"),
     },
     "stereo.pages": {
         *DATA,

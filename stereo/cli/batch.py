@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from stereo.cli.run_input import RunInput, run_input
 from stereo.cli.signals import interrupted_by_sigterm
 from stereo.files import outputs
 from stereo.files.urls import Place, UrlPath, place
+from stereo.memory import free_memory_mb
 from stereo.pages.batch import write_page
 from stereo.result import output_names
 from stereo.run.batch import with_folders
@@ -218,12 +220,10 @@ def _many(given: RunInput) -> bool:
 
 def _memory_share_mb(workers: int) -> int:
     """What each of the workers may take, so that together they take most of what is free."""
-    try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        free_kb = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration, ValueError, IndexError):
+    free_mb = free_memory_mb()
+    if math.isnan(free_mb):
         return 4000
-    return max(500, int(_SHARE_OF_MEMORY * free_kb / 1000 / workers))
+    return max(500, int(_SHARE_OF_MEMORY * free_mb / workers))
 
 
 def _show(

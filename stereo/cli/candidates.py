@@ -13,13 +13,14 @@ from stereo.cli.options import DepthOptions, MatchOptions
 from stereo.errors import InputError
 from stereo.evaluation.estimates import Estimator, Matching, Predictions
 from stereo.matching import MATCHERS
+from stereo.networks.matcher import is_network
 from stereo.refining.refine import RefineParams
 
 
 def candidate(given: str) -> Estimator:
     """Return what is meant by a word. Raises InputError naming what is known."""
     path = Path(given)
-    if given in MATCHERS:
+    if given in MATCHERS or is_network(given):
         return Matching(given, given, quality=given == "sgm-quality")
     if path.suffix.lower() == ".toml":
         with _settings.make_context("compare", ["--config", given]) as context:
@@ -32,8 +33,8 @@ def candidate(given: str) -> Estimator:
         return Predictions(path)
     hint = did_you_mean(given, MATCHERS) or ";"
     raise InputError(
-        f"{given!r} is no candidate{hint} one is a matcher ({', '.join(MATCHERS)}), a file.toml as "
-        "--config reads it, or a folder of predictions"
+        f"{given!r} is no candidate{hint} one is a matcher ({', '.join(MATCHERS)}), a network "
+        "(onnx:MODEL.onnx), a file.toml as --config reads it, or a folder of predictions"
     )
 
 

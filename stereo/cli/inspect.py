@@ -15,6 +15,7 @@ from calib.formats.rectifying import rectify
 from calib.solving.epipolar import quarter_turns
 from calib.words import fixed, length, plain, table
 from stereo.cli.groups import command, json_option
+from stereo.cli.inspect_network import inspect_network, names_network
 from stereo.cli.rig import assumptions
 from stereo.cli.rig_options import LoneRigOptions
 from stereo.depth import depth_sigma
@@ -31,7 +32,7 @@ DISTANCES_M = (0.5, 1.0, 2.0, 5.0, 10.0, 20.0)
 
 
 @command("inspect")
-@click.argument("rig", type=click.Path())
+@click.argument("rig", metavar="RIG|MODEL.onnx", type=click.Path())
 @click.option(
     "--disparity-noise-px",
     type=float,
@@ -49,8 +50,11 @@ def inspect_command(
 ) -> int:
     """Tell what RIG is and what depth error to expect at which distance.
 
-    RIG is a calibration of any known format: a file, several with commas, or their folder.
+    RIG is a calibration of any known format: a file, several with commas, or their folder. Of a
+    stereo network, MODEL.onnx, it tells what was recognised and what is missing.
     """
+    if names_network(rig):
+        return 0 if inspect_network(rig, as_json=as_json) else UNTRUSTED
     if not 0 < disparity_noise_px < 100:
         raise InputError(
             f"--disparity-noise-px must be between 0 and 100, got {disparity_noise_px}"

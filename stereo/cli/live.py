@@ -16,7 +16,7 @@ import numpy as np
 from calib import RectifiedRig, StereoRig
 from stereo.cli.config import config_options
 from stereo.cli.groups import command, headed, json_option, option
-from stereo.cli.matching import chosen_matcher, told_range
+from stereo.cli.matching import chosen_matcher, say_network, told_range
 from stereo.cli.messages import LiveMessages
 from stereo.cli.options import (
     DepthOptions,
@@ -127,6 +127,9 @@ def live_command(
         peeked = WithFirstFrame(opened)
         calibration = settled(_calibration(rig, peeked), rig, lambda: peeked.first)
         rect = rectification(calibration, rig, peeked.view_size)
+        wide, high = rect.size or peeked.view_size
+        n = frames.decimate
+        say_network(settings.matcher, settings.matcher_params, (wide // n, high // n))
         if camera is not None:
             registration(camera, rect)  # says now what is wrong
         tapped, switch = _recorded(stack, peeked, calibration, saving.record, view)

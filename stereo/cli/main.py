@@ -26,7 +26,7 @@ COMMANDS = {
     "Calibration": {
         "board": "Print a calibration board at true scale.",
         "calibrate": "Images of a board in; a rig and its error bars out.",
-        "inspect": "What a rig is and how well it can measure.",
+        "inspect": "What a rig is and how well it can measure; what a network is.",
         "check": "From natural images: does the rig still fit? Mend it.",
         "convert": "A calibration of any format into another.",
         "rectify": "Write the rectified pair, and a picture to judge it.",
@@ -39,6 +39,7 @@ COMMANDS = {
         "tune": "Find the matcher's parameters for your rig and scene.",
     },
     "Help": {
+        "networks": "Stereo networks that --matcher onnx: takes; their licences.",
         "demo": "Run the main job on the sample scene.",
         "doctor": "What is installed, what is missing, how to mend it.",
     },

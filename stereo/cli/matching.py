@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from stereo.cli.options import DepthOptions, MatchOptions
 from stereo.errors import InputError
 from stereo.matching import SearchRange, default_matcher
+from stereo.networks.matcher import is_network, network_matcher
 
 
 def chosen_matcher(match: MatchOptions) -> str:
@@ -29,6 +33,13 @@ def chosen_matcher(match: MatchOptions) -> str:
             err=True,
         )
     return default
+
+
+def say_network(name: str, params: Mapping[str, Any], size: tuple[int, int] | None) -> None:
+    """Of a network: how images of ``size`` (width, height) meet it, and what was not as asked."""
+    if is_network(name) and size is not None:
+        for line in network_matcher(name, dict(params)).notes(size):
+            click.echo(f"note: {line}", err=True)
 
 
 def told_range(depth: DepthOptions) -> SearchRange | None:

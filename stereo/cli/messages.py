@@ -19,6 +19,7 @@ from calib.plain import jsonable
 from calib.words import fixed, length
 from stereo.live.depth import LiveDepth, LiveFrame
 from stereo.live.watch import RigState
+from stereo.networks.session import used_networks
 from stereo.proof import Proof
 from stereo.publishing.publish import Publishing
 from stereo.sources import Event
@@ -131,6 +132,7 @@ class LiveMessages:
             "confidence": source.confidence,
             "paired_by": source.paired_by,
             "stages_ms": dict(depth.stages_ms),
+            "networks": [network.times for network in used_networks()],
             "published": {name: asdict(each) for name, each in published.stats.items()},
         }
         if self._as_json:
@@ -140,6 +142,8 @@ class LiveMessages:
         if stats:
             for stage, took_ms in depth.stages_ms.items():
                 self._line(f"  {stage:8} {took_ms:6.1f} ms")
+            for network in used_networks():
+                self._line(f"  {network.times_in_words}")
             for name, each in published.stats.items():
                 self._line(
                     f"  {name}: {each.published} published, {each.dropped} dropped for newer ones"

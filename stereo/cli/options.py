@@ -23,10 +23,10 @@ import click
 
 from stereo.cli.config import matcher_params
 from stereo.cli.groups import option
-from stereo.cli.values import CountOrAuto, Size
+from stereo.cli.values import CountOrAuto, MatcherName, Size
 from stereo.cloud import MAX_RELATIVE_SIGMA
 from stereo.errors import InputError
-from stereo.matching import MATCHERS
+from stereo.networks.session import PROVIDERS
 from stereo.result import OUTPUTS
 from stereo.sources.layout import FLIPS, LAYOUTS, Flip, Layout
 from stereo.sources.source import SourceOptions
@@ -119,8 +119,9 @@ class MatchOptions:
 
     heading: ClassVar[str] = "Matching"
     matcher: str | None = option(
-        type=click.Choice(list(MATCHERS)),
-        help="Which matcher computes disparity.  [default: sgm where it is built, else sgbm]",
+        type=MatcherName(),
+        help="Which matcher computes disparity; onnx:MODEL.onnx is a network.  [default: sgm where "
+        "it is built, else sgbm]",
     )
     quality: bool = option(
         is_flag=True,
@@ -130,6 +131,10 @@ class MatchOptions:
         "--coarse-to-fine/--no-coarse-to-fine",
         help="Match coarsely first, then only around that.  [default: where memory asks for it]",
     )
+    provider: str | None = option(
+        type=click.Choice(list(PROVIDERS)), help="What runs a network.  [default: cpu]"
+    )
+    tile: bool = option(is_flag=True, help="Cut images into tiles that a network can take.")
     matcher_params: tuple[tuple[str, Any], ...] = option(
         "--matcher-param",
         multiple=True,
@@ -144,6 +149,10 @@ class MatchOptions:
         params = dict(self.matcher_params)
         if self.coarse_to_fine is not None:
             params["coarse_to_fine"] = self.coarse_to_fine
+        if self.provider is not None:
+            params["provider"] = self.provider
+        if self.tile:
+            params.setdefault("tile", True)
         return params
 
 
@@ -160,10 +169,10 @@ class DepthOptions:
     min_disparity: int | None = option(type=int, help="Smallest disparity, pixels.  [default: 0]")
     min_depth_m: float = option(type=float, default=0.0, help="Nearer is dropped; sets the range.")
     max_depth_m: float = option(type=float, default=math.inf, help="Farther is dropped.")
-    surfaces: bool = option(
+    surfaces: bool | None = option(
         "--surfaces/--no-surfaces",
-        default=True,
-        help="Planes for textureless regions that could not be matched.  [default: on]",
+        help="Planes for textureless regions that could not be matched.  [default: on; off for "
+        "networks]",
     )
     fill: bool = option(is_flag=True, help="Fill holes from their surroundings.")
 

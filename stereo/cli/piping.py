@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from calib import RectifiedRig, StereoRig
-from stereo.cli.matching import chosen_matcher, told_range
+from stereo.cli.matching import chosen_matcher, say_network, told_range
 from stereo.cli.options import DepthOptions, MatchOptions, PairOptions
 from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
@@ -42,6 +42,7 @@ def chosen_pipeline(
     """Return the pipeline and all that decides its result, in words. Raises InputError."""
     calibration, rect = rectification_for(given, images, rig)
     name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
+    say_network(name, match.params, rect.size)
     pipeline = StereoPipeline(
         rect,
         _matcher(name, match.params, search),

@@ -9,6 +9,8 @@ from typing import Any
 import click
 
 from stereo.errors import InputError
+from stereo.matching import MATCHERS
+from stereo.networks.matcher import is_network
 
 _METRES = {"mm": 0.001, "cm": 0.01, "m": 1.0}
 
@@ -76,6 +78,21 @@ class Metres(click.ParamType[float]):
                 f"{flag} {number / 1000:g}; if it truly is that far, {flag} {number:g}m"
             )
         return number * _METRES[unit or "m"]
+
+
+class MatcherName(click.Choice[str]):
+    """One of ``MATCHERS``, or a network: onnx:MODEL.onnx."""
+
+    def __init__(self) -> None:
+        super().__init__(list(MATCHERS))
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """See ``click.ParamType``."""
+        return f"{(super().get_metavar(param, ctx) or '')[:-1]}|onnx:MODEL.onnx]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> str:
+        """See ``click.ParamType``."""
+        return str(value) if is_network(str(value)) else super().convert(value, param, ctx)
 
 
 class CountOrAuto(click.ParamType[int | str]):

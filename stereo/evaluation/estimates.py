@@ -13,11 +13,11 @@ import numpy as np
 from stereo.depth import disparity_sigma
 from stereo.errors import InputError
 from stereo.evaluation.manifest import ManifestPair
-from stereo.evaluation.memory import peak_memory_mb, reset_peak
 from stereo.files.archives import read_npz
 from stereo.files.outputs import read_map
 from stereo.frame import Float, RectifiedPair
 from stereo.matching import make_matcher
+from stereo.memory import peak_memory_mb, reset_peak
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams

@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from stereo.errors import InputError
-from stereo.frame import SearchRange, StereoFrame
+from stereo.frame import RectifiedPair, SearchRange, StereoFrame
 from stereo.gray import gray8_pair
 from stereo.live.region import Part, Region
 from stereo.matching import (
@@ -28,6 +28,7 @@ from stereo.matching import (
     matcher_for_range,
     search_range_for_depths,
 )
+from stereo.networks.matcher import is_network
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
@@ -120,7 +121,7 @@ class LivePipeline:
         with timed("rectify"):
             pair = self._part.shrunk(self.rectification.apply(frame))
         with timed("range"):
-            search = self._told or self._steady.of(pair)
+            search = self._told or self._found(pair)
         pipeline = self._pipeline(self._matcher.within(search))
         pair = self._part.with_partners(pair, search)
         disparity = pipeline.disparity(pair, timed=timed)
@@ -131,6 +132,12 @@ class LivePipeline:
                 self.smoothed_share = self._temporal.changed_share
         with timed("depth"):
             return pipeline.measure(pair, disparity, third=frame.third), took
+
+    def _found(self, pair: RectifiedPair) -> SearchRange:
+        """The sequence's range; a network of whole images needs none."""
+        if is_network(self.settings.matcher) and self.settings.region is None:
+            return SearchRange(0, 1)
+        return self._steady.of(pair)
 
 
 def _told_range(settings: LiveSettings, measured: Rectification) -> SearchRange | None:

@@ -17,6 +17,7 @@ from stereo.matching.quality import QualityMatcher
 from stereo.matching.ranged import AutoRangeMatcher
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams
 from stereo.matching.sgm import SgmParams
+from stereo.networks.matcher import is_network, network_matcher
 
 AUTO = "auto"
 """As ``num_disparities``: the range is found from each pair."""
@@ -63,11 +64,13 @@ def default_matcher() -> str:
 def make_matcher(name: str, **params: Any) -> Matcher:
     """Build the matcher called ``name`` with the given parameters.
 
+    ``name`` is one of ``MATCHERS``, or "onnx:MODEL.onnx" for a network, which searches no range:
+    ``num_disparities`` and ``min_disparity`` are nothing to it.
     ``num_disparities="auto"`` finds the range of each pair. Raises MatcherError for an unknown
     name, a parameter this matcher does not have, or a value it cannot run with;
     MissingLibraryError for "sgm" where no compiler built it.
     """
-    if params.get("num_disparities") == AUTO:
+    if not is_network(name) and params.get("num_disparities") == AUTO:
         if params.get("min_disparity") is not None:
             raise MatcherError(
                 f"min_disparity={params['min_disparity']!r} needs num_disparities as a number; "
@@ -86,9 +89,15 @@ def matcher_for_range(name: str, search: SearchRange, **params: Any) -> Matcher:
 
 
 def _make(name: str, params: dict[str, Any]) -> Matcher:
+    if is_network(name):
+        ranges = ("num_disparities", "min_disparity")
+        return network_matcher(name, {k: v for k, v in params.items() if k not in ranges})
     if name not in MATCHERS:
         hint = did_you_mean(name, MATCHERS) or ";"
-        raise MatcherError(f"unknown matcher {name!r}{hint} choose one of {', '.join(MATCHERS)}")
+        raise MatcherError(
+            f"unknown matcher {name!r}{hint} choose one of {', '.join(MATCHERS)}, or a network: "
+            "onnx:MODEL.onnx"
+        )
     kind = MATCHERS[name]
     for key in params:
         if key not in kind.names:

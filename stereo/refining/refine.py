@@ -23,18 +23,26 @@ from stereo.refining.surfaces import plane_surfaces
 class RefineParams:
     """What is done to a matcher's result."""
 
-    surfaces: bool = True
-    """Give doubtful textureless regions a plane; see ``stereo.refining.surfaces``."""
+    surfaces: bool | None = None
+    """Give doubtful textureless regions a plane; see ``stereo.refining.surfaces``. None: as suits
+    the matcher, which is yes for all but networks."""
     fill: bool = False
     """Fill the remaining holes from their surroundings, at a low confidence."""
-    edges: bool = True
-    """Move the edges of surfaces to those of the image; see ``stereo.refining.edges``."""
+    edges: bool | None = None
+    """Move the edges of surfaces to those of the image; see ``stereo.refining.edges``. None: as
+    ``surfaces``."""
     careful: bool = False
     """Move edges again when the holes are filled, looking at more of what is around them."""
+
+    def settled(self, usual: bool) -> RefineParams:
+        """Return the same with ``usual`` where nothing was told."""
+        surfaces = usual if self.surfaces is None else self.surfaces
+        return replace(self, surfaces=surfaces, edges=usual if self.edges is None else self.edges)
 
 
 def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
     """Return ``disparity`` of ``pair`` without what the cameras did not see, then improved."""
+    params = params.settled(True)
     disparity = _improved(disparity, pair, params)
     if not (params.careful or params.fill):
         return disparity
@@ -46,6 +54,7 @@ def refine_both(
     disparity: DisparityMap, pair: RectifiedPair, params: RefineParams
 ) -> tuple[DisparityMap, DisparityMap]:
     """Return what ``refine`` gives without and with ``fill``, whatever ``params`` says of it."""
+    params = params.settled(True)
     return _completed(_improved(disparity, pair, params), pair, params)
 
 

@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from pathlib import Path
 
 import cv2
 
+from stereo.memory import resident_memory_mb
 from stereo.run.tasks import Done, Fault, Job, Task, do
 from stereo.threads import start_thread
 
@@ -101,7 +101,7 @@ class Processes:
         return task, done
 
     def _too_much(self, worker: _Worker) -> str | None:
-        used_mb = _resident_mb(worker.process.pid)
+        used_mb = resident_memory_mb(worker.process.pid)
         if used_mb > self._max_memory_mb:
             return f"its worker took {used_mb:.0f} MB, more than {self._max_memory_mb} MB"
         if time.monotonic() - worker.since_s > self._timeout_s:
@@ -159,15 +159,6 @@ def available_cores() -> list[int]:
         return sorted(os.sched_getaffinity(0))
     except AttributeError:  # only Linux has it
         return list(range(os.cpu_count() or 1))
-
-
-def _resident_mb(pid: int | None) -> float:
-    """Memory that a process has now; 0 where that cannot be told."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, ValueError, IndexError):
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def _how_it_died(code: int | None) -> str:

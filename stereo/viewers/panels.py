@@ -92,6 +92,7 @@ class MatcherPanel:
         self._start, self._change, self._quiet = start, change, False
         gui = server.gui
         names = [n for n in MATCHERS if sgm.is_available() or not n.startswith("sgm")]
+        names += [start.matcher] * (start.matcher not in MATCHERS)  # a network
         search = start.search
         count = 128 if search is None else search.num_disparities
         with gui.add_folder("Matcher"):
@@ -149,10 +150,12 @@ class MatcherPanel:
         name, start = self._matcher.value, self._start
         low = 0 if start.search is None else start.search.min_disparity
         params = dict(start.matcher_params) if name == start.matcher else {}
+        if name in MATCHERS:
+            params["uniqueness_percent"] = int(self._unique.value)
         self._change(
             matcher=name,
             quality=name == "sgm-quality",
-            matcher_params=params | {"uniqueness_percent": int(self._unique.value)},
+            matcher_params=params,
             search=None if self._auto.value else SearchRange(low, int(self._count.value)),
             refine=replace(start.refine, fill=self._fill.value),
             max_depth_m=math.inf if self._far.value >= _FAR_M else float(self._far.value),
@@ -161,7 +164,8 @@ class MatcherPanel:
 
 
 def _uniqueness(settings: LiveSettings) -> int:
-    own = MATCHERS[settings.matcher].params().uniqueness_percent
+    known = settings.matcher if settings.matcher in MATCHERS else "sgbm"
+    own = MATCHERS[known].params().uniqueness_percent
     return int(settings.matcher_params.get("uniqueness_percent", own))
 
 

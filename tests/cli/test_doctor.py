@@ -38,7 +38,7 @@ def test_extras_have_a_version_or_the_line_that_brings_them(
 ) -> None:
     from stereo import doctor
 
-    assert set(doctor.EXTRAS) == {"web", "cluster", "bags", "realsense", "oak"}
+    assert set(doctor.EXTRAS) == {"web", "cluster", "bags", "onnx", "realsense", "oak"}
     monkeypatch.setattr(doctor, "EXTRAS", {"web": "click", "oak": "no-such-library"})
     said = cli("doctor")
     assert said.code == 0

@@ -20,7 +20,7 @@ from stereo.register import Registration
 from stereo.result import StereoResult
 
 Timed = Callable[[str], AbstractContextManager[None]]
-"""Told which stage the block it guards is: "match" or "refine"."""
+"""Told which stage the block it guards is: "prepare", "match", "refine" or "judge"."""
 
 
 def _untimed(_stage: str) -> AbstractContextManager[None]:
@@ -45,6 +45,8 @@ class StereoPipeline:
     """What makes the confidence of a finished map; another one is for measuring."""
     quality: bool = field(default=False, kw_only=True)
     """Slower and better: edges sharpened after matching. Made for the matcher "sgm-quality"."""
+    denoise: Callable[[RectifiedPair], RectifiedPair] = field(default=denoise, kw_only=True)
+    """Smooths a noisy pair before matching."""
     align: Callable[[RectifiedPair], RectifiedPair] = field(default=align, kw_only=True)
     """Takes row errors and a difference of brightness out before matching."""
     min_depth_m: float = field(default=0.0, kw_only=True)
@@ -70,7 +72,9 @@ class StereoPipeline:
         """Return the refined disparity of a rectified pair, to fit its left image."""
         found, seen = self.match(pair, timed=timed)
         with timed("refine"):
-            return judged(refine(found, seen, self.refine_params), seen, self.doubt)
+            refined = refine(found, seen, self.refine_params)
+        with timed("judge"):
+            return judged(refined, seen, self.doubt)
 
     def disparity_and_filled(self, pair: RectifiedPair) -> tuple[DisparityMap, DisparityMap]:
         """Return what ``disparity`` gives without and with its holes filled, for an evaluation."""
@@ -99,12 +103,13 @@ class StereoPipeline:
         self, pair: RectifiedPair, *, timed: Timed = _untimed
     ) -> tuple[DisparityMap, RectifiedPair]:
         """Return the matcher's own map, unrefined, and the pair as the matcher saw it."""
-        with timed("match"):
+        with timed("prepare"):
             colour = self.refine_params.edges or isinstance(self.matcher, NetworkMatcher)
             if not colour:  # nothing else looks at it, and gray is quicker
                 left, right = gray_pair(pair.left, pair.right)
                 pair = replace(pair, left=left, right=right)
-            seen = self.align(denoise(pair))
+            seen = self.align(self.denoise(pair))
+        with timed("match"):
             return self.matcher.match(seen), seen
 
     @property

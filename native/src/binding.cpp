@@ -3,6 +3,7 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
+#include <nanobind/stl/vector.h>
 
 #include <algorithm>
 #include <atomic>
@@ -10,6 +11,7 @@
 #include <new>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "buffer.hpp"
@@ -17,6 +19,7 @@
 #include "filling.hpp"
 #include "jpeg.hpp"
 #include "matcher.hpp"
+#include "metric.hpp"
 #include "parallel.hpp"
 #include "register.hpp"
 #include "surfaces.hpp"
@@ -206,6 +209,65 @@ Map fill_holes(Dense<float, 2> disparity, Dense<float, 2> confidence,
   return out;
 }
 
+// Depth and sigma (float32, NaN unknown). `variance` has no plane, or offset, mixed and share.
+std::pair<Map, Map> measure_depth(Dense<float, 2> disparity, Dense<float, 2> confidence,
+                                  std::vector<Dense<float, 2>> variance, Line<float> rules,
+                                  int threads) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  const auto same = [&](const auto& plane) {
+    return plane.shape(0) == height && plane.shape(1) == width;
+  };
+  if (!same(confidence) || !std::all_of(variance.begin(), variance.end(), same))
+    throw nb::value_error("all planes must have the same size");
+  if (!variance.empty() && variance.size() != 3)
+    throw nb::value_error("the variance has three planes, or none");
+  if (rules.shape(0) != 8) throw nb::value_error("rules takes 8 numbers");
+  check_threads(threads);
+  stereo::VariancePlanes planes{};
+  if (!variance.empty()) planes = {variance[0].data(), variance[1].data(), variance[2].data()};
+  Map depth = new_map(height, width), sigma = new_map(height, width);
+  {
+    nb::gil_scoped_release release;
+    stereo::measure_depth(std::ptrdiff_t(height * width), disparity.data(), confidence.data(),
+                          planes,
+                          {rules(0), rules(1), rules(2), rules(3), rules(4), rules(5), rules(6),
+                           rules(7)},
+                          threads, depth.data(), sigma.data());
+  }
+  return {depth, sigma};
+}
+
+// Points (N, 3) float32 and their colors (N, 3) uint8, row by row.
+auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
+              Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+  const std::size_t height = depth.shape(0), width = depth.shape(1);
+  if (sigma.shape(0) != height || sigma.shape(1) != width || color.shape(0) != height ||
+      color.shape(1) != width || ray_x.shape(0) != width || ray_y.shape(0) != height)
+    throw nb::value_error("depth, sigma, color and rays must have the same size");
+  check_sides(height, width);
+  check_channels(color.shape(2));
+  check_threads(threads);
+  const stereo::ColoredDepth seen{int(width),   int(height),  int(color.shape(2)), depth.data(),
+                                  sigma.data(), color.data(), ray_x.data(),        ray_y.data(),
+                                  max_relative_sigma};
+  std::vector<std::ptrdiff_t> first((height + stereo::kCloudRows - 1) / stereo::kCloudRows);
+  {
+    nb::gil_scoped_release release;
+    stereo::count_points(seen, threads, first.data());
+  }
+  std::ptrdiff_t points = 0;
+  for (std::ptrdiff_t& block : first) block = std::exchange(points, points + block);
+  Map where = new_map(std::size_t(points), 3);
+  auto* data = new std::uint8_t[3 * std::size_t(points)];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint8_t*>(p); });
+  {
+    nb::gil_scoped_release release;
+    stereo::fill_points(seen, first.data(), threads, where.data(), data);
+  }
+  nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<2>> colors(data, {std::size_t(points), 3}, owner);
+  return std::make_pair(where, colors);
+}
+
 // Depth and sigma (float32, NaN unknown) and source index (int32, -1 none) in the other camera.
 auto register_depth(Dense<float, 2> depth, Dense<float, 2> sigma, Line<float> pinhole,
                     std::pair<int, int> size, Line<float> other, Line<float> motion,
@@ -313,6 +375,12 @@ NB_MODULE(_native, module) {
              "See stereo.refining.surfaces.");
   module.def("fill_holes", &fill_holes, "disparity"_a.noconvert(), "confidence"_a.noconvert(),
              "color"_a.noconvert(), "threads"_a, "See stereo.refining.filling.");
+  module.def("measure_depth", &measure_depth, "disparity"_a.noconvert(),
+             "confidence"_a.noconvert(), "variance"_a, "rules"_a.noconvert(), "threads"_a,
+             "See stereo.depth.");
+  module.def("cloud_of", &cloud_of, "depth"_a.noconvert(), "sigma"_a.noconvert(),
+             "color"_a.noconvert(), "ray_x"_a.noconvert(), "ray_y"_a.noconvert(),
+             "max_relative_sigma"_a, "threads"_a, "See stereo.cloud.");
   module.def("register_depth", &register_depth, "depth"_a.noconvert(), "sigma"_a.noconvert(),
              "pinhole"_a.noconvert(), "size"_a, "other"_a.noconvert(), "motion"_a.noconvert(),
              "pixels"_a.noconvert(), "rules"_a.noconvert(), "threads"_a, "See stereo.register.");

@@ -6,12 +6,14 @@
 #include <cstring>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "edges.hpp"
 #include "filling.hpp"
 #include "jpeg.hpp"
 #include "matcher.hpp"
+#include "metric.hpp"
 #include "register.hpp"
 #include "surfaces.hpp"
 
@@ -105,7 +107,8 @@ void run_edges(int width, int height, int channels, std::mt19937& random) {
 void demand_same(const std::vector<float>& first, const std::vector<float>& again, const char* what,
                  int width, int height) {
   add_to_checksum(first);
-  if (std::memcmp(first.data(), again.data(), first.size() * sizeof(float)) == 0) return;
+  if (first.empty() || std::memcmp(first.data(), again.data(), first.size() * sizeof(float)) == 0)
+    return;
   std::printf("%s differs between threads at %dx%d\n", what, width, height);
   std::exit(1);
 }
@@ -183,6 +186,39 @@ void run_register(int width, int height, std::mt19937& random) {
   }
 }
 
+// Disparities with and without a calibration's variance, then points: any thread count, the same bits.
+void run_metric(int width, int height, int channels, std::mt19937& random) {
+  const std::size_t pixels = std::size_t(width) * height;
+  const auto color = image<std::uint8_t>(width * channels, height, Content::kNoise, random);
+  std::vector<float> px(pixels), trust(pixels), plane(pixels), first(2 * pixels), again(2 * pixels);
+  for (std::size_t i = 0; i < pixels; ++i) {
+    px[i] = random() % 5 ? float(random() % 640) / 10 - 2 : NAN;
+    trust[i] = float(random() % 256) / 255;
+    plane[i] = float(random() % 9) / 100 - 0.02f;
+  }
+  const MetricRules rules{0.5f, 70, 1 / 70.0f, 0.2f, 0.9f, 56, 0, 50};
+  VariancePlanes calibration{};
+  if (random() % 2) calibration = {plane.data(), plane.data(), plane.data()};
+  const auto measured = [&](int threads, std::vector<float>& out) {
+    measure_depth(std::ptrdiff_t(pixels), px.data(), trust.data(), calibration, rules, threads,
+                  out.data(), out.data() + pixels);
+  };
+  measured(1, first), measured(3, again);
+  demand_same(first, again, "a depth", width, height);
+  const std::vector<float> ray_x(width, 0.1f), ray_y(height, 0.2f);
+  const ColoredDepth seen{width,        height,       channels,     first.data(), &first[pixels],
+                          color.data(), ray_x.data(), ray_y.data(), 0.25f};
+  std::vector<std::ptrdiff_t> begin((height + kCloudRows - 1) / kCloudRows);
+  count_points(seen, 3, begin.data());
+  std::ptrdiff_t points = 0;
+  for (std::ptrdiff_t& block : begin) block = std::exchange(points, points + block);
+  std::vector<float> one(3 * points), three(3 * points);
+  std::vector<std::uint8_t> colors(3 * points);
+  fill_points(seen, begin.data(), 1, one.data(), colors.data());
+  fill_points(seen, begin.data(), 3, three.data(), colors.data());
+  demand_same(one, three, "a point", width, height);
+}
+
 // A JPEG header with the standard code tables, then noise; bytes anywhere are spoilt, ends are cut.
 void run_jpeg(std::mt19937& random) {
   std::vector<std::uint8_t> jpeg = {0xff, 0xd8, 0xff, 0xdb, 0, 67, 0};
@@ -215,6 +251,7 @@ int main() {
     for (int height : heights) {
       run_edges(width, height, 1 + 2 * (runs++ % 2), random);
       run_register(width, height, random);
+      run_metric(width, height, 1 + 2 * (runs % 2), random);
       run_surfaces(width, height, random);
       run_surfaces(4 * width + 3, 3 * height + 1, random);
       run_filling(width, height, 1 + 2 * (runs % 2), random);

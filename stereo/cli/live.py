@@ -21,6 +21,7 @@ from stereo.cli.messages import LiveMessages
 from stereo.cli.options import (
     DepthOptions,
     EndOptions,
+    FrameOptions,
     MatchOptions,
     OpenOptions,
     ViewOptions,
@@ -37,6 +38,7 @@ from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.files import outputs
 from stereo.live.depth import LiveDepth, LiveFrame
+from stereo.live.pace import Pace
 from stereo.live.pipeline import LiveSettings
 from stereo.live.region import Region
 from stereo.live.watch import RigWatch
@@ -55,16 +57,6 @@ if TYPE_CHECKING:
 _TICK_S = 0.1
 _PAUSE_S = 0.03
 """Between two looks at keys and buttons while nothing is read."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FrameOptions:
-    """What is done to each frame besides matching."""
-
-    heading: ClassVar[str] = "Depth"
-    roi: str | None = option(metavar="X,Y,W,H", help="Only this part of the rectified image.")
-    decimate: int = option(type=int, default=1, help="Divide the image's sides by this.")
-    smooth: bool = option(is_flag=True, help="Average over time where nothing moves.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +82,7 @@ class SaveOptions:
     is_flag=True,
     help="Files and recordings: as fast as they can be matched.",
 )
-@click.option("--stats", is_flag=True, help="Print the time of each stage at the end.")
+@click.option("--stats", is_flag=True, help="Print at the end where each millisecond went.")
 @json_option("One JSON line per frame and per event.")
 def live_command(
     source: str,
@@ -164,11 +156,13 @@ def _loop(
             continue
         found = live.wait(_TICK_S)
         if found is not None:
+            began_s = time.monotonic()
             viewer.show(found)
             watch.offer(found.result.pair)
             saver.maybe(found)
             told.offer(found.frame, found.result)
-            viewer.status(messages.frame(live, found, paused=viewer.paused))
+            show_s = time.monotonic() - began_s
+            viewer.status(messages.frame(live, found, show_s, paused=viewer.paused))
             shown += 1
         elif live.ended:
             return
@@ -197,6 +191,7 @@ def _settings(match: MatchOptions, depth: DepthOptions, frames: FrameOptions) ->
         region=None if frames.roi is None else _region(frames.roi),
         decimate=frames.decimate,
         smooth=frames.smooth,
+        pace=Pace(frames.max_fps, frames.latency),
     )
 
 

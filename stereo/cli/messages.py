@@ -8,7 +8,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -17,7 +18,7 @@ import numpy as np
 
 from calib.plain import jsonable
 from calib.words import fixed, length
-from stereo.live.depth import LiveDepth, LiveFrame
+from stereo.live.depth import LiveDepth, LiveFrame, LiveStats
 from stereo.live.watch import RigState
 from stereo.networks.session import used_networks
 from stereo.proof import Proof
@@ -35,6 +36,7 @@ def print_status(line: str, *, terminal: bool) -> None:
     click.echo(f"\r\x1b[K{line}" if terminal else line, err=True, nl=not terminal)
 
 
+_RECENT = 60
 _SILENT_S = 1.0
 """So long without a result is worth a word."""
 
@@ -48,6 +50,7 @@ class LiveMessages:
         self._terminal = sys.stderr.isatty()
         self._said_s = 0.0
         self._frames = self._damaged = 0
+        self._show_ms: deque[float] = deque(maxlen=_RECENT)
         self._frame_s = time.monotonic()
         self._interval_s = 0.0
         self._status_line = "waiting for the first frame"
@@ -76,13 +79,22 @@ class LiveMessages:
         else:
             self._line(self._event)
 
-    def frame(self, live: LiveDepth, found: LiveFrame, *, paused: bool = False) -> str:
-        """A result; returns the status line, without saying that the viewer is ``paused``."""
+    def frame(
+        self, live: LiveDepth, found: LiveFrame, show_s: float, *, paused: bool = False
+    ) -> str:
+        """A result; returns the status line, without saying that the viewer is ``paused``.
+
+        ``show_s`` is how long showing it, saving it and sending it on took.
+        """
         now = time.monotonic()
         self._interval_s = now - self._frame_s if self._frames else 0.0
         self._frame_s = now
         self._frames += 1
-        facts = _facts(live, found) | {"rig_moved": self._rig is not None and self._rig.moved}
+        self._show_ms.append(1000 * show_s)
+        facts = _facts(live, found) | {
+            "show_ms": 1000 * show_s,
+            "rig_moved": self._rig is not None and self._rig.moved,
+        }
         if self._as_json:
             self._print_json(facts)
         self._status_line = _status(facts)
@@ -132,6 +144,8 @@ class LiveMessages:
             "confidence": source.confidence,
             "paired_by": source.paired_by,
             "stages_ms": dict(depth.stages_ms),
+            "stages_95_ms": dict(depth.worst_ms),
+            "show_ms": _spread(self._show_ms)[0],
             "networks": [network.times for network in used_networks()],
             "published": {name: asdict(each) for name, each in published.stats.items()},
         }
@@ -140,8 +154,8 @@ class LiveMessages:
             return
         self._line(_ending(facts, live=live.source.live))
         if stats:
-            for stage, took_ms in depth.stages_ms.items():
-                self._line(f"  {stage:8} {took_ms:6.1f} ms")
+            for line in _stage_table(depth, _spread(self._show_ms)):
+                self._line(line)
             for network in used_networks():
                 self._line(f"  {network.times_in_words}")
             for name, each in published.stats.items():
@@ -173,6 +187,25 @@ class LiveMessages:
     def _line(self, text: str) -> None:
         with self._lock:
             click.echo(f"\r\x1b[K{text}" if self._terminal else text, err=True)
+
+
+def _spread(values: Sequence[float]) -> tuple[float, float]:
+    """Median, and what 95 of 100 stay below; NaN of none."""
+    return tuple(np.percentile(values, (50, 95))) if values else (math.nan, math.nan)
+
+
+def _stage_table(depth: LiveStats, show_ms: tuple[float, float]) -> list[str]:
+    """Where the time of a frame goes, milliseconds; showing goes on beside the next one's depth."""
+    rows = {name: (ms, depth.worst_ms[name]) for name, ms in depth.stages_ms.items()}
+    if not rows:
+        return []
+    if not math.isnan(depth.latency_s):
+        rows["in all"] = 1000 * depth.latency_s, math.nan
+    rows["show"] = show_ms
+    lines = [f"  {'ms of a frame':14} median   95 %"]
+    for name, (median, worst) in rows.items():
+        lines.append(f"  {name:14} {median:6.1f}" + ("" if math.isnan(worst) else f" {worst:6.1f}"))
+    return lines
 
 
 def _ending(facts: dict[str, Any], *, live: bool) -> str:

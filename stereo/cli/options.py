@@ -4,6 +4,7 @@ PairOptions      run, rectify              which images, and which is the left o
 OpenOptions      live, record, calibrate   how a camera, stream or file is opened
 MatchOptions     run, live, eval           the matcher and its parameters
 DepthOptions     run, live                 what is searched, and what is done with holes
+FrameOptions     live                      what is done to each frame of a running source
 ViewOptions      live, calibrate           where to look
 EndOptions       live, record              when to end by itself
 outputs_option   run, live                 what is written
@@ -175,6 +176,27 @@ class DepthOptions:
         "networks]",
     )
     fill: bool = option(is_flag=True, help="Fill holes from their surroundings.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameOptions:
+    """What is done to each frame besides matching."""
+
+    heading: ClassVar[str] = "Depth"
+    roi: str | None = option(metavar="X,Y,W,H", help="Only this part of the rectified image.")
+    decimate: int = option(type=int, default=1, help="Divide the image's sides by this.")
+    smooth: bool = option(is_flag=True, help="Average over time where nothing moves.")
+    max_fps: float = option(
+        type=click.FloatRange(0, min_open=True),
+        default=math.inf,
+        help="Process at most so many frames a second, to save power.",
+    )
+    latency: bool = option(
+        is_flag=True,
+        help="Least delay, for robots: pass over a pair that waited while the one before was "
+        "matched, and take the next as it arrives. Where matching takes longer than a frame, "
+        "that is fewer results a second.",
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

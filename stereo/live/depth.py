@@ -22,6 +22,7 @@ from calib.words import plain
 from stereo.closing import Closing
 from stereo.errors import InputError, SourceError
 from stereo.frame import DepthFrame, StereoFrame
+from stereo.live.pace import Paced
 from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.rectify import Rectification
 from stereo.register import Registration
@@ -45,7 +46,7 @@ class LiveFrame:
     result: StereoResult
     """Rectified pair, disparity, depth."""
     stages_s: Mapping[str, float] = field(default_factory=dict)
-    """Time of each stage, seconds."""
+    """Time of each stage, seconds; "wait": from capture until work on it began, of live sources."""
     done_s: float = math.nan
     """``time.monotonic()`` when the result was there."""
     smoothed_share: float = 0.0
@@ -72,13 +73,15 @@ class LiveStats:
     processed: int = 0
     """Frames processed so far."""
     superseded: int = 0
-    """Results that nobody took before a newer one came."""
+    """Results that nobody took before a newer one came, and frames that ``Pace`` passed over."""
     fps: float = 0.0
     """Results a second."""
     latency_s: float = math.nan
     """Median time from capture to result, seconds; NaN for files."""
     stages_ms: Mapping[str, float] = field(default_factory=dict)
     """Median time of each stage, milliseconds."""
+    worst_ms: Mapping[str, float] = field(default_factory=dict)
+    """What 95 of 100 frames stay below."""
 
 
 class LiveDepth(Closing):
@@ -120,6 +123,7 @@ class LiveDepth(Closing):
         self._counting = threading.Lock()
         self._processed = 0
         self._recent: deque[tuple[float, float, Mapping[str, float]]] = deque(maxlen=_RECENT)
+        self._frames = Paced(source, lambda: self.settings.pace)
         self._worker = start_thread("depth", self._work)
 
     @property
@@ -151,18 +155,23 @@ class LiveDepth(Closing):
 
     @property
     def stats(self) -> LiveStats:
-        """How processing keeps up; takes a median for each stage, so not for every frame."""
+        """How processing keeps up; sorts the times of each stage, so not for every frame."""
         with self._counting:
             recent, processed = list(self._recent), self._processed
         if not recent:
             return LiveStats()
         done, latency, stages = zip(*recent, strict=True)
+        median_ms, worst_ms = (
+            {n: 1000 * float(np.percentile([t[n] for t in stages], q)) for n in stages[-1]}
+            for q in (50, 95)
+        )
         return LiveStats(
             processed,
-            self._results.superseded,
+            self._results.superseded + self._frames.passed_over,
             _rate(done),
             float(np.median(latency)),
-            {name: 1000 * float(np.median([took[name] for took in stages])) for name in stages[-1]},
+            median_ms,
+            worst_ms,
         )
 
     def __iter__(self) -> Iterator[LiveFrame]:
@@ -198,6 +207,7 @@ class LiveDepth(Closing):
         """Stop the source and the worker, within half a second."""
         deadline = time.monotonic() + _STOP_S
         self._results.close()
+        self._frames.close()
         self.source.close()
         self._worker.join(max(0.0, deadline - time.monotonic()))
 
@@ -205,7 +215,7 @@ class LiveDepth(Closing):
 
     def _work(self) -> None:
         try:
-            for number, frame in enumerate(self.source):
+            for number, frame in enumerate(self._frames):
                 found = self._processed_frame(number, frame)
                 if found is None:
                     continue
@@ -222,6 +232,7 @@ class LiveDepth(Closing):
         Raises what a stage raised while nothing has ever worked: then nothing will.
         """
         pipeline = self._pipeline
+        waited_s = time.monotonic() - frame.host_s
         try:
             result, took = pipeline.process(frame)
         except Exception as error:  # whatever it is, the next frame may be better
@@ -230,6 +241,8 @@ class LiveDepth(Closing):
             self._survive(number, pipeline, error)
             return None
         self._proven, self._told = pipeline, ""
+        if not math.isnan(waited_s):
+            took = {"wait": waited_s, **took}
         found = LiveFrame(number, frame, result, took, time.monotonic(), pipeline.smoothed_share)
         with self._counting:
             self._processed += 1

@@ -1,8 +1,8 @@
 """What is done to each frame of a running source, and how it can be told to do otherwise.
 
-``stereo.pipeline``, with what only a sequence needs: a search range that stays steady, row errors
-measured now and then, a smaller or cut image, values averaged over time, and the time that each
-stage took.
+``stereo.pipeline``, with what only a sequence needs: a search range that stays steady, noise and
+row errors measured now and then, a smaller or cut image, values averaged over time, a pace, and
+the time that each stage took.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from typing import Any
 from stereo.errors import InputError
 from stereo.frame import RectifiedPair, SearchRange, StereoFrame
 from stereo.gray import gray8_pair
+from stereo.live.pace import Pace
 from stereo.live.region import Part, Region
 from stereo.matching import (
     RangedMatcher,
     SteadyAlignment,
+    SteadyDenoising,
     SteadyRange,
     default_matcher,
     make_matcher,
@@ -61,6 +63,8 @@ class LiveSettings:
     """Divide both sides of the image by this before matching."""
     smooth: bool = False
     """Average over time where nothing moves, see ``stereo.refining.temporal``."""
+    pace: Pace = field(default_factory=Pace)
+    """How often a frame is processed, and how old it may be."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.decimate <= 16:
@@ -108,6 +112,7 @@ class LivePipeline:
             measured,
             refine=settings.refine,
             quality=settings.quality,
+            denoise=SteadyDenoising(),
             align=SteadyAlignment(),
             min_depth_m=settings.min_depth_m,
             max_depth_m=settings.max_depth_m,

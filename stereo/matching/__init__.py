@@ -7,7 +7,7 @@ feeds the command line's ``--matcher``.
 from stereo.frame import SearchRange
 from stereo.matching.matcher import Matcher
 from stereo.matching.matchers import MATCHERS, default_matcher, make_matcher, matcher_for_range
-from stereo.matching.preparation import SteadyAlignment, align, denoise
+from stereo.matching.preparation import SteadyAlignment, SteadyDenoising, align, denoise
 from stereo.matching.ranged import AutoRangeMatcher, RangedMatcher, SteadyRange
 from stereo.matching.search_range import find_search_range, search_range_for_depths
 from stereo.matching.sgbm import SgbmMatcher, SgbmParams
@@ -24,6 +24,7 @@ __all__ = [
     "SgmMatcher",
     "SgmParams",
     "SteadyAlignment",
+    "SteadyDenoising",
     "SteadyRange",
     "align",
     "default_matcher",

@@ -26,7 +26,7 @@ VERY_NOISY_LEVELS = 3.0
 """The same from which it is smoothed twice: with noise of 2 levels once is better, with 4 and 8
 twice (dense_2 of pairs.json)."""
 ALIGN_EVERY = 15
-"""Frames of a sequence from one look at how its views differ to the next."""
+"""Frames of a sequence from one look at its noise, and at how its views differ, to the next."""
 ALIGN_MEMORY = 4
 """Looks that are remembered."""
 
@@ -51,11 +51,19 @@ class Difference:
 
 def denoise(pair: RectifiedPair) -> RectifiedPair:
     """Return ``pair`` as it is, or with the noise smoothed away if it is noisy."""
-    views = pair.left, pair.right
-    gray8 = gray8_pair(*views)
-    noise = max(noise_level(gray) for gray in gray8)
+    return _without_noise(pair, pair_noise(pair))
+
+
+def pair_noise(pair: RectifiedPair) -> float:
+    """Return the noise of the worse image, gray levels of 255; see ``noise_level``."""
+    return max(noise_level(gray) for gray in gray8_pair(pair.left, pair.right))
+
+
+def _without_noise(pair: RectifiedPair, noise: float) -> RectifiedPair:
     if noise < NOISY_LEVELS:
         return pair
+    views = pair.left, pair.right
+    gray8 = gray8_pair(*views)
     left, right = (_smoothed(v, gray, noise) for v, gray in zip(views, gray8, strict=True))
     return replace(pair, left=left, right=right)
 
@@ -89,6 +97,25 @@ def aligned(pair: RectifiedPair, found: Difference) -> RectifiedPair:
         right=_moved(pair.right, found.rows),
         valid_right=None if mask is None else _moved_mask(mask, found.rows),
     )
+
+
+class SteadyDenoising:
+    """``denoise`` for a sequence: looks now and then, and takes the noise of the last looks."""
+
+    def __init__(self) -> None:
+        self._noise: deque[float] = deque(maxlen=ALIGN_MEMORY)
+        self._shape: tuple[int, ...] = ()
+        self._frames = 0
+
+    def __call__(self, pair: RectifiedPair) -> RectifiedPair:
+        """Return the sequence's next pair, without noise."""
+        if pair.left.shape != self._shape:
+            self._shape, self._frames = pair.left.shape, 0
+            self._noise.clear()
+        if self._frames % ALIGN_EVERY == 0:
+            self._noise.append(pair_noise(pair))
+        self._frames += 1
+        return _without_noise(pair, float(np.median(self._noise)))
 
 
 class SteadyAlignment:

@@ -69,6 +69,22 @@ def test_json_lines_for_frames_events_and_the_end(cli: Cli, camera: MjpegCamera)
     assert frame["valid_share"] > 0.5  # type: ignore[operator]
     assert frame["latency_ms"] > 0  # type: ignore[operator]
     assert said[-1]["frames"] == 4
+    stages = ["wait", "rectify", "range", "prepare", "match", "refine", "judge", "depth"]
+    assert list(frame["stages_ms"]) == stages  # type: ignore[call-overload]
+    assert list(said[-1]["stages_95_ms"]) == stages  # type: ignore[call-overload]
+    assert frame["show_ms"] > 0  # type: ignore[operator]
+
+
+def test_a_pace_for_robots_and_for_batteries(cli: Cli, camera: MjpegCamera) -> None:
+    done = cli(
+        *("live", camera.url, "--calib", RIG, *NONE, "--stats", "--max-frames", 4),
+        *("--latency", "--max-fps", 20),
+    )
+    assert done.code == 0, done.err
+    table = done.err[done.err.index("ms of a frame") :]
+    assert [line.split()[0] for line in table.splitlines()[1:4]] == ["wait", "rectify", "range"]
+    assert "in all" in table
+    assert "show" in table
 
 
 def test_region_decimation_and_smoothing(cli: Cli, camera: MjpegCamera) -> None:
@@ -107,6 +123,7 @@ def test_without_calibration_it_says_so_once(cli: Cli, camera: MjpegCamera) -> N
         (("--size", "big"), "--size wants WIDTHxHEIGHT"),
         (("--save-every", "2"), "saving needs a folder"),
         (("-o", "x", "--outputs", "hologram"), "unknown output 'hologram'"),
+        (("--max-fps", "0"), "--max-fps"),
         (("--decimate", "0"), "decimate must be 1 to 16"),
         (("--min-disparity", "4", "--num-disparities", "auto"), "--min-disparity needs"),
         (("--roi", "400,300,200,200", "--calib", RIG), "does not fit the rectified image"),

@@ -80,7 +80,8 @@ def test_files_give_every_frame_in_order() -> None:
     depth = frames[-1].depth
     assert depth is not None
     assert np.nanmedian(depth.depth_m) == pytest.approx(TRUE_DEPTH_M, rel=0.02)
-    assert set(frames[0].stages_s) == {"rectify", "range", "match", "refine", "depth"}
+    stages = ["rectify", "range", "prepare", "match", "refine", "judge", "depth"]
+    assert list(frames[0].stages_s) == stages
 
 
 def test_a_slow_reader_of_a_live_source_gets_the_newest() -> None:
@@ -96,6 +97,7 @@ def test_a_slow_reader_of_a_live_source_gets_the_newest() -> None:
         assert live.stats.superseded > 0
         assert live.stats.latency_s > 0
         assert live.stats.stages_ms["match"] > 0
+        assert 0 < found.stages_s["wait"] < sum(found.stages_s.values()) <= found.latency_s
     assert numbers == sorted(set(numbers))
     assert max(behind) <= 1  # the last result, not one that waited while the reader slept
 

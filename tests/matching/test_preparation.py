@@ -8,7 +8,15 @@ import pytest
 from support import levels, shifted_pair, texture
 
 from stereo.frame import RectifiedPair
-from stereo.matching import SteadyAlignment, align, denoise, make_matcher, sgm
+from stereo.matching import (
+    SteadyAlignment,
+    SteadyDenoising,
+    align,
+    denoise,
+    make_matcher,
+    preparation,
+    sgm,
+)
 from stereo.matching.preparation import ALIGN_EVERY, Difference, difference, noise_level
 from stereo.matching.rows import LEAST_PX, RowError, row_error
 from stereo.matching.tracks import find_tracks
@@ -186,3 +194,36 @@ def test_a_noisy_pair_is_matched_better_once_it_is_smoothed(bits: int) -> None:
     matcher = make_matcher("sgbm", num_disparities=32)
     wrong = [np.mean(~(np.abs(matcher.match(p).px[:, 40:] - 9) < 1)) for p in (pair, smooth)]
     assert wrong[1] < 0.7 * wrong[0]
+
+
+def test_a_sequences_noise_is_looked_at_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clean = shifted_pair(5, 12)
+    rng = np.random.default_rng(0)
+    noisy = RectifiedPair(
+        *(
+            np.clip(image + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
+            for image in (clean.left, clean.right)
+        )
+    )
+    looks = []
+    measured = preparation.pair_noise
+
+    def looked(pair: RectifiedPair) -> float:
+        looks.append(pair)
+        return measured(pair)
+
+    expected = denoise(noisy)
+    monkeypatch.setattr(preparation, "pair_noise", looked)
+    steady = SteadyDenoising()
+    found = [steady(noisy) for _ in range(ALIGN_EVERY)]
+    assert len(looks) == 1
+    for pair in (found[0], found[-1]):
+        np.testing.assert_array_equal(pair.left, expected.left)
+        np.testing.assert_array_equal(pair.right, expected.right)
+    for _ in range(3 * ALIGN_EVERY):
+        steady(clean)
+    assert steady(clean) is clean
+    assert len(looks) == 5
+    smaller = RectifiedPair(noisy.left[:120], noisy.right[:120])
+    assert steady(smaller) is not smaller  # the noise of another part is looked at at once
+    assert len(looks) == 6

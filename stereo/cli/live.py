@@ -65,6 +65,9 @@ class FrameOptions:
     roi: str | None = option(metavar="X,Y,W,H", help="Only this part of the rectified image.")
     decimate: int = option(type=int, default=1, help="Divide the image's sides by this.")
     smooth: bool = option(is_flag=True, help="Average over time where nothing moves.")
+    max_fps: float = option(
+        type=float, default=math.inf, help="Begin no more frames a second, to save power."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,6 +200,7 @@ def _settings(match: MatchOptions, depth: DepthOptions, frames: FrameOptions) ->
         region=None if frames.roi is None else _region(frames.roi),
         decimate=frames.decimate,
         smooth=frames.smooth,
+        max_fps=frames.max_fps,
     )
 
 

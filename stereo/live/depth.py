@@ -120,6 +120,7 @@ class LiveDepth(Closing):
         self._counting = threading.Lock()
         self._processed = 0
         self._recent: deque[tuple[float, float, Mapping[str, float]]] = deque(maxlen=_RECENT)
+        self._closed = threading.Event()
         self._worker = start_thread("depth", self._work)
 
     @property
@@ -197,6 +198,7 @@ class LiveDepth(Closing):
     def close(self) -> None:
         """Stop the source and the worker, within half a second."""
         deadline = time.monotonic() + _STOP_S
+        self._closed.set()
         self._results.close()
         self.source.close()
         self._worker.join(max(0.0, deadline - time.monotonic()))
@@ -206,11 +208,11 @@ class LiveDepth(Closing):
     def _work(self) -> None:
         try:
             for number, frame in enumerate(self.source):
+                begun_s = time.monotonic()
                 found = self._processed_frame(number, frame)
-                if found is None:
-                    continue
-                if not self._results.put(found, patient=not self.source.live):
+                if found and not self._results.put(found, patient=not self.source.live):
                     break
+                self._closed.wait(max(0.0, begun_s + 1 / self.settings.max_fps - time.monotonic()))
         except BaseException as error:  # handed to whoever reads
             self._results.end(error)
         else:

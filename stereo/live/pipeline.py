@@ -61,6 +61,8 @@ class LiveSettings:
     """Divide both sides of the image by this before matching."""
     smooth: bool = False
     """Average over time where nothing moves, see ``stereo.refining.temporal``."""
+    max_fps: float = math.inf
+    """No more frames a second are begun: between them the processor rests."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.decimate <= 16:
@@ -70,6 +72,8 @@ class LiveSettings:
                 "depths must be 0 <= min_depth_m < max_depth_m, got "
                 f"{self.min_depth_m} and {self.max_depth_m}"
             )
+        if not self.max_fps >= 0.01:  # NaN neither
+            raise InputError(f"max_fps must be at least 0.01, got {self.max_fps}")
         make_matcher(self.matcher, **self.matcher_params)  # says now what is wrong
 
     @property

@@ -108,6 +108,8 @@ def test_without_calibration_it_says_so_once(cli: Cli, camera: MjpegCamera) -> N
         (("--save-every", "2"), "saving needs a folder"),
         (("-o", "x", "--outputs", "hologram"), "unknown output 'hologram'"),
         (("--decimate", "0"), "decimate must be 1 to 16"),
+        (("--max-fps", "0"), "max_fps must be at least 0.01, got 0"),
+        (("--max-fps", "nan"), "max_fps must be at least 0.01, got nan"),
         (("--min-disparity", "4", "--num-disparities", "auto"), "--min-disparity needs"),
         (("--roi", "400,300,200,200", "--calib", RIG), "does not fit the rectified image"),
     ],

@@ -2,7 +2,7 @@
 
     python benchmarks/confidence.py [MANIFEST]
 
-Prints the weights for stereo/matching/confidence.py and the area under the sparsification curve
+Prints the weights for stereo/confidence.py and the area under the sparsification curve
 (leaving each pair out of its own fit). What a finished map's confidence and error bar are worth
 says benchmarks/fit_doubt.py.
 """
@@ -20,11 +20,11 @@ from common import (
     pairs_of,
 )
 
+from stereo.confidence import WEIGHTS, evidence
 from stereo.evaluation.manifest import ManifestPair
 from stereo.evaluation.sparsification import sparsification_area
 from stereo.gray import gray8_pair
 from stereo.matching import make_matcher
-from stereo.matching.confidence import WEIGHTS, evidence
 
 SAMPLES = 20000
 

@@ -208,7 +208,13 @@ class Surveyor {
     const std::vector<PlaneMatch> all = matches(region);
     if (double(all.size()) < std::max(double(kFewestMatches), kFewestShare * region.count())) return {};
     const std::vector<Place> middle = places(inside), rim = places(minus(region, inside));
+    // Where most of the matches inside are wrong, no three of them may be right: the rim's, where the
+    // matcher had something to go by, propose by themselves too.
     std::vector<Plane> planes = propose_planes(thinned(all, kMostMatches), thinned(middle, 40));
+    const std::vector<PlaneMatch> of_rim = matches(minus(region, inside));
+    if (int(of_rim.size()) >= kFewestMatches)
+      for (const Plane& plane : propose_planes(thinned(of_rim, kMostMatches), thinned(middle, 40)))
+        planes.push_back(plane);
     const Mask inner = core(inside);
     drop_contradicted(planes, inner, middle);
     if (planes.empty()) return {};

@@ -38,7 +38,6 @@ from stereo.display import has_display
 from stereo.errors import InputError
 from stereo.files import outputs
 from stereo.live.depth import LiveDepth, LiveFrame
-from stereo.live.pace import Pace
 from stereo.live.pipeline import LiveSettings
 from stereo.live.region import Region
 from stereo.live.watch import RigWatch
@@ -191,7 +190,8 @@ def _settings(match: MatchOptions, depth: DepthOptions, frames: FrameOptions) ->
         region=None if frames.roi is None else _region(frames.roi),
         decimate=frames.decimate,
         smooth=frames.smooth,
-        pace=Pace(frames.max_fps, frames.latency),
+        max_fps=frames.max_fps,
+        latency=frames.latency,
     )
 
 

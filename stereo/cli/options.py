@@ -187,9 +187,7 @@ class FrameOptions:
     decimate: int = option(type=int, default=1, help="Divide the image's sides by this.")
     smooth: bool = option(is_flag=True, help="Average over time where nothing moves.")
     max_fps: float = option(
-        type=click.FloatRange(0, min_open=True),
-        default=math.inf,
-        help="Process at most so many frames a second, to save power.",
+        type=float, default=math.inf, help="Begin no more frames a second, to save power."
     )
     latency: bool = option(
         is_flag=True,

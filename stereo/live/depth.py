@@ -217,9 +217,7 @@ class LiveDepth(Closing):
         try:
             for number, frame in enumerate(self._frames):
                 found = self._processed_frame(number, frame)
-                if found is None:
-                    continue
-                if not self._results.put(found, patient=not self.source.live):
+                if found and not self._results.put(found, patient=not self.source.live):
                     break
         except BaseException as error:  # handed to whoever reads
             self._results.end(error)

@@ -33,8 +33,8 @@ class Pace:
     """Never one that waited, of a live source: the least delay, for fewer results."""
 
     def __post_init__(self) -> None:
-        if not self.max_fps > 0:
-            raise InputError(f"max_fps must be a positive number of frames, got {self.max_fps}")
+        if not self.max_fps >= 0.01:  # NaN neither
+            raise InputError(f"max_fps must be at least 0.01, got {self.max_fps}")
 
 
 class Paced:

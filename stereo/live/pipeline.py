@@ -63,8 +63,10 @@ class LiveSettings:
     """Divide both sides of the image by this before matching."""
     smooth: bool = False
     """Average over time where nothing moves, see ``stereo.refining.temporal``."""
-    pace: Pace = field(default_factory=Pace)
-    """How often a frame is processed, and how old it may be."""
+    max_fps: float = math.inf
+    """No more frames a second are begun: between them the processor rests."""
+    latency: bool = False
+    """Never one that waited, of a live source, see ``stereo.live.pace``."""
 
     def __post_init__(self) -> None:
         if not 1 <= self.decimate <= 16:
@@ -74,7 +76,13 @@ class LiveSettings:
                 "depths must be 0 <= min_depth_m < max_depth_m, got "
                 f"{self.min_depth_m} and {self.max_depth_m}"
             )
-        make_matcher(self.matcher, **self.matcher_params)  # says now what is wrong
+        Pace(self.max_fps, self.latency)  # says now what is wrong
+        make_matcher(self.matcher, **self.matcher_params)  # and so does this
+
+    @property
+    def pace(self) -> Pace:
+        """How often a frame is processed, and how old it may be."""
+        return Pace(self.max_fps, self.latency)
 
     @property
     def part(self) -> Part:

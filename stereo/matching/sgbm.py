@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from stereo.confidence import match_confidence
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray8_pair
-from stereo.matching.confidence import match_confidence
 
 Mode = Literal["3way", "sgbm", "hh4", "hh"]
 

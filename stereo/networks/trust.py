@@ -1,8 +1,8 @@
 """How sure a network's disparity is, where it does not say so itself.
 
 The network is run again on the mirrored pair, right image first: what it finds there is the right
-view's disparity, mirrored. Where the two views agree a pixel is likely right. The photometric clues
-and the last word are those of every matcher, ``stereo.refining.doubt``.
+view's disparity, mirrored. Where the two views agree a pixel is likely right, if the images agree
+too (``stereo.confidence``). The last word is that of every matcher, ``stereo.refining.doubt``.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 Inside a smooth region of the image there is little to match; what a matcher says there is spread
 from the rim, partly wrong and full of holes. Its own confidence tells: where the mean over the
 region is low, the region takes one plane instead, or a few. Candidates come from triples of matches
-inside and on the rim (RANSAC; Fischler and Bolles 1981); the evidence that chooses among them is
-the two images:
+inside and on the rim, and of those on the rim alone, because inside most may be wrong (RANSAC;
+Fischler and Bolles 1981); the evidence that chooses among them is the two images:
 
 - over the region *with its rim*, whose edges only agree at the right plane, where they are its own;
 - where they are those of something in front (a lamp before a wall), by the finest texture inside:

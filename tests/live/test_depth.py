@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,18 @@ def test_a_slow_reader_of_a_live_source_gets_the_newest() -> None:
         assert 0 < found.stages_s["wait"] < sum(found.stages_s.values()) <= found.latency_s
     assert numbers == sorted(set(numbers))
     assert max(behind) <= 1  # the last result, not one that waited while the reader slept
+
+
+def test_a_cap_on_frames_a_second_holds_and_closing_does_not_wait_for_it() -> None:
+    source = Script(None, live=True, period_s=0.001)
+    with LiveDepth(source, RIG, replace(QUICK, max_fps=20.0)) as live:
+        live.newest()  # the first frame takes longer
+        done = [live.newest().done_s for _ in range(5)]
+        live.change(max_fps=0.1)
+        live.newest()  # with the cap before, or the one now: the worker rests for 10 s
+        start_s = time.monotonic()
+    assert time.monotonic() - start_s < 5
+    assert done[-1] - done[0] >= 0.12  # four times 50 ms from begin to begin; a frame takes 5 ms
 
 
 def test_newest_waits_and_then_says_that_there_is_none() -> None:

@@ -15,7 +15,8 @@ from stereo.matching import Matcher, align, default_matcher, denoise, make_match
 from stereo.networks.matcher import NetworkMatcher
 from stereo.rectify import Rectification
 from stereo.refining.doubt import FITTED, DoubtTable, judged
-from stereo.refining.refine import RefineParams, refine, refine_both
+from stereo.refining.refine import RefineParams, Surfaces, refine, refine_both
+from stereo.refining.surfaces import plane_surfaces
 from stereo.register import Registration
 from stereo.result import StereoResult
 
@@ -49,6 +50,8 @@ class StereoPipeline:
     """Smooths a noisy pair before matching."""
     align: Callable[[RectifiedPair], RectifiedPair] = field(default=align, kw_only=True)
     """Takes row errors and a difference of brightness out before matching."""
+    surfaces: Surfaces = field(default=plane_surfaces, kw_only=True)
+    """Gives planes to doubtful textureless regions, where ``refine`` asks for that."""
     min_depth_m: float = field(default=0.0, kw_only=True)
     """Nearer is dropped."""
     max_depth_m: float = field(default=np.inf, kw_only=True)
@@ -72,7 +75,7 @@ class StereoPipeline:
         """Return the refined disparity of a rectified pair, to fit its left image."""
         found, seen = self.match(pair, timed=timed)
         with timed("refine"):
-            refined = refine(found, seen, self.refine_params)
+            refined = refine(found, seen, self.refine_params, surfaces=self.surfaces)
         with timed("judge"):
             return judged(refined, seen, self.doubt)
 

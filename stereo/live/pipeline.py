@@ -1,8 +1,8 @@
 """What is done to each frame of a running source, and how it can be told to do otherwise.
 
 ``stereo.pipeline``, with what only a sequence needs: a search range that stays steady, noise and
-row errors measured now and then, a smaller or cut image, values averaged over time, a pace, and
-the time that each stage took.
+row errors measured now and then, planes kept where nothing moves, a smaller or cut image, values
+averaged over time, a pace, and the time that each stage took.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from stereo.networks.matcher import is_network
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
+from stereo.refining.steady import SteadySurfaces
 from stereo.refining.temporal import TemporalFilter
 from stereo.register import Registration
 from stereo.result import StereoResult
@@ -122,6 +123,7 @@ class LivePipeline:
             quality=settings.quality,
             denoise=SteadyDenoising(),
             align=SteadyAlignment(),
+            surfaces=SteadySurfaces(),
             min_depth_m=settings.min_depth_m,
             max_depth_m=settings.max_depth_m,
             registration=registration,

@@ -5,6 +5,7 @@ Pure functions on arrays. Disparities are float32 (H, W) px with NaN where unkno
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import cv2
@@ -16,7 +17,7 @@ from stereo.frame import DisparityMap, Float, RectifiedPair
 from stereo.gray import gray8_pair
 from stereo.refining.edges import sharpen_edges
 from stereo.refining.filling import drop_islands, fill
-from stereo.refining.surfaces import plane_surfaces
+from stereo.refining.surfaces import Gray, plane_surfaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +41,23 @@ class RefineParams:
         return replace(self, surfaces=surfaces, edges=usual if self.edges is None else self.edges)
 
 
-def refine(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
-    """Return ``disparity`` of ``pair`` without what the cameras did not see, then improved."""
+Surfaces = Callable[[DisparityMap, Gray, Gray], DisparityMap]
+"""Gives doubtful regions of a map planes, by the two gray images; as ``plane_surfaces`` does."""
+
+
+def refine(
+    disparity: DisparityMap,
+    pair: RectifiedPair,
+    params: RefineParams,
+    *,
+    surfaces: Surfaces = plane_surfaces,
+) -> DisparityMap:
+    """Return ``disparity`` of ``pair`` without what the cameras did not see, then improved.
+
+    ``surfaces`` does what ``params.surfaces`` asks for.
+    """
     params = params.settled(True)
-    disparity = _improved(disparity, pair, params)
+    disparity = _improved(disparity, pair, params, surfaces)
     if not (params.careful or params.fill):
         return disparity
     with_holes, filled = _completed(disparity, pair, params)
@@ -55,13 +69,15 @@ def refine_both(
 ) -> tuple[DisparityMap, DisparityMap]:
     """Return what ``refine`` gives without and with ``fill``, whatever ``params`` says of it."""
     params = params.settled(True)
-    return _completed(_improved(disparity, pair, params), pair, params)
+    return _completed(_improved(disparity, pair, params, plane_surfaces), pair, params)
 
 
-def _improved(disparity: DisparityMap, pair: RectifiedPair, params: RefineParams) -> DisparityMap:
+def _improved(
+    disparity: DisparityMap, pair: RectifiedPair, params: RefineParams, surfaces: Surfaces
+) -> DisparityMap:
     disparity = drop_unseen(disparity, pair)
     if params.surfaces:
-        disparity = plane_surfaces(disparity, *gray8_pair(pair.left, pair.right))
+        disparity = surfaces(disparity, *gray8_pair(pair.left, pair.right))
         disparity = drop_unseen(disparity, pair)
     disparity = drop_islands(disparity)
     return sharpen_edges(disparity, pair.left) if params.edges else disparity

@@ -18,13 +18,13 @@ nothing is. Benchmarks: ``benchmarks/accuracy.py``.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.frame import DisparityMap, Float
+from stereo.frame import DisparityMap, Float, Mask
 from stereo.native import find_native, thread_count
 
 Gray = NDArray[np.uint8]
@@ -47,6 +47,28 @@ six seeds of the random draws as good on pairs.json and the sample room."""
 _FINE_PX, _FINE_LEVELS = 5, 3  # window whose mean is taken off, and the most a pixel may say
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Regions:
+    """Textureless regions that the matcher is unsure of, on every ``STEP``-th row and column."""
+
+    labels: NDArray[np.int32]
+    """(h, w) label of each pixel's region, of all that are smooth."""
+    doubtful: NDArray[np.int32]
+    """(n,) labels of those that get a plane."""
+    boxes: NDArray[np.int32]
+    """(n, 4) x, y, width and height of each."""
+
+    def shares_in(self, mask: Mask) -> NDArray[np.float64]:
+        """Return (n,) the share of each doubtful region that lies in ``mask``, (h, w)."""
+        inside = np.bincount(self.labels[mask], minlength=int(self.labels.max()) + 1)
+        area = np.bincount(self.labels.ravel(), minlength=len(inside))
+        return inside[self.doubtful] / area[self.doubtful]
+
+    def only(self, these: NDArray[np.bool_]) -> Regions:
+        """Return some of the doubtful regions."""
+        return replace(self, doubtful=self.doubtful[these], boxes=self.boxes[these])
+
+
 def plane_surfaces(
     disparity: DisparityMap, left: Gray, right: Gray, *, threads: int | None = None
 ) -> DisparityMap:
@@ -56,25 +78,41 @@ def plane_surfaces(
     their region's plane are kept, as are regions that the matcher is sure of. The same input
     gives the same output, with any number of threads.
     """
-    native = find_native()
-    slope = _slope(left)
-    labels, boxes = _smooth_regions(left, slope)
+    return with_planes(disparity, left, right, doubtful_regions(disparity, left), threads=threads)
+
+
+def doubtful_regions(disparity: DisparityMap, left: Gray) -> Regions:
+    """Return the regions of the left image, (H, W) uint8, that ``plane_surfaces`` looks at."""
+    labels, boxes = _smooth_regions(left)
     coarse = disparity.confidence[::STEP, ::STEP]
     doubtful = _doubtful_regions(labels, boxes[:, cv2.CC_STAT_AREA], coarse)
-    if native is None or len(doubtful) == 0:
+    return Regions(labels, doubtful.astype(np.int32), np.ascontiguousarray(boxes[doubtful, :4]))
+
+
+def with_planes(
+    disparity: DisparityMap,
+    left: Gray,
+    right: Gray,
+    regions: Regions,
+    *,
+    threads: int | None = None,
+) -> DisparityMap:
+    """Return ``disparity`` with planes for these regions; see ``plane_surfaces``."""
+    native = find_native()
+    if native is None or len(regions.doubtful) == 0:
         return disparity
     px, confidence = native.plane_surfaces(
         np.ascontiguousarray(left),
-        slope,
+        _slope(left),
         _fine_texture(left),
         np.ascontiguousarray(right),
         _slope(right),
         _fine_texture(right),
         np.ascontiguousarray(disparity.px),
         np.ascontiguousarray(disparity.confidence),
-        labels,
-        doubtful.astype(np.int32),
-        np.ascontiguousarray(boxes[doubtful, :4]),
+        regions.labels,
+        regions.doubtful,
+        regions.boxes,
         thread_count(threads),
     )
     return replace(disparity, px=px, confidence=confidence)
@@ -95,9 +133,9 @@ def _fine_texture(gray: Gray) -> Levels:
     return np.clip(apart, -_FINE_LEVELS * area, _FINE_LEVELS * area, out=apart)
 
 
-def _smooth_regions(gray: Gray, slope: Levels) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _smooth_regions(gray: Gray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Labels of connected smooth pixels, and per label (x, y, width, height, area); coarse."""
-    across = cv2.convertScaleAbs(slope, alpha=0.25)
+    across = cv2.convertScaleAbs(_slope(gray), alpha=0.25)
     down = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 0, 1, ksize=3), alpha=0.25)
     near = np.ones((3, 3), np.uint8)
     steepest = np.asarray(cv2.dilate(cv2.max(across, down), near))[::STEP, ::STEP]

@@ -1,0 +1,167 @@
+"""Planes of textureless surfaces in a sequence: where nothing moved, those of before still hold.
+
+A plane is the dearest thing of a frame after its matches, and a wall that stands gets the same one
+again, but for chance. So a region keeps what it was given for some frames, unless the picture
+changes in it; regions come to an end in turn, not all in one frame. What moves in front of a region
+is left as it was matched; where much of it changes, or of the whole picture, all begins anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from stereo.frame import DisparityMap, Float, Mask
+from stereo.refining.surfaces import STEP, Gray, Regions, doubtful_regions, with_planes
+
+KEPT_FRAMES = 15
+"""So long at most a region keeps its planes: half a second."""
+LOOK_EVERY = 5
+"""Frames after which new regions are looked for in a picture that stands."""
+SAME_LEVELS = 4
+"""Gray levels, mean of ``STEP`` squared pixels: more is a change, less noise (2 and less of it are
+left in an image that is matched, see ``stereo.matching.preparation``)."""
+KNOWN_SHARE = 0.9
+"""A region of which less has been looked at is looked at anew, as a whole."""
+CHANGED_SHARE = 0.05
+"""Share of a region whose change ends it."""
+CUT_SHARE = 0.5
+"""Share of either image whose change ends everything: another scene, or another light."""
+AGREE_PX = 1.0
+"""Matches that differ less from what the region had are kept, as its plane kept them."""
+
+_NEAR = np.ones((5, 5), np.uint8)  # a change is felt so far, in steps
+
+Box = tuple[slice, slice]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Kept:
+    """A region that was looked at, and what it looked like then: drift must not add up."""
+
+    box: Box
+    """Its rows and columns, in steps."""
+    inside: Mask
+    """Which of them are its own."""
+    pixels: Mask
+    """Which pixels of the box are, those too beside them that its planes reach."""
+    picture: Gray
+    """The left image in the box."""
+    found: tuple[Float, Float] | None
+    """Disparity and confidence in the box, all pixels; None: it got no plane."""
+    until: int
+    """The last frame that it holds for."""
+
+    def stands_in(self, picture: Gray) -> bool:
+        """Whether its picture is what it was, but for a small part."""
+        changed = _changed(picture[self.box], self.picture)[self.inside]
+        return float(changed.mean()) <= CHANGED_SHARE
+
+
+class SteadySurfaces:
+    """``plane_surfaces`` for a sequence; one for each source."""
+
+    def __init__(self) -> None:
+        self._kept: list[_Kept] = []
+        self._last: tuple[Gray, Gray] | None = None
+        self._frame = 0
+
+    def __call__(self, disparity: DisparityMap, left: Gray, right: Gray) -> DisparityMap:
+        """Return the sequence's next map with planes, see ``plane_surfaces``."""
+        self._frame += 1
+        before, self._last = self._last, (_coarse(left), _coarse(right))
+        seen = self._last[0]
+        changed = _changes(before, self._last)
+        old = [] if changed > CUT_SHARE else self._kept
+        kept = [region for region in old if self._frame <= region.until and region.stands_in(seen)]
+        if changed == 0 and len(kept) == len(self._kept) and self._frame % LOOK_EVERY:
+            return _as_before(disparity, kept, seen)
+        regions = doubtful_regions(disparity, left)
+        anew = regions.only(regions.shares_in(_union(kept, seen)) < KNOWN_SHARE)
+        found = with_planes(disparity, left, right, anew)
+        looked_at = np.isin(anew.labels, anew.doubtful)
+        kept = [region for region in kept if looked_at[region.box][region.inside].mean() < 0.5]
+        self._kept = kept + _added(anew, seen, disparity, found, self._frame + KEPT_FRAMES)
+        return _as_before(found, kept, seen)
+
+
+def _changes(before: tuple[Gray, Gray] | None, now: tuple[Gray, Gray]) -> float:
+    """The share of the worse image that changed since the frame before; all of it in the first."""
+    if before is None or before[0].shape != now[0].shape:
+        return 1.0
+    return max(float(_changed(a, b).mean()) for a, b in zip(now, before, strict=True))
+
+
+def _changed(now: Gray, before: Gray) -> Mask:
+    return np.asarray(cv2.absdiff(now, before) > SAME_LEVELS)
+
+
+def _coarse(gray: Gray) -> Gray:
+    """The mean of each ``STEP`` x ``STEP`` pixels, as large as the regions' labels."""
+    height, width = (-(-side // STEP) for side in gray.shape)
+    return np.asarray(cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _union(regions: list[_Kept], picture: Gray) -> Mask:
+    union = np.zeros(picture.shape, np.bool_)
+    for region in regions:
+        union[region.box] |= region.inside
+    return union
+
+
+def _added(
+    regions: Regions, picture: Gray, matched: DisparityMap, found: DisparityMap, until: int
+) -> list[_Kept]:
+    """Those that were looked at now; they end in turn."""
+    added = []
+    for i, (label, (x, y, width, height)) in enumerate(
+        zip(regions.doubtful, regions.boxes, strict=True)
+    ):
+        box = slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
+        before, after, sure = (
+            plane[_pixels(box)].copy() for plane in (matched.px, found.px, found.confidence)
+        )
+        planed = ~((before == after) | (np.isnan(before) & np.isnan(after)))
+        inside = regions.labels[box] == label
+        pixels = planed | _wide(inside, planed)
+        plane = (after, sure) if planed.any() else None
+        turn = i % (KEPT_FRAMES // 2)
+        added.append(_Kept(box, inside, pixels, picture[box].copy(), plane, until - turn))
+    return added
+
+
+def _as_before(found: DisparityMap, regions: list[_Kept], picture: Gray) -> DisparityMap:
+    """``found``, with what each region had where it stands but for matches that agree with it."""
+    regions = [region for region in regions if region.found is not None]
+    if not regions:
+        return found
+    px, confidence = found.px.copy(), found.confidence.copy()
+    for region in regions:
+        assert region.found is not None
+        (old_px, old_confidence), pixels = region.found, _pixels(region.box)
+        changed = _changed(picture[region.box], region.picture).view(np.uint8)
+        stands = cv2.dilate(changed, _NEAR) == 0
+        with np.errstate(invalid="ignore"):
+            old = ~(np.abs(px[pixels] - old_px) <= AGREE_PX)
+        old &= region.pixels & _wide(stands, old)
+        np.copyto(px[pixels], old_px, where=old)
+        np.copyto(confidence[pixels], old_confidence, where=old)
+    return replace(found, px=px, confidence=confidence)
+
+
+def _pixels(box: Box) -> Box:
+    """The rows and columns of a box of steps; beyond the image's end there are none."""
+    rows, columns = box
+    return slice(STEP * rows.start, STEP * rows.stop), slice(
+        STEP * columns.start, STEP * columns.stop
+    )
+
+
+def _wide(where: Mask, pixels: Mask) -> Mask:
+    """Each step's value for all of its pixels, of which the last step of an image may have less."""
+    grown = cv2.resize(
+        where.view(np.uint8), None, fx=STEP, fy=STEP, interpolation=cv2.INTER_NEAREST
+    )
+    return np.asarray(grown, np.uint8).view(np.bool_)[: pixels.shape[0], : pixels.shape[1]]

@@ -195,12 +195,16 @@ class NetworkMatcher:
         self._roomy.add(size)
 
     def _needed_mb(self, network: Network, size: Size, left: Image, right: Image) -> float:
-        """As the file states its intermediates; else as a run on a small part grows; else 0."""
+        """As the file states its intermediates; else as a run on a small part grows.
+
+        At least what goes in and comes out: a process that holds free memory does not grow.
+        """
+        least_mb = 4 * size[0] * size[1] * (2 * self.reading.channels + 1) / 1e6
         stated = network.file.largest_bytes
         if stated:
             return (2 * stated + network.file.weights_bytes) / 1e6
         if None not in self.reading.fixed:
-            return 0.0
+            return least_mb
         multiple = self.reading.convention.multiple
         small = tuple(
             side if limit else max(1, side // _PROBE // multiple) * multiple
@@ -208,15 +212,15 @@ class NetworkMatcher:
         )
         share = small[0] * small[1] / (size[0] * size[1])
         if share > 0.5:
-            return 0.0
+            return least_mb
         views = (cv2.resize(image, small[::-1]) for image in (left, right))
         reset_peak()
         before_mb = resident_memory_mb()
         try:
             self._run(network, *views)  # type: ignore[arg-type]
         except MatcherError:  # too small for it, perhaps
-            return 0.0
-        return max(0.0, peak_memory_mb() - before_mb) / share
+            return least_mb
+        return max(least_mb, (peak_memory_mb() - before_mb) / share)
 
 
 def _mirrored(image: Image) -> Image:

@@ -270,7 +270,8 @@ def _proof(proof: Proof | None) -> dict[str, Any]:
 
 def _facts(live: LiveDepth, found: LiveFrame) -> dict[str, Any]:
     depth = found.depth
-    known = np.empty(0) if depth is None else depth.depth_m[np.isfinite(depth.depth_m)]
+    some = np.empty(0) if depth is None else depth.depth_m[::4, ::4]  # all would take 4 ms
+    known = some[np.isfinite(some)]
     return {
         "type": "frame",
         "number": found.number,

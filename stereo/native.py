@@ -9,10 +9,10 @@ are then filled row by row. What runs only with ``--quality`` needs the matcher 
 
 from __future__ import annotations
 
-import os
 from types import ModuleType
 
 from stereo.errors import MissingLibraryError
+from stereo.threads import available_cores
 
 _native: ModuleType | None
 try:
@@ -28,7 +28,7 @@ def find_native() -> ModuleType | None:
 
 def thread_count(threads: int | None) -> int:
     """Return so many threads; None: one for each core that this process may run on."""
-    return threads or len(os.sched_getaffinity(0))
+    return threads or len(available_cores())
 
 
 def require_native(what: str, *, instead: str) -> ModuleType:

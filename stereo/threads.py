@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import math
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -41,6 +42,14 @@ def start_timer(
 def still_busy() -> bool:
     """Whether a thread of ours has not ended."""
     return any(thread.name.startswith(_PREFIX) for thread in threading.enumerate())
+
+
+def available_cores() -> list[int]:
+    """Return the cores that this process may run on."""
+    try:
+        return sorted(os.sched_getaffinity(0))
+    except AttributeError:  # only Linux has it
+        return list(range(os.cpu_count() or 1))
 
 
 @atexit.register

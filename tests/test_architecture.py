@@ -80,7 +80,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.system": set(),
     "stereo.doctor": {"stereo.system"},
     "stereo.presets": set(),
-    "stereo.native": {"stereo._native", "stereo.errors"},
+    "stereo.native": {"stereo._native", "stereo.errors", "stereo.threads"},
     "stereo.memory": set(),
     "stereo.proof": set(),
     "stereo.frame": {"calib.words", "stereo.errors", "stereo.proof"},

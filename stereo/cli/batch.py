@@ -31,7 +31,8 @@ from stereo.run.ledger import Ledger, open_ledger, read_ledger
 from stereo.run.processing import BatchSettings, PairReport, SetAside, fingerprint_of, finished
 from stereo.run.resumable import done_before, pair_name, run_resumable
 from stereo.run.tasks import Executor, Job
-from stereo.run.workers import Processes, available_cores
+from stereo.run.workers import Processes
+from stereo.threads import available_cores
 
 _SHARDED_FROM = 10_000
 """Pairs from which their folders are spread over 256."""

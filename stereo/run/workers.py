@@ -20,7 +20,7 @@ import cv2
 
 from stereo.memory import resident_memory_mb
 from stereo.run.tasks import Done, Fault, Job, Task, do
-from stereo.threads import start_thread
+from stereo.threads import available_cores, start_thread
 
 _LOOK_EVERY_S = 0.5
 
@@ -151,14 +151,6 @@ def _divided(count: int) -> list[tuple[int, ...]]:
     """The cores of each worker: all of them shared out, none without any."""
     cores = available_cores()
     return [tuple(cores[k::count]) or (cores[k % len(cores)],) for k in range(count)]
-
-
-def available_cores() -> list[int]:
-    """Return the cores that this process may run on."""
-    try:
-        return sorted(os.sched_getaffinity(0))
-    except AttributeError:  # only Linux has it
-        return list(range(os.cpu_count() or 1))
 
 
 def _how_it_died(code: int | None) -> str:

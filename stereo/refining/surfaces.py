@@ -57,6 +57,8 @@ class Regions:
     """(n,) labels of those that get a plane."""
     boxes: NDArray[np.int32]
     """(n, 4) x, y, width and height of each."""
+    slope: Levels
+    """(H, W) of the left image, all pixels: what told smooth ones also judges their planes."""
 
     def shares_in(self, mask: Mask) -> NDArray[np.float64]:
         """Return (n,) the share of each doubtful region that lies in ``mask``, (h, w)."""
@@ -83,10 +85,12 @@ def plane_surfaces(
 
 def doubtful_regions(disparity: DisparityMap, left: Gray) -> Regions:
     """Return the regions of the left image, (H, W) uint8, that ``plane_surfaces`` looks at."""
-    labels, boxes = _smooth_regions(left)
+    slope = _slope(left)
+    labels, boxes = _smooth_regions(left, slope)
     coarse = disparity.confidence[::STEP, ::STEP]
     doubtful = _doubtful_regions(labels, boxes[:, cv2.CC_STAT_AREA], coarse)
-    return Regions(labels, doubtful.astype(np.int32), np.ascontiguousarray(boxes[doubtful, :4]))
+    chosen = np.ascontiguousarray(boxes[doubtful, :4])
+    return Regions(labels, doubtful.astype(np.int32), chosen, slope)
 
 
 def with_planes(
@@ -103,7 +107,7 @@ def with_planes(
         return disparity
     px, confidence = native.plane_surfaces(
         np.ascontiguousarray(left),
-        _slope(left),
+        regions.slope,
         _fine_texture(left),
         np.ascontiguousarray(right),
         _slope(right),
@@ -133,9 +137,9 @@ def _fine_texture(gray: Gray) -> Levels:
     return np.clip(apart, -_FINE_LEVELS * area, _FINE_LEVELS * area, out=apart)
 
 
-def _smooth_regions(gray: Gray) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _smooth_regions(gray: Gray, slope: Levels) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Labels of connected smooth pixels, and per label (x, y, width, height, area); coarse."""
-    across = cv2.convertScaleAbs(_slope(gray), alpha=0.25)
+    across = cv2.convertScaleAbs(slope, alpha=0.25)
     down = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 0, 1, ksize=3), alpha=0.25)
     near = np.ones((3, 3), np.uint8)
     steepest = np.asarray(cv2.dilate(cv2.max(across, down), near))[::STEP, ::STEP]

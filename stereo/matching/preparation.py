@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import cv2
 import numpy as np
@@ -19,6 +19,8 @@ from stereo.gray import gray8_pair
 from stereo.matching.brightness import Brightness, brightness
 from stereo.matching.rows import RowError, row_error
 from stereo.matching.tracks import find_tracks
+
+T = TypeVar("T")
 
 NOISY_LEVELS = 1.5
 """Standard deviation of the noise, gray levels of 255, from which a pair is smoothed."""
@@ -99,46 +101,51 @@ def aligned(pair: RectifiedPair, found: Difference) -> RectifiedPair:
     )
 
 
+class _Looks(Generic[T]):
+    """When a sequence is looked at, and what the last looks found."""
+
+    def __init__(self) -> None:
+        self.found: deque[T] = deque(maxlen=ALIGN_MEMORY)
+        self._shape: tuple[int, ...] = ()
+        self._frames = 0
+
+    def due(self, pair: RectifiedPair) -> bool:
+        """Whether the sequence's next pair is to be looked at."""
+        if pair.left.shape != self._shape:  # another part of the image: its middle is elsewhere
+            self._shape, self._frames = pair.left.shape, 0
+            self.found.clear()
+        self._frames += 1
+        return (self._frames - 1) % ALIGN_EVERY == 0
+
+
 class SteadyDenoising:
     """``denoise`` for a sequence: looks now and then, and takes the noise of the last looks."""
 
     def __init__(self) -> None:
-        self._noise: deque[float] = deque(maxlen=ALIGN_MEMORY)
-        self._shape: tuple[int, ...] = ()
-        self._frames = 0
+        self._looks: _Looks[float] = _Looks()
 
     def __call__(self, pair: RectifiedPair) -> RectifiedPair:
         """Return the sequence's next pair, without noise."""
-        if pair.left.shape != self._shape:
-            self._shape, self._frames = pair.left.shape, 0
-            self._noise.clear()
-        if self._frames % ALIGN_EVERY == 0:
-            self._noise.append(pair_noise(pair))
-        self._frames += 1
-        return _without_noise(pair, float(np.median(self._noise)))
+        if self._looks.due(pair):
+            self._looks.found.append(pair_noise(pair))
+        return _without_noise(pair, float(np.median(self._looks.found)))
 
 
 class SteadyAlignment:
     """``align`` for a sequence: looks now and then, and keeps what it found."""
 
     def __init__(self) -> None:
-        self._rows: deque[RowError] = deque(maxlen=ALIGN_MEMORY)
+        self._looks: _Looks[RowError] = _Looks()
         self._levels: Brightness | None = None
-        self._shape: tuple[int, ...] = ()
-        self._frames = 0
 
     def __call__(self, pair: RectifiedPair) -> RectifiedPair:
         """Return the sequence's next pair, aligned."""
-        if pair.left.shape != self._shape:  # another part of the image: its middle is elsewhere
-            self._shape, self._frames = pair.left.shape, 0
-            self._rows.clear()
-        if self._frames % ALIGN_EVERY == 0:
+        if self._looks.due(pair):
             found = difference(pair)
             self._levels = found.levels
             if found.rows is not None:
-                self._rows.append(found.rows)
-        self._frames += 1
-        return aligned(pair, Difference(_typical(self._rows), self._levels))
+                self._looks.found.append(found.rows)
+        return aligned(pair, Difference(_typical(self._looks.found), self._levels))
 
 
 def _typical(looks: deque[RowError]) -> RowError | None:

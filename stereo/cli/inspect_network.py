@@ -8,22 +8,21 @@ from typing import Any
 
 import click
 
-from stereo.networks.matcher import SCHEME, is_network
+from stereo.networks.matcher import file_and_query, is_network
 from stereo.networks.reading import Reading, read_network
 from stereo.networks.session import Network, open_network
 
 
 def names_network(given: str) -> bool:
     """Whether a word names a network rather than a rig."""
-    return is_network(given) or given.partition("?")[0].lower().endswith(".onnx")
+    return is_network(given) or file_and_query(given)[0].lower().endswith(".onnx")
 
 
 def inspect_network(given: str, *, as_json: bool) -> bool:
     """Show a network; return whether it can be used. Raises MatcherError for what is none."""
-    path, _, query = given.removeprefix(SCHEME).partition("?")
-    preset = next((p.partition("=")[2] for p in query.split("&") if p.startswith("preset=")), None)
+    path, query = file_and_query(given)
     network = open_network(Path(path))
-    reading = read_network(network, preset)
+    reading = read_network(network, query.get("preset"))
     facts = _facts(network, reading)
     if as_json:
         click.echo(json.dumps({"network": path, **facts}))

@@ -66,10 +66,7 @@ def fit_of(
 
     ``tile``: cut into such tiles where the image is larger, sides that are fixed being those.
     """
-    goal = tuple(
-        -(-side // multiple) * multiple if limit is None else limit
-        for side, limit in zip(image, fixed, strict=True)
-    )
+    goal = _taken(image, fixed, multiple)
     if tile is not None:
         cut = tuple(
             limit or min(-(-wanted // multiple) * multiple, whole)
@@ -82,11 +79,17 @@ def fit_of(
     scale = min(1.0, goal[0] / image[0], goal[1] / image[1])
     inner = image if scale == 1 else _scaled(image, scale)
     if scale < 1:  # an open side follows the one that is fixed
-        goal = tuple(
-            -(-side // multiple) * multiple if limit is None else limit
-            for side, limit in zip(inner, fixed, strict=True)
-        )
-    return Fit(image, inner, (goal[0], goal[1]))
+        goal = _taken(inner, fixed, multiple)
+    return Fit(image, inner, goal)
+
+
+def _taken(size: Size, fixed: tuple[int | None, int | None], multiple: int) -> Size:
+    """What the network takes of such images: its own sides, else the next multiple."""
+    high, wide = (
+        -(-side // multiple) * multiple if limit is None else limit
+        for side, limit in zip(size, fixed, strict=True)
+    )
+    return high, wide
 
 
 def _scaled(image: Size, scale: float) -> Size:

@@ -185,7 +185,9 @@ class NetworkMatcher:
         size, limit_mb = fit.network, self.params.max_memory_mb or free_memory_mb()
         if size in self._roomy or self.params.provider != "cpu":
             return
-        need_mb = self._needed_mb(network, size, left, right)
+        # at least what goes in and comes out: a process that holds free memory does not grow
+        least_mb = 4 * size[0] * size[1] * (2 * self.reading.channels + 1) / 1e6
+        need_mb = max(least_mb, self._needed_mb(network, size, left, right))
         if need_mb > limit_mb:
             raise MatcherError(
                 f"{self.model}: needs about {need_mb:.0f} MB for {size[1]}x{size[0]} and "
@@ -195,16 +197,12 @@ class NetworkMatcher:
         self._roomy.add(size)
 
     def _needed_mb(self, network: Network, size: Size, left: Image, right: Image) -> float:
-        """As the file states its intermediates; else as a run on a small part grows.
-
-        At least what goes in and comes out: a process that holds free memory does not grow.
-        """
-        least_mb = 4 * size[0] * size[1] * (2 * self.reading.channels + 1) / 1e6
+        """As the file states its intermediates; else as a run on a small part grows; else 0."""
         stated = network.file.largest_bytes
         if stated:
             return (2 * stated + network.file.weights_bytes) / 1e6
         if None not in self.reading.fixed:
-            return least_mb
+            return 0.0
         multiple = self.reading.convention.multiple
         small = tuple(
             side if limit else max(1, side // _PROBE // multiple) * multiple
@@ -212,15 +210,15 @@ class NetworkMatcher:
         )
         share = small[0] * small[1] / (size[0] * size[1])
         if share > 0.5:
-            return least_mb
+            return 0.0
         views = (cv2.resize(image, small[::-1]) for image in (left, right))
         reset_peak()
         before_mb = resident_memory_mb()
         try:
             self._run(network, *views)  # type: ignore[arg-type]
         except MatcherError:  # too small for it, perhaps
-            return least_mb
-        return max(least_mb, (peak_memory_mb() - before_mb) / share)
+            return 0.0
+        return (peak_memory_mb() - before_mb) / share
 
 
 def _mirrored(image: Image) -> Image:
@@ -232,15 +230,21 @@ def is_network(name: str) -> bool:
     return name.startswith(SCHEME)
 
 
+def file_and_query(name: str) -> tuple[str, dict[str, str]]:
+    """Return what a network's name says: its file, and what follows the question mark."""
+    model, _, query = name.removeprefix(SCHEME).partition("?")
+    return model, dict(parse_qsl(query, keep_blank_values=True))
+
+
 def network_matcher(name: str, params: dict[str, Any]) -> NetworkMatcher:
     """Return the matcher of "onnx:MODEL.onnx?preset=NAME&tile=true"; ``params`` beat the name's.
 
     Raises MatcherError and MissingLibraryError as ``NetworkMatcher``, and for what no network has.
     """
-    model, _, query = name.removeprefix(SCHEME).partition("?")
+    model, query = file_and_query(name)
     if not model:
         raise MatcherError(f"{name!r} names no file: onnx:MODEL.onnx")
-    given = {key: _value(text) for key, text in parse_qsl(query, keep_blank_values=True)} | params
+    given = {key: _value(text) for key, text in query.items()} | params
     names = {field.name for field in fields(NetworkParams)}
     for key in given:
         if key not in names:

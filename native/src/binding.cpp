@@ -37,7 +37,9 @@ template <class Pixel>
 using Image = nb::ndarray<const Pixel, nb::ndim<2>, nb::device::cpu>;
 using Code = nb::ndarray<const std::int16_t, nb::shape<stereo::kCodeBits, stereo::kTaps, 3>,
                          nb::c_contig, nb::device::cpu>;
-using Map = nb::ndarray<nb::numpy, float, nb::ndim<2>>;
+template <class T>
+using Plane = nb::ndarray<nb::numpy, T, nb::ndim<2>>;
+using Map = Plane<float>;
 
 template <class Pixel>
 ImageView<Pixel> view(const Image<Pixel>& image) {
@@ -67,11 +69,14 @@ void check_threads(int threads) {
   if (threads < 1 || threads > 256) throw nb::value_error("threads must be 1 to 256");
 }
 
-Map new_map(std::size_t height, std::size_t width) {
-  float* data = new float[height * width];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<float*>(p); });
-  return Map(data, {height, width}, owner);
+template <class T>
+Plane<T> new_plane(std::size_t height, std::size_t width) {
+  T* data = new T[height * width];
+  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<T*>(p); });
+  return Plane<T>(data, {height, width}, owner);
 }
+
+Map new_map(std::size_t height, std::size_t width) { return new_plane<float>(height, width); }
 
 template <class Pixel>
 void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
@@ -142,10 +147,9 @@ auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   check_sides(height, width);
   if (reach_px < 0 || reach_px > 32767) throw nb::value_error("reach_px must be 0 to 32767");
-  auto* data = new std::uint8_t[height * width];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint8_t*>(p); });
-  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, data);
-  return nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<2>>(data, {height, width}, owner);
+  Plane<std::uint8_t> near = new_plane<std::uint8_t>(height, width);
+  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, near.data());
+  return near;
 }
 
 template <class T>
@@ -258,13 +262,11 @@ auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 
   std::ptrdiff_t points = 0;
   for (std::ptrdiff_t& block : first) block = std::exchange(points, points + block);
   Map where = new_map(std::size_t(points), 3);
-  auto* data = new std::uint8_t[3 * std::size_t(points)];
-  nb::capsule owner(data, [](void* p) noexcept { delete[] static_cast<std::uint8_t*>(p); });
+  Plane<std::uint8_t> colors = new_plane<std::uint8_t>(std::size_t(points), 3);
   {
     nb::gil_scoped_release release;
-    stereo::fill_points(seen, first.data(), threads, where.data(), data);
+    stereo::fill_points(seen, first.data(), threads, where.data(), colors.data());
   }
-  nb::ndarray<nb::numpy, std::uint8_t, nb::ndim<2>> colors(data, {std::size_t(points), 3}, owner);
   return std::make_pair(where, colors);
 }
 
@@ -294,15 +296,12 @@ auto register_depth(Dense<float, 2> depth, Dense<float, 2> sigma, Line<float> pi
   camera.rows = int(pixels.shape(0)), camera.columns = int(pixels.shape(1));
   camera.pixels = pixels.data();
   Map found = new_map(camera.height, camera.width), error = new_map(camera.height, camera.width);
-  auto* index = new std::int32_t[std::size_t(camera.height) * camera.width];
-  nb::capsule owner(index, [](void* p) noexcept { delete[] static_cast<std::int32_t*>(p); });
+  Plane<std::int32_t> source = new_plane<std::int32_t>(camera.height, camera.width);
   {
     nb::gil_scoped_release release;
     stereo::register_depth(seen, camera, {rules(0), rules(1), rules(2), rules(3), rules(4)},
-                           threads, found.data(), error.data(), index);
+                           threads, found.data(), error.data(), source.data());
   }
-  nb::ndarray<nb::numpy, std::int32_t, nb::ndim<2>> source(
-      index, {std::size_t(camera.height), std::size_t(camera.width)}, owner);
   return std::make_tuple(found, error, source);
 }
 

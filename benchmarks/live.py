@@ -21,7 +21,7 @@ import resource
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -204,18 +204,16 @@ def bench(size: str, arguments: argparse.Namespace) -> None:
     def camera(fps: float | None = None) -> MemoryCamera:
         return MemoryCamera(rig, frames, fps)
 
-    def at_least_delay() -> Run:
-        return live(camera(CAMERA_FPS), replace(settings, latency=True), seconds)
-
     runs: dict[str, Callable[[], Run]] = {
         "3WAY alone": lambda: matching_alone(rig, frames[0], disparities, seconds / 2),
         "in turn": lambda: in_turn(camera(), settings, seconds),
         "live": lambda: live(camera(), settings, seconds),
         f"{CAMERA_FPS:g} fps": lambda: live(camera(CAMERA_FPS), settings, seconds),
         f"{SAVING_FPS:g} fps": lambda: live(camera(SAVING_FPS), settings, seconds),
+        f"{CAMERA_FPS:g} fps --latency": lambda: live(
+            camera(CAMERA_FPS), replace(settings, latency=True), seconds
+        ),
     }
-    if "latency" in {each.name for each in fields(LiveSettings)}:  # older states have none
-        runs[f"{CAMERA_FPS:g} fps --latency"] = at_least_delay
     if has_display():
         runs["live + window"] = lambda: live(camera(), settings, seconds, window())
     found = interleaved(runs, arguments.repeats, warm_up=False)  # each run warms up by itself

@@ -38,7 +38,7 @@ def compute_depth(
     files. With a rig they are raw images and get rectified; with a ``RectifiedRig`` or a
     ``StereoGeometry`` they are rectified already; without either the result has disparity only.
     ``matcher`` is a name in ``MATCHERS``, "onnx:MODEL.onnx" or a matcher of your own; ``quality``
-    takes about five times as long. For many pairs of one rig build a ``StereoPipeline`` once.
+    takes about 3.5 times as long. For many pairs of one rig build a ``StereoPipeline`` once.
 
     Raises ImageError, RigFileError, RectificationError, MatcherError or InputError, whose messages
     name what is wrong.

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "doubt.hpp"
 #include "edges.hpp"
 #include "filling.hpp"
 #include "jpeg.hpp"
@@ -213,6 +214,31 @@ Map fill_holes(Dense<float, 2> disparity, Dense<float, 2> confidence,
   return out;
 }
 
+// Confidence (float32). The images are gray; points: a row of 256 for each clue.
+Map judge(Dense<float, 2> disparity, Dense<float, 2> confidence, Dense<std::uint8_t, 2> left,
+          Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> points, int start,
+          Line<float> probability, int plane, float plane_at_most, int threads) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  for (const auto* plane_of : {&left, &right})
+    if (plane_of->shape(0) != height || plane_of->shape(1) != width)
+      throw nb::value_error("map and images must have the same size");
+  if (confidence.shape(0) != height || confidence.shape(1) != width)
+    throw nb::value_error("map and images must have the same size");
+  if (points.shape(0) != stereo::kClues || points.shape(1) != 256 || probability.shape(0) != 256)
+    throw nb::value_error("points must be 7 rows of 256, and probability 256");
+  check_sides(height, width);
+  check_threads(threads);
+  Map out = new_map(height, width);
+  if (height > 0 && width > 0) {
+    nb::gil_scoped_release release;
+    stereo::judge({int(width), int(height), disparity.data(), confidence.data(), left.data(),
+                   right.data()},
+                  {points.data(), start, probability.data(), plane, plane_at_most}, threads,
+                  out.data());
+  }
+  return out;
+}
+
 // Depth and sigma (float32, NaN unknown). `variance` has no plane, or offset, mixed and share.
 std::pair<Map, Map> measure_depth(Dense<float, 2> disparity, Dense<float, 2> confidence,
                                   std::vector<Dense<float, 2>> variance, Line<float> rules,
@@ -374,6 +400,10 @@ NB_MODULE(_native, module) {
              "See stereo.refining.surfaces.");
   module.def("fill_holes", &fill_holes, "disparity"_a.noconvert(), "confidence"_a.noconvert(),
              "color"_a.noconvert(), "threads"_a, "See stereo.refining.filling.");
+  module.def("judge", &judge, "disparity"_a.noconvert(), "confidence"_a.noconvert(),
+             "left"_a.noconvert(), "right"_a.noconvert(), "points"_a.noconvert(), "start"_a,
+             "probability"_a.noconvert(), "plane"_a, "plane_at_most"_a, "threads"_a,
+             "See stereo.refining.doubt.");
   module.def("measure_depth", &measure_depth, "disparity"_a.noconvert(),
              "confidence"_a.noconvert(), "variance"_a, "rules"_a.noconvert(), "threads"_a,
              "See stereo.depth.");

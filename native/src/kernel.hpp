@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "cost.hpp"
+#include "doubt_rows.hpp"
 
 namespace stereo {
 
@@ -127,6 +128,8 @@ struct Kernel {
 
   // 3x3 median of a row; rows [-1 .. width] must be readable (borders replicated).
   void (*median)(const float* above, const float* row, const float* below, int width, float* out);
+
+  DoubtRows doubt;
 };
 
 extern const Kernel kKernelBaseline, kKernelAvx2, kKernelAvx512;  // the last two on x86-64 only

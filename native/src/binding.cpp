@@ -144,12 +144,35 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
   return out;
 }
 
+// Disparity with its edges moved, and its confidence. rules: step, keep, moved confidence.
+std::pair<Map, Map> sharpen_edges(Dense<float, 2> disparity, Dense<float, 2> confidence,
+                                  Dense<std::uint8_t, 3> color, bool careful,
+                                  std::tuple<float, float, float> rules, int threads) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  if (confidence.shape(0) != height || confidence.shape(1) != width || color.shape(0) != height ||
+      color.shape(1) != width)
+    throw nb::value_error("all planes must have the same size");
+  check_sides(height, width);
+  check_channels(color.shape(2));
+  check_threads(threads);
+  Map px = new_map(height, width), moved = new_map(height, width);
+  {
+    nb::gil_scoped_release release;
+    const auto [step_px, keep_px, moved_confidence] = rules;
+    stereo::sharpen_edges(int(width), int(height), int(color.shape(2)), disparity.data(),
+                          confidence.data(), color.data(),
+                          {step_px, keep_px, moved_confidence, careful}, threads, px.data(),
+                          moved.data());
+  }
+  return {px, moved};
+}
+
 auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   check_sides(height, width);
   if (reach_px < 0 || reach_px > 32767) throw nb::value_error("reach_px must be 0 to 32767");
   Plane<std::uint8_t> near = new_plane<std::uint8_t>(height, width);
-  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, near.data());
+  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, 1, near.data());
   return near;
 }
 
@@ -391,6 +414,9 @@ NB_MODULE(_native, module) {
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
              "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "wide"_a,
              "keep_px"_a, "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
+  module.def("sharpen_edges", &sharpen_edges, "disparity"_a.noconvert(),
+             "confidence"_a.noconvert(), "color"_a.noconvert(), "careful"_a, "rules"_a,
+             "threads"_a, "See stereo.refining.edges.");
   module.def("around_edges", &around_edges, "disparity"_a.noconvert(), "step_px"_a,
              "reach_px"_a, "1 within so many pixels of a step of disparity.");
   module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),

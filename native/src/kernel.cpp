@@ -5,6 +5,7 @@
 
 #include "describe.hpp"
 #include "doubt_kernel.hpp"
+#include "edge_kernel.hpp"
 #include "median.hpp"
 #include "winner.hpp"
 
@@ -59,5 +60,5 @@ const stereo::Kernel stereo::STEREO_KERNEL = {
     describe_right<u8>,   describe_right<u16>,
     climb,                forward,
     backward,             median_row,
-    kDoubtRows,
+    kDoubtRows,           kEdgeRows,
 };

@@ -9,6 +9,7 @@
 
 #include "cost.hpp"
 #include "doubt_rows.hpp"
+#include "edge_rows.hpp"
 
 namespace stereo {
 
@@ -130,6 +131,7 @@ struct Kernel {
   void (*median)(const float* above, const float* row, const float* below, int width, float* out);
 
   DoubtRows doubt;
+  EdgeRows edges;
 };
 
 extern const Kernel kKernelBaseline, kKernelAvx2, kKernelAvx512;  // the last two on x86-64 only

@@ -51,8 +51,6 @@ void color_planes(const u8* color, int width, u8* const* out) {
   }
 }
 
-using Counts = std::uint32_t __attribute__((vector_size(kLanes)));
-
 // Samples of one pixel, in vectors; those behind the last one weigh nothing.
 template <int kVectors>
 struct EdgeSamples {

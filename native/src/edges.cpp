@@ -4,11 +4,10 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
-#include <memory>
 #include <vector>
 
-#include "matcher.hpp"
-#include "parallel.hpp"
+#include "buffer.hpp"
+#include "color_planes.hpp"
 
 namespace stereo {
 namespace {
@@ -17,16 +16,6 @@ namespace {
 // nearly so at a sixteenth.
 constexpr int kSpacing = 3, kLargestReach = 3;
 constexpr double kColorLevels = 8.0, kDistancePx = 10.0;  // where the weights fall to 1/e
-
-constexpr int kRows = 8;  // of one task
-
-// Calls body(y) for each row.
-template <class Body>
-void each_rows(int height, int threads, const Body& body) {
-  parallel_for(threads, (height + kRows - 1) / kRows, [&](int task, int) {
-    for (int y = task * kRows; y < std::min(height, (task + 1) * kRows); ++y) body(y);
-  });
-}
 
 struct Weights {
   std::array<std::uint32_t, 256> color;
@@ -104,28 +93,6 @@ float median_at(const EdgeImage& image, const Weights& weights, const Window<kRe
   return own;
 }
 
-// The color as planes, which vectors are read from.
-class ColorPlanes {
- public:
-  ColorPlanes(const EdgeImage& image, int threads) {
-    const std::size_t size = std::size_t(image.width) * image.height;
-    planes_[0] = image.color;
-    if (image.channels == 1) return;
-    memory_ = std::make_unique<std::uint8_t[]>(3 * size);  // without zeros
-    for (int c = 0; c < 3; ++c) planes_[c] = memory_.get() + c * size;
-    each_rows(image.height, threads, [&](int y) {
-      std::uint8_t* rows[3];
-      for (int c = 0; c < 3; ++c) rows[c] = memory_.get() + c * size + std::size_t(image.width) * y;
-      best_kernel().edges.planes(image.color + 3 * std::size_t(image.width) * y, image.width, rows);
-    });
-  }
-  const std::uint8_t* operator[](int channel) const { return planes_[channel]; }
-
- private:
-  const std::uint8_t* planes_[3] = {};
-  std::unique_ptr<std::uint8_t[]> memory_;
-};
-
 template <int kChannels, int kReach>
 void median_of_row(const EdgeImage& image, const ColorPlanes& planes, const Weights& weights, int y,
                    float keep_px, float* out) {
@@ -165,7 +132,8 @@ void around_edges(int width, int height, const float* disparity, float step_px, 
                   int threads, std::uint8_t* out) {
   if (width == 0) return;
   const std::size_t size = std::size_t(width) * height;
-  const auto marks = std::make_unique<std::uint8_t[]>(2 * size);
+  Buffer<std::uint8_t> marks;
+  marks.resize(2 * size);
   std::uint8_t *along = marks.get(), *down = along + size;
   const auto at = [&](auto* plane, int y) { return plane + std::size_t(width) * y; };
   each_rows(height, threads, [&](int y) {
@@ -174,17 +142,17 @@ void around_edges(int width, int height, const float* disparity, float step_px, 
                               at(down, y));
   });
   const auto join = best_kernel().edges.mark;
-  parallel_for(threads, (height + kRows - 1) / kRows, [&](int task, int) {
+  bands(height, threads, [&](int first, int end) {
     std::vector<std::uint8_t> of_rows(width);
-    const auto spread = [&](std::uint8_t* plane, int y, int first, int to_right) {
+    const auto spread = [&](std::uint8_t* plane, int y, int top, int to_right) {
       std::fill(of_rows.begin(), of_rows.end(), std::uint8_t(0));
-      for (int k = std::max(first, 0); k <= std::min(y + reach_px, height - 1); ++k)
+      for (int k = std::max(top, 0); k <= std::min(y + reach_px, height - 1); ++k)
         join(at(plane, k), width, of_rows.data());
       for (int shift = -std::min(reach_px, width - 1); shift <= std::min(to_right, width - 1); ++shift)
         join(of_rows.data() + std::max(-shift, 0), width - std::abs(shift),
              at(out, y) + std::max(shift, 0));
     };
-    for (int y = task * kRows; y < std::min(height, (task + 1) * kRows); ++y) {
+    for (int y = first; y < end; ++y) {
       std::fill(at(out, y), at(out, y) + width, std::uint8_t(0));
       spread(down, y, y - reach_px - 1, reach_px);
       spread(along, y, y - reach_px, reach_px + 1);
@@ -194,7 +162,7 @@ void around_edges(int width, int height, const float* disparity, float step_px, 
 
 void weighted_median(const EdgeImage& image, bool wide, float keep_px, int threads, float* out) {
   static const Weights weights;
-  const ColorPlanes planes(image, threads);
+  const ColorPlanes planes(image.color, image.channels, image.width, image.height, threads);
   const auto of_row = image.channels == 3 ? (wide ? median_of_row<3, 3> : median_of_row<3, 2>)
                                           : (wide ? median_of_row<1, 3> : median_of_row<1, 2>);
   each_rows(image.height, threads,
@@ -205,7 +173,8 @@ void sharpen_edges(int width, int height, int channels, const float* px, const f
                    const std::uint8_t* color, const EdgeRules& rules, int threads, float* out_px,
                    float* out_confidence) {
   const std::size_t size = std::size_t(width) * height;
-  const auto memory = std::make_unique<std::uint8_t[]>(2 * size);
+  Buffer<std::uint8_t> memory;
+  memory.resize(2 * size);
   std::uint8_t *weight = memory.get(), *wanted = weight + size;
   each_rows(height, threads, [&](int y) {
     const std::size_t row = std::size_t(width) * y;

@@ -6,6 +6,7 @@
 #include "describe.hpp"
 #include "doubt_kernel.hpp"
 #include "edge_kernel.hpp"
+#include "fill_kernel.hpp"
 #include "median.hpp"
 #include "winner.hpp"
 
@@ -61,4 +62,5 @@ const stereo::Kernel stereo::STEREO_KERNEL = {
     climb,                forward,
     backward,             median_row,
     kDoubtRows,           kEdgeRows,
+    kFillRows,
 };

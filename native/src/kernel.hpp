@@ -10,6 +10,7 @@
 #include "cost.hpp"
 #include "doubt_rows.hpp"
 #include "edge_rows.hpp"
+#include "fill_rows.hpp"
 
 namespace stereo {
 
@@ -132,6 +133,7 @@ struct Kernel {
 
   DoubtRows doubt;
   EdgeRows edges;
+  FillRows fill;
 };
 
 extern const Kernel kKernelBaseline, kKernelAvx2, kKernelAvx512;  // the last two on x86-64 only

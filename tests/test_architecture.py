@@ -85,6 +85,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.proof": set(),
     "stereo.frame": {"calib.words", "stereo.errors", "stereo.proof"},
     "stereo.gray": {"stereo.frame"},
+    "stereo.change": {"stereo.frame"},
     "stereo.confidence": {"stereo.frame"},
     "stereo.depth": {*DATA, "calib.words", "stereo.native"},
     "stereo.measure": {"calib.words", "stereo.frame"},
@@ -99,10 +100,10 @@ ROOMS: dict[str, set[str]] = {
     },
     "stereo.matching": {
         *DATA,
-        *("calib.nearby", "calib.words", "stereo.confidence", "stereo.gray", "stereo.native"),
-        "stereo.networks",
+        *("calib.nearby", "calib.words", "stereo.change", "stereo.confidence", "stereo.gray"),
+        *("stereo.native", "stereo.networks"),
     },
-    "stereo.refining": {*DATA, "stereo.gray", "stereo.native"},
+    "stereo.refining": {*DATA, "stereo.change", "stereo.gray", "stereo.native"},
     "stereo.turning": {"stereo.frame"},
     "stereo.rectify": {
         *CALIB,

@@ -74,7 +74,7 @@ class FrameMessages:
     ) -> None:
         """``turns``: those of the ``Rectification`` that was applied."""
         self.stamp_ns = stamp_ns
-        self._made: dict[str, memoryview] = {}
+        self._made: dict[str, cdr.Encoded] = {}
         self._lock = threading.Lock()
         self._makers = _makers(result, stamp_ns, turns, options or MessageOptions())
 
@@ -83,7 +83,7 @@ class FrameMessages:
         """Those that this result has, and their kinds: uncalibrated neither depth nor cameras."""
         return {topic: TOPICS[topic] for topic in self._makers}
 
-    def encoded(self, topic: str) -> memoryview:
+    def encoded(self, topic: str) -> cdr.Encoded:
         """Return the message of a topic, as CDR."""
         with self._lock:
             if topic not in self._made:

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calib import Camera
-from stereo.cloud import doubtful
+from stereo.cloud import every_point
 from stereo.frame import DepthFrame, Float, Image
-from stereo.gray import to_rgb8
 from stereo.publishing.cdr import header, message
 
 LINK, LEFT, RIGHT = "stereo_link", "left_optical", "right_optical"
@@ -114,7 +113,7 @@ def cloud_message(
     ``organised``: a point a pixel, NaN where unknown; else only those that are known. Points whose
     error bar exceeds that share of their depth count as unknown.
     """
-    points = _points(depth, max_relative_sigma)
+    points = every_point(depth, max_relative_sigma=max_relative_sigma)
     if not organised:
         points = points.reshape(1, -1, 4)[:, np.isfinite(points[..., 2]).ravel()]
     height, width = points.shape[:2]
@@ -135,19 +134,6 @@ def cloud_message(
         data=_bytes_of(np.ascontiguousarray(points)),
         is_dense=not organised,
     )
-
-
-def _points(depth: DepthFrame, max_relative_sigma: float) -> Float:
-    """(H, W, 4): x, y, z in metres, and the colour's four bytes (b, g, r, 255) as a float."""
-    z, g = depth.depth_m, depth.geometry
-    if np.isfinite(max_relative_sigma):
-        z = np.where(doubtful(depth, max_relative_sigma), np.float32(np.nan), z)
-    height, width = z.shape
-    ray_x = ((np.arange(width) - g.cx_px) / g.focal_px).astype(np.float32)
-    ray_y = ((np.arange(height) - g.cy_px) / g.focal_px).astype(np.float32)
-    color = cv2.cvtColor(to_rgb8(depth.color), cv2.COLOR_RGB2BGRA)
-    packed = color.view(np.float32)[..., 0]
-    return cv2.merge([z * ray_x, z * ray_y[:, None], z, packed])  # type: ignore[return-value]
 
 
 def frames_message(right: tuple[Matrix, Matrix]) -> Any:

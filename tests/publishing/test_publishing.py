@@ -114,7 +114,7 @@ def test_disparity_counts_from_infinity_as_ros_has_it() -> None:
 
     store = get_typestore(Stores.ROS2_HUMBLE)
     made = result(geometry=geometry)
-    raw = FrameMessages(made, NS).encoded("disparity")
+    raw = bytes(FrameMessages(made, NS).encoded("disparity"))
     message: Any = store.deserialize_cdr(raw, "stereo_msgs/msg/DisparityImage")
     values = message.image.data.view("f4").reshape(24, 32)
     np.testing.assert_allclose(values, made.disparity.px + 2)
@@ -326,7 +326,7 @@ def test_ros2_gets_the_same_bytes_by_its_usual_names(monkeypatch: pytest.MonkeyP
 def test_without_the_libraries_the_way_to_them_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("rclpy", "foxglove", "mcap"):
+    for name in ("rclpy", "websockets", "mcap"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingLibraryError, match="apt-get install ros-"):
         open_publisher("ros2")

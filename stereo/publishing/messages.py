@@ -38,6 +38,7 @@ TOPICS: dict[str, str] = {
     "tf_static": TF,
     "left/camera_info": INFO,
     "right/camera_info": INFO,
+    "camera_info": INFO,
     "left/image_rect": IMAGE,
     "right/image_rect": IMAGE,
     "depth": IMAGE,
@@ -46,7 +47,8 @@ TOPICS: dict[str, str] = {
     "disparity": DISPARITY,
     "points": CLOUD,
 }
-"""topic -> kind of message; what all of it means is in docs/robots.md."""
+"""topic -> kind of message; what all of it means is in docs/robots.md. Beside each image there is a
+camera_info, as ROS looks for it; that of depth, sigma and confidence is the left camera's."""
 STATIC = "tf_static"
 """The topic that is said once, to whoever comes later too."""
 
@@ -99,12 +101,12 @@ def _makers(
     if depth is not None:
         size = depth.depth_m.shape[1], depth.depth_m.shape[0]
         P_left, P_right = projections(depth, turns)
-        places = (("left", P_left, LEFT), ("right", P_right, RIGHT))
+        places = (("left/", P_left, LEFT), ("right/", P_right, RIGHT), ("", P_left, LEFT))
         makers["tf_static"] = partial(frames_message, (np.eye(3), _right_origin(depth, turns)))
-        for side, P, frame_id in places:
+        for place, P, frame_id in places:
             # of rectified images: no distortion, nothing to turn, so K and P say the same
             lens = Camera("pinhole", size, P[:, :3], np.zeros(5))
-            makers[f"{side}/camera_info"] = partial(
+            makers[f"{place}camera_info"] = partial(
                 info_message, lens, np.eye(3), P, size, stamp_ns, frame_id
             )
     makers["left/image_rect"] = partial(image_message, result.left, stamp_ns, LEFT)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from stereo.errors import MissingLibraryError
+from stereo.errors import MissingLibraryError, OutputError
 from stereo.publishing.messages import STATIC, TOPICS, FrameMessages
 
 INSTALL = (
@@ -23,23 +23,38 @@ class Ros2Publisher:
     """Publishes results as a node does; see ``Publisher``."""
 
     every_frame = False
-    note = ""
 
     def __init__(self, name: str = "stereo") -> None:
-        """``name`` of the node. Raises MissingLibraryError where there is no ROS 2."""
+        """``name`` of the node.
+
+        Raises MissingLibraryError where there is no ROS 2, OutputError when it does not start.
+        """
         try:
             self._rclpy: Any = import_module("rclpy")
-            qos = import_module("rclpy.qos")
-            signals = import_module("rclpy.signals")
-            kinds = {topic: _kind(kind) for topic, kind in TOPICS.items()}
+            self._qos: Any = import_module("rclpy.qos")
+            self._signals: Any = import_module("rclpy.signals")
+            kinds = {topic: _kind(kind) for topic, kind in TOPICS.items() if topic != STATIC}
         except ImportError as error:
             raise MissingLibraryError(
                 f"--publish ros2 needs a ROS 2 that this Python sees ({error}): {INSTALL}"
             ) from error
+        self.note = ""
+        try:
+            kinds[STATIC] = _kind(TOPICS[STATIC])
+        except ImportError:  # no part of ROS as PyPI has it
+            self.note = "ROS 2: no tf_static, because there is no tf2_msgs"
+        try:
+            self._start(name, kinds)
+        except Exception as error:  # whatever a middleware says
+            raise OutputError(f"--publish ros2: ROS 2 does not start: {error}") from error
+
+    def _start(self, name: str, kinds: dict[str, Any]) -> None:
         self._ours = not self._rclpy.ok()
         if self._ours:  # Ctrl-C stays ours, and ends the camera first
-            self._rclpy.init(signal_handler_options=signals.SignalHandlerOptions.NO)
+            handlers = self._signals.SignalHandlerOptions.NO
+            self._rclpy.init(signal_handler_options=handlers)
         self._node = self._rclpy.create_node(name)
+        qos = self._qos
         latched = qos.QoSProfile(depth=1, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL)
         self._publishers = {
             topic: self._node.create_publisher(
@@ -53,11 +68,13 @@ class Ros2Publisher:
 
     def publish(self, messages: FrameMessages) -> None:
         """See ``Publisher``."""
-        for topic in messages.topics:
+        for topic, publisher in self._publishers.items():
+            if topic not in messages.topics:
+                continue
             if topic == STATIC:
                 self._say_once(bytes(messages.encoded(topic)))
-            elif self._publishers[topic].get_subscription_count():
-                self._publishers[topic].publish(bytes(messages.encoded(topic)))
+            elif publisher.get_subscription_count():
+                publisher.publish(bytes(messages.encoded(topic)))
 
     def _say_once(self, frames: bytes) -> None:
         if frames != self._said:

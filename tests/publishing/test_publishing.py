@@ -9,7 +9,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -272,55 +271,6 @@ def test_stamps_of_a_camera_are_this_computers_time_without_jitter() -> None:
     assert late - first == pytest.approx(10**8, abs=1000)
     restarted = stamps.of(StereoFrame(black, black, 0.0, host_s=now_s + 1))
     assert restarted - first == pytest.approx(10**9, abs=2 * 10**7)
-
-
-class FakeNode:
-    def __init__(self, name: str) -> None:
-        self.sent: dict[str, list[bytes]] = {}
-        self.qos: dict[str, Any] = {}
-
-    def create_publisher(self, kind: Any, topic: str, qos: Any) -> Any:
-        self.qos[topic] = qos
-        sent = self.sent.setdefault(topic, [])
-        heard = 0 if topic == "sigma" else 1
-        return SimpleNamespace(publish=sent.append, get_subscription_count=lambda: heard)
-
-    def destroy_node(self) -> None:
-        self.qos.clear()
-
-
-def test_ros2_gets_the_same_bytes_by_its_usual_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes: list[FakeNode] = []
-    rclpy: Any = ModuleType("rclpy")
-    running: list[bool] = []
-    rclpy.ok, rclpy.shutdown = lambda: bool(running), running.clear
-    rclpy.init = lambda **_: running.append(True)
-    rclpy.create_node = lambda name: nodes.append(FakeNode(name)) or nodes[-1]
-    qos: Any = ModuleType("rclpy.qos")
-    qos.qos_profile_sensor_data = "sensors"
-    qos.DurabilityPolicy = SimpleNamespace(TRANSIENT_LOCAL="latched")
-    qos.QoSProfile = lambda depth, durability: (depth, durability)
-    signals: Any = ModuleType("rclpy.signals")
-    signals.SignalHandlerOptions = SimpleNamespace(NO=0)
-    fakes = {"rclpy": rclpy, "rclpy.qos": qos, "rclpy.signals": signals}
-    for kind in TOPICS.values():
-        package, _, title = kind.split("/")
-        fakes.setdefault(package, ModuleType(package))
-        module: Any = fakes.setdefault(f"{package}.msg", ModuleType(f"{package}.msg"))
-        setattr(module, title, title)
-    for name, module in fakes.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    publisher, messages = open_publisher("ros2"), FrameMessages(result(), NS)
-    (node,) = nodes
-    for _ in range(2):
-        publisher.publish(messages)
-    assert node.qos["/tf_static"] == (1, "latched")
-    assert node.qos["left/image_rect"] == node.qos["points"] == "sensors"
-    assert len(node.sent["/tf_static"]) == 1
-    assert node.sent["depth"] == 2 * [bytes(messages.encoded("depth"))]
-    assert not node.sent["sigma"]  # nobody listens
-    publisher.close()
-    assert not running
 
 
 def test_without_the_libraries_the_way_to_them_is_said(

@@ -186,15 +186,8 @@ ROOMS: dict[str, set[str]] = {
     "stereo.publishing": {
         *CALIB,
         *DATA,
-        *("stereo._version", "stereo.closing", "stereo.cloud", "stereo.files", "stereo.gray"),
-        *(
-            "stereo.guard",
-            "stereo.rectify",
-            "stereo.result",
-            "stereo.sources",
-            "stereo.threads",
-            "stereo.turning",
-        ),
+        *("stereo._version", "stereo.closing", "stereo.cloud", "stereo.files", "stereo.guard"),
+        *("stereo.rectify", "stereo.result", "stereo.sources", "stereo.threads", "stereo.turning"),
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
+import click
+
 from stereo.errors import ImageError, InputError, RectificationError, SwappedPairError
 from stereo.files.urls import Place
 from stereo.pipeline import StereoPipeline
-from stereo.publishing.mcap import McapFile, McapPublisher
+from stereo.publishing.mcap import McapFile, McapPublisher, remove_unfinished
 from stereo.publishing.messages import FrameMessages, MessageOptions, Stamps
 from stereo.result import CloudOptions
 from stereo.run.check import check_rows, check_swapped
@@ -42,6 +44,12 @@ def run_into_mcap(
     assert is_mcap(out)
     options = MessageOptions(max_relative_sigma=settings.cloud.max_relative_sigma)
     stamps = Stamps()
+    if (size := remove_unfinished(out)) > 0:
+        click.echo(
+            f"note: {out}: an earlier run did not end; what it left ({size / 1e6:.0f} MB) is "
+            "removed, and the file begins anew (a result folder goes on where it was)",
+            err=True,
+        )
     with McapFile(out, whole=True) as file:
         publisher = McapPublisher(file)
         done = 0

@@ -56,15 +56,12 @@ class FoxglovePublisher:
         try:
             self._server = Server(host, port, guard, subprotocols=_SUBPROTOCOLS, serve=self._serve)
         except InputError as error:
-            raise InputError(
-                f"foxglove:{error}; is another program there? Name a free port: "
-                "--publish foxglove:PORT"
-            ) from error
+            raise InputError(f"foxglove:{error} (--publish foxglove:HOST:PORT)") from error
         self.port = self._server.port
         self.url = address_of("ws", host, self.port, guard.view)
         self.note = f"Foxglove: open connection {self.url}"
         if not is_local(host):
-            self.note += " (whoever has this link and reaches this computer can look)"
+            self.note += " (elsewhere with this computer's name; whoever has the link can look)"
 
     def publish(self, messages: FrameMessages) -> None:
         """See ``Publisher``."""

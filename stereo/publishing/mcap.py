@@ -9,6 +9,7 @@ itself (``stereo run``) gets its name when it is whole, as all our results do.
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
+from typing import IO
 
 from stereo._version import __version__
 from stereo.closing import Closing
@@ -28,6 +30,8 @@ from stereo.publishing.messages import STATIC, FrameMessages
 from stereo.publishing.records import Message, Records
 from stereo.sources.record import MIN_FREE_BYTES
 
+_PART = ".{}.{}.part"
+"""Name of a file that gets its own when it is whole."""
 _LATCHED = (  # rosbag2's own words for: keep the last, for whoever comes later
     "- history: 1\n  depth: 1\n  reliability: 1\n  durability: 1\n  deadline:\n    sec: 0\n"
     "    nsec: 0\n  lifespan:\n    sec: 0\n    nsec: 0\n  liveliness: 1\n"
@@ -48,23 +52,22 @@ class McapFile(Closing):
         attached: Mapping[str, bytes] | None = None,
         min_free_bytes: int = MIN_FREE_BYTES,
     ) -> None:
-        """``whole``: it gets its name when it is closed; else it must not be there yet.
+        """``whole``: it gets its name when it is closed. It must not be there yet.
 
         ``checksums`` of every chunk, which take their time. ``attached``: files that are kept with
         it. Raises InputError, OutputError, MissingLibraryError.
         """
         self.path, self._whole, self._min_free_bytes = Path(path), whole, min_free_bytes
         self._at = self.path
-        if whole:
-            name = f".{self.path.name[:200]}.{secrets.token_hex(4)}.part"
-            self._at = self.path.with_name(name)
-        elif self.path.exists():
+        if self.path.exists():
             raise InputError(f"{self.path}: is there already; give the MCAP file a new name")
-        if self.path.is_dir():
-            raise InputError(f"{self.path}: is a folder; an MCAP file is to be written")
+        if whole:
+            self._at = self.path.with_name(_PART.format(self.path.name[:200], secrets.token_hex(4)))
         make_folder(self.path.parent)
         try:
             self._file = self._at.open("xb", buffering=0)
+            if whole:
+                _lock(self._file)
         except OSError as error:
             raise cannot_write(self.path, error) from error
         self._waiting: list[Message] = []
@@ -151,6 +154,31 @@ class McapFile(Closing):
             self._file.close()
             self._at.unlink(missing_ok=True)
         self.close()
+
+
+def remove_unfinished(path: Path) -> int:
+    """Remove what killed processes left of a file that was to be whole; return its bytes.
+
+    What a living one is writing stays.
+    """
+    removed = 0
+    for part in path.parent.glob(_PART.format(glob.escape(path.name[:200]), "*")):
+        with contextlib.suppress(OSError), part.open("rb") as file:
+            if _lock(file):
+                removed += part.stat().st_size
+                part.unlink()
+    return removed
+
+
+def _lock(file: IO[bytes]) -> bool:
+    """Hold a file as long as it is open; False where another process does, or nobody can."""
+    try:
+        import fcntl  # Windows has none, nor such locks
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):  # a network file system without locks
+        return False
+    return True
 
 
 def _forget(descriptor: int, end: int) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from calib import Camera
 from stereo.cloud import MAX_RELATIVE_SIGMA
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.publishing import cdr
@@ -25,6 +24,7 @@ from stereo.publishing.parts import (
     RIGHT,
     TF,
     Matrix,
+    Optics,
     cloud_message,
     disparity_message,
     frames_message,
@@ -104,10 +104,8 @@ def _makers(
         places = (("left/", P_left, LEFT), ("right/", P_right, RIGHT), ("", P_left, LEFT))
         makers["tf_static"] = partial(frames_message, (np.eye(3), _right_origin(depth, turns)))
         for place, P, frame_id in places:
-            # of rectified images: no distortion, nothing to turn, so K and P say the same
-            lens = Camera("pinhole", size, P[:, :3], np.zeros(5))
             makers[f"{place}camera_info"] = partial(
-                info_message, lens, np.eye(3), P, size, stamp_ns, frame_id
+                info_message, Optics.rectified(P), size, stamp_ns, frame_id
             )
     makers["left/image_rect"] = partial(image_message, result.left, stamp_ns, LEFT)
     makers["right/image_rect"] = lambda: image_message(

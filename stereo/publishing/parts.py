@@ -6,7 +6,8 @@ y left, z up) > ``left_optical`` (x right, y down, z forward) > ``right_optical`
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import cv2
 import numpy as np
@@ -55,23 +56,44 @@ def image_message(image: Image | Float, stamp_ns: int, frame_id: str) -> Any:
     )
 
 
-def info_message(
-    lens: Camera, R: Matrix, P: Matrix, size: tuple[int, int], stamp_ns: int, frame_id: str
-) -> Any:
-    """Return a CameraInfo of images of ``size`` = (width, height).
+@dataclass(frozen=True, eq=False, slots=True)
+class Optics:
+    """What a CameraInfo says of a camera (REP 104)."""
 
-    ``R`` (3, 3) turns the camera's axes into the rectified ones, ``P`` (3, 4) projects from them.
-    """
+    model: str
+    """ROS's name of the distortion."""
+    distortion: Matrix
+    """Its numbers."""
+    K: Matrix
+    """(3, 3) of the image as it is."""
+    R: Matrix
+    """(3, 3) turns the camera's axes into the rectified ones."""
+    P: Matrix
+    """(3, 4) projects from those."""
+
+    @classmethod
+    def rectified(cls, P: Matrix) -> Self:
+        """Return those of a rectified image: no distortion, nothing to turn, K and P the same."""
+        return cls("plumb_bob", np.zeros(5), P[:, :3], np.eye(3), P)
+
+    @classmethod
+    def raw(cls, camera: Camera, R: Matrix, P: Matrix) -> Self:
+        """Return those of an image as the camera gave it."""
+        return cls(_model(camera), camera.distortion, camera.K, R, P)
+
+
+def info_message(optics: Optics, size: tuple[int, int], stamp_ns: int, frame_id: str) -> Any:
+    """Return a CameraInfo of images of ``size`` = (width, height)."""
     return message(
         INFO,
         header=header(stamp_ns, frame_id),
         height=size[1],
         width=size[0],
-        distortion_model=_model(lens),
-        d=np.asarray(lens.distortion, float),
-        k=np.asarray(lens.K, float).ravel(),
-        r=np.asarray(R, float).ravel(),
-        p=np.asarray(P, float).ravel(),
+        distortion_model=optics.model,
+        d=np.asarray(optics.distortion, float),
+        k=np.asarray(optics.K, float).ravel(),
+        r=np.asarray(optics.R, float).ravel(),
+        p=np.asarray(optics.P, float).ravel(),
         binning_x=0,
         binning_y=0,
         roi=_region(0, 0),

@@ -7,6 +7,7 @@ knows the protocol and asks for no sockets; what is large goes to the system fro
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import struct
 import threading
@@ -50,9 +51,7 @@ class Server:
             )[0]
             self._listener = socket.create_server(address[:2], family=family)
         except OSError as error:
-            raise InputError(
-                f"{host}:{port} cannot be served: {error.strerror or error}"
-            ) from error
+            raise InputError(f"{host}:{port} cannot be served: {_why(error)}") from error
         self.port = int(self._listener.getsockname()[1])
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
@@ -181,6 +180,16 @@ class Socket:
         """Let the viewer go, whoever reads or writes."""
         with contextlib.suppress(OSError):
             self._viewer.shutdown(socket.SHUT_RDWR)
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "another program is there; name a free port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "that is no address of this computer"
+    if error.errno == errno.EACCES:
+        return "that takes more rights; name a port above 1023"
+    return error.strerror or str(error)
 
 
 def _library() -> Any:

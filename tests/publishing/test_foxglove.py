@@ -76,7 +76,7 @@ def test_a_client_subscribes_and_gets_the_bytes() -> None:
         opcode, subscription, stamp_ns = struct.unpack_from("<BIQ", data)
         assert (opcode, subscription % 100, stamp_ns) == (1, 1 + list(TOPICS).index("depth"), NS)
         assert data[13:] == bytes(messages.encoded("depth"))
-        with pytest.raises(InputError, match=r"cannot be served.*free port"):
+        with pytest.raises(InputError, match=r"cannot be served: another.*free port"):
             FoxglovePublisher(port=publisher.port)
 
 
@@ -183,7 +183,7 @@ def test_viewers_that_are_pages_may_connect(origin: str) -> None:
 def test_on_the_network_it_takes_the_whole_link() -> None:
     with serving("0.0.0.0") as publisher:
         assert "?token=" in publisher.url
-        assert "whoever has this link" in publisher.note
+        assert "whoever has the link" in publisher.note
         with connect(publisher) as viewer:
             assert channels_of(viewer)
         for link in (publisher.url.split("?")[0], publisher.url[:-1]):

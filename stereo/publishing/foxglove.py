@@ -14,11 +14,12 @@ import re
 import struct
 import threading
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from stereo._version import __version__
 from stereo.errors import InputError
-from stereo.guard import Guard, address_of, is_local
+from stereo.guard import Answer, Guard, Role, address_of, is_local
 from stereo.publishing import cdr
 from stereo.publishing.messages import TOPICS, FrameMessages
 from stereo.publishing.websocket import Server, Socket
@@ -33,7 +34,7 @@ _PAGES = re.compile(
     r"|file://"  # as a program, which is a browser that shows its own files
     r"|https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?"  # served by this computer
 )
-"""Whose pages may connect. A page in a frame that hides where it comes from says "null"."""
+"""Whose pages may connect as they are. One that hides where it comes from says "null"."""
 
 
 class FoxglovePublisher:
@@ -51,17 +52,24 @@ class FoxglovePublisher:
         self._lock = threading.Lock()
         self._viewers: set[_Viewer] = set()
         self._newest: FrameMessages | None = None
-        # whoever may run programs here may look; from elsewhere it takes the whole link
-        guard = Guard(host, token=not is_local(host), pages=_may_connect)
+        guard = _Guard(host)
         try:
             self._server = Server(host, port, guard, subprotocols=_SUBPROTOCOLS, serve=self._serve)
         except InputError as error:
             raise InputError(f"foxglove:{error} (--publish foxglove:HOST:PORT)") from error
         self.port = self._server.port
-        self.url = address_of("ws", host, self.port, guard.view)
-        self.note = f"Foxglove: open connection {self.url}"
-        if not is_local(host):
-            self.note += " (elsewhere with this computer's name; whoever has the link can look)"
+        self.url = address_of("ws", host, self.port, "")
+        self.secret_url = address_of("ws", host, self.port, guard.secret)
+        if is_local(host):
+            self.note = (
+                f"Foxglove: open connection {self.url}, or where your viewer is refused "
+                f"{self.secret_url}"
+            )
+        else:
+            self.note = (
+                f"Foxglove: open connection {self.secret_url}, elsewhere with this computer's "
+                "name; whoever has the link can look"
+            )
 
     def publish(self, messages: FrameMessages) -> None:
         """See ``Publisher``."""
@@ -100,6 +108,26 @@ class FoxglovePublisher:
             with self._lock:
                 self._viewers.discard(viewer)
             viewer.close()
+
+
+class _Guard:
+    """Who may look: whoever has the link with its secret; on this computer programs, known pages.
+
+    A secret is nothing that a browser adds by itself, so a page that names it may be anybody's.
+    """
+
+    def __init__(self, host: str) -> None:
+        self._secret = Guard(host, pages=lambda _origin: True)
+        self._known = Guard(host, token=False, pages=_is_known) if is_local(host) else None
+        self.secret = self._secret.view
+
+    def judge(self, target: str, headers: Iterable[tuple[str, str]]) -> Role | Answer:
+        """See ``Guard``."""
+        told = list(headers)
+        judged = self._secret.judge(target, told)
+        if isinstance(judged, str) or self._known is None:
+            return judged
+        return self._known.judge(target, told)
 
 
 class _Viewer:
@@ -196,5 +224,5 @@ def _channels() -> list[dict[str, Any]]:
     ]
 
 
-def _may_connect(origin: str) -> bool:
+def _is_known(origin: str) -> bool:
     return _PAGES.fullmatch(origin) is not None

@@ -13,10 +13,10 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 from stereo.errors import InputError, MissingLibraryError
-from stereo.guard import Guard
+from stereo.guard import Answer, Role
 from stereo.publishing.gather import Bytes, write_all
 from stereo.threads import start_thread
 
@@ -27,6 +27,14 @@ _HANDSHAKE_S = 10.0
 _FINAL, _TEXT, _BINARY, _CONTINUED = 0x80, 1, 2, 0
 
 
+class Judge(Protocol):
+    """Decides who may connect, as ``Guard`` does."""
+
+    def judge(self, target: str, headers: Iterable[tuple[str, str]]) -> Role | Answer:
+        """Return what a viewer may do, or what to answer instead."""
+        ...
+
+
 class Server:
     """Listens on one address of this computer, and calls ``serve`` for each viewer, in a thread."""
 
@@ -34,7 +42,7 @@ class Server:
         self,
         host: str,
         port: int,
-        guard: Guard,
+        guard: Judge,
         *,
         subprotocols: Iterable[str],
         serve: Callable[[Socket], None],

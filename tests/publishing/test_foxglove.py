@@ -67,7 +67,7 @@ def refused(publisher: FoxglovePublisher, **named: Any) -> int:
 def test_a_client_subscribes_and_gets_the_bytes() -> None:
     messages = FrameMessages(result(), NS)
     with serving() as publisher:
-        assert publisher.note == f"Foxglove: open connection ws://127.0.0.1:{publisher.port}"
+        assert f"open connection ws://127.0.0.1:{publisher.port}," in publisher.note
         with connect(publisher) as viewer:
             subscribe(viewer, "depth")
             publisher.publish(messages)  # before or after the server heard of it
@@ -182,13 +182,26 @@ def test_viewers_that_are_pages_may_connect(origin: str) -> None:
 
 def test_on_the_network_it_takes_the_whole_link() -> None:
     with serving("0.0.0.0") as publisher:
-        assert "?token=" in publisher.url
+        assert publisher.secret_url in publisher.note
         assert "whoever has the link" in publisher.note
-        with connect(publisher) as viewer:
+        with connect(publisher.secret_url, origin="https://viewer.example") as viewer:
             assert channels_of(viewer)
-        for link in (publisher.url.split("?")[0], publisher.url[:-1]):
+        for link in (publisher.url, publisher.secret_url[:-1], publisher.secret_url.upper()):
             with pytest.raises(exceptions.InvalidStatus, match="403"):
                 connect(link)
+
+
+def test_a_viewer_that_hides_where_it_comes_from_takes_the_link_with_the_secret() -> None:
+    """As programs do that are browsers inside; a page elsewhere cannot know it."""
+    with serving() as publisher:
+        assert publisher.secret_url in publisher.note
+        for origin in ("null", "https://viewer.example", "app://viewer"):
+            with connect(publisher.secret_url, origin=origin) as viewer:
+                assert channels_of(viewer)
+            with pytest.raises(exceptions.InvalidStatus, match="403"):
+                connect(publisher.secret_url[:-1], origin=origin)
+        with pytest.raises(exceptions.InvalidStatus, match="403"):  # a stranger's name for it
+            connect(publisher.secret_url, additional_headers={"Host": "evil.example"})
 
 
 def plain_viewer(publisher: FoxglovePublisher, *, after: bytes = b"") -> socket.socket:

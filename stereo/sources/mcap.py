@@ -114,7 +114,7 @@ class CutMcap:
                 found[record.channel_id] = replace(before, msgcount=before.msgcount + 1)
         self.connections = list(found.values())
         if not any(one.msgcount for one in self.connections):
-            raise InputError(f"{path}: was never finished and holds no message that is whole")
+            raise InputError(f"{path}: was never finished, and no chunk of messages in it is whole")
 
     def messages(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """Give the messages of some topics: connection, time of logging in ns, bytes."""

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.publishing.foxglove import FoxglovePublisher
+from stereo.publishing.messages import FrameMessages
 from stereo.publishing.publish import Publisher, Publishing, open_publisher
 from stereo.rectify import Rectification
 from stereo.sources import SourceOptions, open_source
@@ -48,7 +49,7 @@ plain.sendall(
     "foxglove.sdk.v1\\r\\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\\r\\n\\r\\n".encode()
 )
 plain.recv(4096)
-wanted = [{"id": number, "channelId": number} for number in range(1, 11)]
+wanted = [{"id": number, "channelId": number} for number in range(1, 12)]  # all that it has
 text = json.dumps({"op": "subscribe", "subscriptions": wanted}).encode()
 plain.sendall(struct.pack(">BBHI", 0x81, 0x80 | 126, len(text), 0) + text)
 print("ready", flush=True)
@@ -79,6 +80,7 @@ def main() -> None:
                 publishers.append((kind, open_publisher(f"mcap:{Path(folder) / 'out.mcap'}")))
             else:
                 foxglove = FoxglovePublisher(port=0)
+                foxglove.publish(FrameMessages(result, 0))  # says what topics there are
                 publishers.append((kind, foxglove))
                 viewers.append(start_viewer(foxglove.port, options.viewer))
         with Publishing(publishers, live=True) as publishing:

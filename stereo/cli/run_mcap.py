@@ -40,7 +40,7 @@ def run_into_mcap(
     pairs: Iterable[Pair], pipeline: StereoPipeline, settings: BatchSettings
 ) -> Iterator[PairReport | SetAside]:
     """Process every pair in order, into a file that gets its name when all are in it."""
-    out, swap, turns = settings.out, settings.swap, pipeline.rectification.turns
+    out, swap, rect = settings.out, settings.swap, pipeline.rectification
     assert is_mcap(out)
     options = MessageOptions(max_relative_sigma=settings.cloud.max_relative_sigma)
     stamps = Stamps()
@@ -67,7 +67,7 @@ def run_into_mcap(
                 yield SetAside(pair.name, error)
                 continue
             stamp_ns = stamps.of(frame)
-            publisher.publish(FrameMessages(result, stamp_ns, turns=turns, options=options))
+            publisher.publish(FrameMessages(result, stamp_ns, rect=rect, options=options))
             summary = pair.facts() | summarize(pipeline, result, rows, {}, elapsed_s)
             done += 1
             yield PairReport(pair.name, out.parent, summary)

@@ -29,6 +29,7 @@ HOST, PORT = "127.0.0.1", 8765
 """This computer only, and where Foxglove looks first."""
 _SUBPROTOCOLS = ("foxglove.sdk.v1", "foxglove.websocket.v1")
 _CHANNELS = dict(enumerate(TOPICS, 1))
+_NUMBERS = {topic: number for number, topic in _CHANNELS.items()}
 _PAGES = re.compile(
     r"https://([a-z0-9-]+\.)*foxglove\.dev"  # the viewer as a web page
     r"|file://"  # as a program, which is a browser that shows its own files
@@ -47,7 +48,6 @@ class FoxglovePublisher:
 
         Raises InputError when it is taken, MissingLibraryError without an extra.
         """
-        self._advertised = json.dumps({"op": "advertise", "channels": _channels()})
         self._session = str(time.time_ns() // 10**6)
         self._lock = threading.Lock()
         self._viewers: set[_Viewer] = set()
@@ -93,7 +93,6 @@ class FoxglovePublisher:
             "sessionId": self._session,
         }
         socket.send_text(json.dumps(about))
-        socket.send_text(self._advertised)
         viewer = _Viewer(socket)
         with self._lock:
             self._viewers.add(viewer)
@@ -139,6 +138,7 @@ class _Viewer:
         self._wanted: dict[str, int] = {}  # topic -> the viewer's own number of it
         self._newest: FrameMessages | None = None
         self._due: set[str] = set()
+        self._told: set[str] = set()
         self._gone = False
 
     def offer(self, messages: FrameMessages) -> None:
@@ -173,12 +173,17 @@ class _Viewer:
     def _unsubscribe(self, numbers: set[Any]) -> None:
         with self._changed:
             self._wanted = {t: n for t, n in self._wanted.items() if n not in numbers}
+            self._due &= self._wanted.keys()
 
     def send_all(self) -> None:
         """Send what is due until the viewer has gone; in a thread of its own."""
         try:
             while (due := self._next()) is not None:
-                messages, topics = due
+                messages, new, topics = due
+                if new:
+                    channels = [_channel(topic) for topic in new]
+                    told = {"op": "advertise", "channels": channels}
+                    self._socket.send_text(json.dumps(told))
                 for topic, number in topics:
                     data = messages.encoded(topic)
                     head = struct.pack("<BIQ", 1, number, messages.stamp_ns)
@@ -188,19 +193,22 @@ class _Viewer:
         finally:
             self._socket.close()
 
-    def _next(self) -> tuple[FrameMessages, list[tuple[str, int]]] | None:
-        """Wait for something due; None when the viewer has gone."""
+    def _next(self) -> tuple[FrameMessages, list[str], list[tuple[str, int]]] | None:
+        """Wait for something due: of which frame, new topics, topics to send and their numbers.
+
+        None when the viewer has gone.
+        """
         with self._changed:
-            while True:
-                if self._gone:
-                    return None
-                if self._newest is not None and self._due:
-                    due, self._due = self._due & self._wanted.keys(), set()
-                    there = self._newest.topics
-                    return self._newest, [
-                        (t, self._wanted[t]) for t in TOPICS if t in due and t in there
-                    ]
+            while not self._gone:
+                there = {} if self._newest is None else self._newest.topics
+                new = [topic for topic in there if topic not in self._told]
+                due = [(topic, self._wanted[topic]) for topic in there if topic in self._due]
+                if self._newest is not None and (new or due):
+                    self._told |= set(new)
+                    self._due.clear()
+                    return self._newest, new, due
                 self._changed.wait()
+            return None
 
     def close(self) -> None:
         """Nothing more is sent."""
@@ -210,18 +218,15 @@ class _Viewer:
         self._socket.close()
 
 
-def _channels() -> list[dict[str, Any]]:
-    return [
-        {
-            "id": number,
-            "topic": f"/{topic}",
-            "encoding": "cdr",
-            "schemaName": TOPICS[topic],
-            "schemaEncoding": "ros2msg",
-            "schema": cdr.definition(TOPICS[topic]).decode(),
-        }
-        for number, topic in _CHANNELS.items()
-    ]
+def _channel(topic: str) -> dict[str, Any]:
+    return {
+        "id": _NUMBERS[topic],
+        "topic": f"/{topic}",
+        "encoding": "cdr",
+        "schemaName": TOPICS[topic],
+        "schemaEncoding": "ros2msg",
+        "schema": cdr.definition(TOPICS[topic]).decode(),
+    }
 
 
 def _is_known(origin: str) -> bool:

@@ -1,11 +1,13 @@
 """The messages that depth consists of, each made of arrays: images, cameras, clouds, frames.
 
 REP 103 (axes), REP 104 (camera_info), REP 118 (depth images). Frames: ``stereo_link`` (x forward,
-y left, z up) > ``left_optical`` (x right, y down, z forward) > ``right_optical``.
+y left, z up) > ``left_optical`` (x right, y down, z forward) > ``right_optical``
+and, of a third camera, ``registered_optical``.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -19,6 +21,7 @@ from stereo.frame import DepthFrame, Float, Image
 from stereo.publishing.cdr import header, message
 
 LINK, LEFT, RIGHT = "stereo_link", "left_optical", "right_optical"
+REGISTERED = "registered_optical"
 """Names of the frames."""
 IMAGE = "sensor_msgs/msg/Image"
 INFO = "sensor_msgs/msg/CameraInfo"
@@ -28,6 +31,8 @@ TF = "tf2_msgs/msg/TFMessage"
 """Kinds of messages."""
 
 Matrix = NDArray[np.float64]
+Pose = tuple[Matrix, Matrix]
+"""(3, 3) axes and (3,) origin in metres, seen from another frame."""
 
 _ENCODINGS = {
     ("uint8", 2): "mono8",
@@ -158,14 +163,12 @@ def cloud_message(
     )
 
 
-def frames_message(right: tuple[Matrix, Matrix]) -> Any:
-    """Return the tree of frames, for ``tf_static``.
-
-    ``right``: (3, 3) axes and (3,) origin of the right camera, metres, seen from the left one.
-    """
-    R, t = right
-    left = _transform(LINK, LEFT, _OPTICAL_IN_LINK, np.zeros(3))
-    return message(TF, transforms=[left, _transform(LEFT, RIGHT, _quaternion(R), t)])
+def frames_message(cameras: Mapping[str, Pose]) -> Any:
+    """Return the tree of frames, for ``tf_static``; ``cameras``: frame -> place."""
+    transforms = [_transform(LINK, LEFT, _OPTICAL_IN_LINK, np.zeros(3))]
+    for frame_id, (R, t) in cameras.items():
+        transforms.append(_transform(LEFT, frame_id, _quaternion(R), t))
+    return message(TF, transforms=transforms)
 
 
 def _quaternion(R: Matrix) -> tuple[float, ...]:

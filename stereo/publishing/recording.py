@@ -23,8 +23,8 @@ from stereo.publishing.parts import (
     LEFT,
     RIGHT,
     TF,
-    Matrix,
     Optics,
+    Pose,
     frames_message,
     image_message,
     info_message,
@@ -65,7 +65,7 @@ class McapRecorder(Recorder):
         left_ns = self._stamps.of(frame)
         right_ns = max(0, left_ns + round(frame.skew_s * 1e9))
         if self._right is not None:
-            data = cdr.encoded(frames_message(self._right))
+            data = cdr.encoded(frames_message({RIGHT: self._right}))
             file.write_once(STATIC, TF, left_ns, data)
         sides = (("left", frame.left, left_ns, LEFT), ("right", frame.right, right_ns, RIGHT))
         for number, (side, image, stamp_ns, frame_id) in enumerate(sides):
@@ -99,8 +99,8 @@ def _rig_file(rig: StereoRig) -> bytes:
         return path.read_bytes()
 
 
-def _right_camera(calibration: Calibration) -> tuple[Matrix, Matrix] | None:
-    """Axes and origin of the right camera, seen from the left one."""
+def _right_camera(calibration: Calibration) -> Pose | None:
+    """The right camera, seen from the left one."""
     if calibration is None:
         return None
     if isinstance(calibration, RectifiedRig):

@@ -54,27 +54,28 @@ class Ros2Publisher:
             handlers = self._signals.SignalHandlerOptions.NO
             self._rclpy.init(signal_handler_options=handlers)
         self._node = self._rclpy.create_node(name)
-        qos = self._qos
-        latched = qos.QoSProfile(depth=1, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL)
-        self._publishers = {
-            topic: self._node.create_publisher(
-                kind,
-                f"/{topic}" if topic == STATIC else topic,  # tf is one for all of a robot
-                latched if topic == STATIC else qos.qos_profile_sensor_data,
-            )
-            for topic, kind in kinds.items()
-        }
+        self._kinds = kinds
+        self._publishers: dict[str, Any] = {}
         self._said = b""
 
     def publish(self, messages: FrameMessages) -> None:
         """See ``Publisher``."""
-        for topic, publisher in self._publishers.items():
-            if topic not in messages.topics:
+        for topic in messages.topics:
+            if topic not in self._kinds:
                 continue
+            if topic not in self._publishers:
+                self._publishers[topic] = self._publisher(topic)
             if topic == STATIC:
                 self._say_once(bytes(messages.encoded(topic)))
-            elif publisher.get_subscription_count():
-                publisher.publish(bytes(messages.encoded(topic)))
+            elif self._publishers[topic].get_subscription_count():
+                self._publishers[topic].publish(bytes(messages.encoded(topic)))
+
+    def _publisher(self, topic: str) -> Any:
+        kind, qos = self._kinds[topic], self._qos
+        if topic != STATIC:
+            return self._node.create_publisher(kind, topic, qos.qos_profile_sensor_data)
+        latched = qos.QoSProfile(depth=1, durability=qos.DurabilityPolicy.TRANSIENT_LOCAL)
+        return self._node.create_publisher(kind, f"/{topic}", latched)  # one for all of a robot
 
     def _say_once(self, frames: bytes) -> None:
         if frames != self._said:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from support import Cli
 
-from calib import RectifiedRig
+from calib import Camera, PlacedCamera, RectifiedRig
+from calib.formats import save_placed_camera
 from stereo.files.outputs import read_map
 from stereo.sources import open_source
 
@@ -73,6 +74,18 @@ def test_run_writes_over_nothing_and_says_what_an_earlier_one_left(
     assert done.code == 0, done.err
     assert "an earlier run did not end" in done.err
     assert {path.name for path in tmp_path.iterdir()} == {"raw.mcap", "new.mcap"}
+
+
+def test_depth_of_a_third_camera_is_published_too(cli: Cli, tmp_path: Path) -> None:
+    camera, out = tmp_path / "colour.yaml", tmp_path / "three.mcap"
+    lens = Camera("pinhole", (64, 48), np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]))
+    save_placed_camera(PlacedCamera(lens, np.eye(3), np.array([-0.05, 0, 0])), camera)
+    options = ("--view", "none", "--fast", "--max-frames", 1, "--register", camera)
+    done = cli("live", *SOURCE, *NARROW, *options, "--publish", f"mcap:{out}")
+    assert done.code == 0, done.err
+    found = counts(out)
+    assert {"registered/camera_info", "registered/image_raw", "registered/depth"} < found.keys()
+    assert found["registered/sigma"] == found["depth"] >= 1
 
 
 def test_a_region_far_from_the_middle_is_published_and_read(cli: Cli, tmp_path: Path) -> None:

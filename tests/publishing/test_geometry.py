@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from topics import NS, result
 
+from calib import Camera, PlacedCamera
 from stereo.frame import SearchRange, StereoGeometry
 from stereo.publishing.messages import TOPICS, FrameMessages, MessageOptions
+from stereo.rectify import Rectification
+from stereo.register import Registration
 from stereo.result import StereoResult
 from stereo.turning import turned_depth
 
@@ -89,7 +93,8 @@ def test_cameras_above_each_other(turns: int) -> None:
     made = result()
     assert made.depth is not None
     depth = turned_depth(made.depth, -turns)
-    found = said(replace(made, depth=depth), turns=turns)
+    rect = replace(Rectification(None, None), turns=turns)
+    found = said(replace(made, depth=depth), rect=rect)
     points, px = floats(found["points"]), np.rot90(made.disparity.px, -turns)
     known = np.isfinite(points[..., 2])
     rows, columns = np.nonzero(known)
@@ -100,6 +105,39 @@ def test_cameras_above_each_other(turns: int) -> None:
     np.testing.assert_allclose(seen[:, 1], rows - turns * px[known], atol=1e-3)
     right = found["tf_static"].transforms[1].transform.translation
     assert (right.x, right.y, right.z) == (0, pytest.approx(turns * 0.1), 0)
+
+
+def test_depth_of_a_third_camera_lies_where_its_frame_says() -> None:
+    """A wall 2 m before the left camera, seen by one beside it that looks elsewhere."""
+    made = result(size=(60, 80), geometry=StereoGeometry(50.0, 0.1, 39.5, 29.5))
+    assert made.depth is not None
+    wall = np.full((60, 80), 2, np.float32)
+    depth = replace(made.depth, depth_m=wall, sigma_m=0.01 * wall)
+    turn = cv2.Rodrigues(np.array([0.05, -0.1, 0.2]))[0]  # of the left camera, by rectifying
+    R, t = cv2.Rodrigues(np.array([0.1, 0.15, -0.3]))[0], np.array([-0.2, 0.05, 0.1])
+    lens = Camera("pinhole", (64, 48), np.array([[40.0, 0, 31], [0, 42, 22], [0, 0, 1]]))
+    placed = PlacedCamera(lens, R, t)
+    registered = Registration(placed, turn).apply(depth)
+    rect = replace(Rectification(None, None), R_rect_left=turn)
+    found = said(replace(made, depth=depth, registered=registered), rect=rect)
+    info = found["registered/camera_info"]
+    z = floats(found["registered/depth"])
+    rows, columns = np.nonzero(np.isfinite(z))
+    assert len(rows) > 500
+    rays = np.linalg.inv(info.k.reshape(3, 3)) @ np.c_[columns, rows, np.ones(len(rows))].T
+    _, _, there = found["tf_static"].transforms
+    assert (there.header.frame_id, there.child_frame_id) == ("left_optical", "registered_optical")
+    q, o = there.transform.rotation, there.transform.translation
+    half_angle = np.arccos(q.w)
+    axis = np.array([q.x, q.y, q.z]) / np.sin(half_angle)
+    space = cv2.Rodrigues(2 * half_angle * axis)[0] @ (rays * z[rows, columns])
+    space += np.array([[o.x], [o.y], [o.z]])
+    np.testing.assert_allclose(space[2], 2, atol=0.01)
+    for topic in ("image_raw", "depth", "sigma"):
+        message = found[f"registered/{topic}"]
+        assert (message.width, message.height) == (64, 48)
+        assert message.header.frame_id == info.header.frame_id == "registered_optical"
+    assert floats(found["registered/sigma"]).shape == (48, 64)
 
 
 def test_every_stamp_is_that_of_exposure_and_every_frame_is_in_the_tree() -> None:

@@ -20,7 +20,7 @@ from stereo.errors import InputError, MissingLibraryError
 from stereo.frame import StereoFrame, StereoGeometry
 from stereo.pipeline import StereoPipeline
 from stereo.publishing.mcap import McapFile, McapPublisher
-from stereo.publishing.messages import TOPICS, FrameMessages, MessageOptions, Stamps
+from stereo.publishing.messages import FrameMessages, MessageOptions, Stamps
 from stereo.publishing.publish import Publishing, open_publisher
 from stereo.publishing.recording import McapRecorder
 from stereo.rectify import Rectification
@@ -50,7 +50,7 @@ def test_an_independent_reader_sees_what_was_published(tmp_path: Path) -> None:
             McapPublisher(file).publish(FrameMessages(made, NS + number))
         assert not path.exists()  # it gets its name when it is whole
     found = decoded(path)
-    assert set(found) == {f"/{topic}" for topic in TOPICS}
+    assert set(found) == {f"/{topic}" for topic in FrameMessages(made, NS).topics}
     assert len(found["/tf_static"]) == 1
     assert len(found["/depth"]) == 2
     stamp = found["/depth"][0].header.stamp

@@ -118,16 +118,17 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image, PointCloud2
 from stereo_msgs.msg import DisparityImage
-from stereo.publishing.messages import TOPICS, FrameMessages
+from stereo.publishing.messages import FrameMessages
 from stereo.publishing.ros2 import Ros2Publisher
 from topics import NS, result
 
 kinds = {kind.__name__: kind for kind in (CameraInfo, Image, PointCloud2, DisparityImage)}
 publisher, made, heard = Ros2Publisher(), result(size=(480, 640)), {}
+topics = FrameMessages(made, NS).topics
 context = rclpy.Context()
 rclpy.init(context=context)
 listener = rclpy.create_node("listener", context=context)
-for topic, kind in TOPICS.items():
+for topic, kind in topics.items():
     if (known := kinds.get(kind.rpartition("/")[2])) is not None:
         listener.create_subscription(
             known, topic, lambda said, topic=topic: heard.update({topic: said}),
@@ -137,11 +138,11 @@ executor = SingleThreadedExecutor(context=context)
 executor.add_node(listener)
 threading.Thread(target=executor.spin, daemon=True).start()
 deadline = time.monotonic() + 30
-while len(heard) < len(TOPICS) - 1 and time.monotonic() < deadline:
+while len(heard) < len(topics) - 1 and time.monotonic() < deadline:
     publisher.publish(FrameMessages(made, NS))
     time.sleep(0.1)
 publisher.close()
-assert len(heard) == len(TOPICS) - 1, sorted(heard)
+assert len(heard) == len(topics) - 1, sorted(heard)
 depth, cloud, disparity = heard["depth"], heard["points"], heard["disparity"]
 stamp = depth.header.stamp
 assert 10**9 * stamp.sec + stamp.nanosec == NS

@@ -83,6 +83,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.native": {"stereo._native", "stereo.errors", "stereo.threads"},
     "stereo.memory": set(),
     "stereo.proof": set(),
+    "stereo.guard": set(),
     "stereo.frame": {"calib.words", "stereo.errors", "stereo.proof"},
     "stereo.gray": {"stereo.frame"},
     "stereo.change": {"stereo.frame"},
@@ -177,6 +178,7 @@ ROOMS: dict[str, set[str]] = {
     "stereo.viewers": {
         *DATA,
         *("calib.detection", "stereo.closing", "stereo.cloud", "stereo.display", "stereo.gray"),
+        "stereo.guard",
         *("stereo.live", "stereo.matching", "stereo.measure", "stereo.presets"),
         *("stereo.preview", "stereo.result", "stereo.run", "stereo.threads"),
         *("calib.words", "stereo.depth", "stereo.evaluation", "stereo.files", "stereo.render"),
@@ -185,8 +187,9 @@ ROOMS: dict[str, set[str]] = {
     "stereo.publishing": {
         *CALIB,
         *DATA,
-        *("stereo._version", "stereo.closing", "stereo.cloud", "stereo.files", "stereo.gray"),
-        *("stereo.rectify", "stereo.result", "stereo.sources", "stereo.threads", "stereo.turning"),
+        *("stereo._version", "stereo.closing", "stereo.cloud", "stereo.files", "stereo.guard"),
+        *("stereo.rectify", "stereo.register", "stereo.result", "stereo.sources"),
+        *("stereo.threads", "stereo.turning"),
     },
     "stereo": {"stereo._version"},
     "stereo.cli": {"calib", "stereo"},

@@ -291,19 +291,36 @@ std::pair<Map, Map> measure_depth(Dense<float, 2> disparity, Dense<float, 2> con
 }
 
 // Points (N, 3) float32 and their colors (N, 3) uint8, row by row.
-auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
-              Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+stereo::ColoredDepth colored_depth(const Dense<float, 2>& depth, const Dense<float, 2>& sigma,
+                                   const Dense<std::uint8_t, 3>& color, const Line<float>& ray_x,
+                                   const Line<float>& ray_y, float max_relative_sigma) {
   const std::size_t height = depth.shape(0), width = depth.shape(1);
   if (sigma.shape(0) != height || sigma.shape(1) != width || color.shape(0) != height ||
       color.shape(1) != width || ray_x.shape(0) != width || ray_y.shape(0) != height)
     throw nb::value_error("depth, sigma, color and rays must have the same size");
   check_sides(height, width);
   check_channels(color.shape(2));
+  return {int(width),   int(height),  int(color.shape(2)), depth.data(),      sigma.data(),
+          color.data(), ray_x.data(), ray_y.data(),        max_relative_sigma};
+}
+
+// (H, 4 W): see fill_every_point.
+Map every_point(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
+                Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+  const auto seen = colored_depth(depth, sigma, color, ray_x, ray_y, max_relative_sigma);
   check_threads(threads);
-  const stereo::ColoredDepth seen{int(width),   int(height),  int(color.shape(2)), depth.data(),
-                                  sigma.data(), color.data(), ray_x.data(),        ray_y.data(),
-                                  max_relative_sigma};
-  std::vector<std::ptrdiff_t> first((height + stereo::kCloudRows - 1) / stereo::kCloudRows);
+  Map points = new_map(depth.shape(0), 4 * depth.shape(1));
+  nb::gil_scoped_release release;
+  stereo::fill_every_point(seen, threads, points.data());
+  return points;
+}
+
+auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
+              Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+  const auto seen = colored_depth(depth, sigma, color, ray_x, ray_y, max_relative_sigma);
+  check_threads(threads);
+  std::vector<std::ptrdiff_t> first((depth.shape(0) + stereo::kCloudRows - 1) /
+                                    stereo::kCloudRows);
   {
     nb::gil_scoped_release release;
     stereo::count_points(seen, threads, first.data());
@@ -434,6 +451,9 @@ NB_MODULE(_native, module) {
              "confidence"_a.noconvert(), "variance"_a, "rules"_a.noconvert(), "threads"_a,
              "See stereo.depth.");
   module.def("cloud_of", &cloud_of, "depth"_a.noconvert(), "sigma"_a.noconvert(),
+             "color"_a.noconvert(), "ray_x"_a.noconvert(), "ray_y"_a.noconvert(),
+             "max_relative_sigma"_a, "threads"_a, "See stereo.cloud.");
+  module.def("every_point", &every_point, "depth"_a.noconvert(), "sigma"_a.noconvert(),
              "color"_a.noconvert(), "ray_x"_a.noconvert(), "ray_y"_a.noconvert(),
              "max_relative_sigma"_a, "threads"_a, "See stereo.cloud.");
   module.def("register_depth", &register_depth, "depth"_a.noconvert(), "sigma"_a.noconvert(),

@@ -9,7 +9,8 @@ import click
 
 from stereo.cli.options import DepthOptions, MatchOptions
 from stereo.errors import InputError
-from stereo.matching import SearchRange, default_matcher
+from stereo.matching import MATCHERS, SearchRange, default_matcher
+from stereo.networks.features import feature_extractor
 from stereo.networks.matcher import is_network, network_matcher
 
 
@@ -37,9 +38,17 @@ def chosen_matcher(match: MatchOptions) -> str:
 
 def say_network(name: str, params: Mapping[str, Any], size: tuple[int, int] | None) -> None:
     """Of a network: how images of ``size`` (width, height) meet it, and what was not as asked."""
-    if is_network(name) and size is not None:
-        for line in network_matcher(name, dict(params)).notes(size):
-            click.echo(f"note: {line}", err=True)
+    if size is None:
+        return
+    features = params.get("features")
+    if is_network(name):
+        lines = network_matcher(name, dict(params)).notes(size)
+    elif isinstance(features, str) and "features" in MATCHERS[name].names:
+        lines = feature_extractor(features).notes(size)
+    else:
+        lines = []
+    for line in lines:
+        click.echo(f"note: {line}", err=True)
 
 
 def told_range(depth: DepthOptions) -> SearchRange | None:

@@ -132,9 +132,13 @@ def _tile_params(params: SgmParams, num_disparities: int) -> SgmParams:
 
 
 def _coarse_params(params: SgmParams) -> SgmParams:
-    """Little memory, cheap jumps so that thin poles are found, and unsure islands are kept."""
+    """Little memory, cheap jumps so that thin poles are found, and unsure islands are kept.
+
+    Without a network's features, which never saw images of a quarter of the height.
+    """
     return replace(
         params,
+        features=None,
         p1=min(params.p1, _COARSE_P1),
         p2=min(params.p2, _COARSE_P2),
         paths=3,

@@ -18,12 +18,13 @@ from stereo.frame import MAX_SIDE_PX, DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray_pair, to_gray
 from stereo.matching.code import CODE_BITS, learned_code
 from stereo.native import find_native, require_native, thread_count
+from stereo.networks.features import FeatureExtractor, feature_extractor
 
 MAX_DISPARITIES = 4080
 # Costs live in bytes: the largest matching cost and the jump must fit in 255; see
 # native/src/cost.hpp and checked() in matcher.cpp.
 _CENSUS_BITS = 24
-_PYTHON_ONLY = {"threads", "max_memory_mb", "coarse_to_fine"}
+_PYTHON_ONLY = {"threads", "max_memory_mb", "coarse_to_fine", "features"}
 """Parameters that the native side has not, or not as they are."""
 
 
@@ -70,6 +71,9 @@ class SgmParams:
     coarse_to_fine: bool | None = None
     """Whether PyramidMatcher (what ``make_matcher("sgm")`` gives) matches coarsely first, and at
     full size only around that; None: where matching at once would take more than 1000 MB."""
+    features: str | None = None
+    """A network of an ONNX file, "MODEL.onnx?preset=NAME", whose features' signs take the place of
+    the learned code; see docs/networks.md."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -89,6 +93,8 @@ class SgmParams:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise MatcherError(f"{name} must be {low} to {high}, got {value}")
+        if self.features is not None and (not isinstance(self.features, str) or not self.features):
+            raise MatcherError(f"features must name a file, got {self.features!r}")
         if self.paths not in (3, 4):
             raise MatcherError(f"paths must be 3 or 4, got {self.paths}")
         if self.threads is not None and not 1 <= self.threads <= 256:
@@ -134,9 +140,12 @@ class SgmMatcher:
     """Matches rectified pairs with given parameters; keeps its memory between pairs."""
 
     def __init__(self, params: SgmParams | None = None) -> None:
-        """Raises MissingLibraryError when the package was built without a C++ compiler."""
+        """Raises MissingLibraryError when the package was built without a C++ compiler; for
+        ``features`` what ``stereo.networks.features`` raises.
+        """
         self.params = params or SgmParams()
         self._matcher = _call(_require_native().Matcher, _options(self.params))
+        self._extractor = _extractor(self.params)
 
     def __reduce__(self) -> tuple[type[SgmMatcher], tuple[SgmParams]]:
         """Pickle by the parameters: what it keeps between pairs is memory only."""
@@ -182,8 +191,17 @@ class SgmMatcher:
                 "reduce the images or num_disparities, match coarse to fine, or take paths=3, "
                 "which needs far less"
             )
-        px, confidence = self._matcher.match(left, right)
+        codes = None
+        if self._extractor is not None:
+            codes = self._extractor.codes(left, right, bits=CODE_BITS)
+        px, confidence = self._matcher.match(left, right, codes)
         return px, confidence
+
+
+def _extractor(params: SgmParams) -> FeatureExtractor | None:
+    if params.features is None:
+        return None
+    return feature_extractor(params.features, threads=params.threads or 0)
 
 
 def check_size(image: NDArray[Any]) -> None:

@@ -93,8 +93,9 @@ class SgmParams:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise MatcherError(f"{name} must be {low} to {high}, got {value}")
-        if self.features is not None and (not isinstance(self.features, str) or not self.features):
-            raise MatcherError(f"features must name a file, got {self.features!r}")
+        features: object = self.features  # of a file or a flag, whatever was written there
+        if not (features is None or (isinstance(features, str) and features)):
+            raise MatcherError(f"features must name a file, got {features!r}")
         if self.paths not in (3, 4):
             raise MatcherError(f"paths must be 3 or 4, got {self.paths}")
         if self.threads is not None and not 1 <= self.threads <= 256:

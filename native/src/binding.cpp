@@ -87,8 +87,7 @@ void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
   check_sides(left.shape(0), left.shape(1));
 }
 
-using GivenCode = nb::ndarray<const std::uint8_t, nb::shape<-1, -1, stereo::kCodeBytes>, nb::c_contig,
-                              nb::device::cpu>;
+using GivenCode = nb::ndarray<const std::uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
 
 template <class Pixel>
 std::pair<Map, Map> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right,
@@ -97,10 +96,12 @@ std::pair<Map, Map> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> righ
   const std::size_t height = left.shape(0), width = left.shape(1);
   stereo::GivenCodes given{};
   if (codes) {
+    const std::size_t bytes = codes->first.shape(2);
+    if (bytes > stereo::kCodeBytes) throw nb::value_error("codes are too long");
     for (const GivenCode& code : {codes->first, codes->second})
-      if (code.shape(0) != height || code.shape(1) != width)
+      if (code.shape(0) != height || code.shape(1) != width || code.shape(2) != bytes)
         throw nb::value_error("codes must have the size of the images");
-    given = {codes->first.data(), codes->second.data()};
+    given = {codes->first.data(), codes->second.data(), int(bytes)};
   }
   Map disparity = new_map(height, width), confidence = new_map(height, width);
   {

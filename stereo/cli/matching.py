@@ -11,6 +11,7 @@ from stereo.cli.options import DepthOptions, MatchOptions
 from stereo.errors import InputError
 from stereo.matching import MATCHERS, SearchRange, default_matcher
 from stereo.networks.features import feature_extractor
+from stereo.networks.guide import GuidingNetwork
 from stereo.networks.matcher import is_network, network_matcher
 
 
@@ -40,15 +41,15 @@ def say_network(name: str, params: Mapping[str, Any], size: tuple[int, int] | No
     """Of a network: how images of ``size`` (width, height) meet it, and what was not as asked."""
     if size is None:
         return
-    features = params.get("features")
     if is_network(name):
-        lines = network_matcher(name, dict(params)).notes(size)
-    elif isinstance(features, str) and "features" in MATCHERS[name].names:
-        lines = feature_extractor(features).notes(size)
+        networks: list[Any] = [network_matcher(name, dict(params))]
     else:
-        lines = []
-    for line in lines:
-        click.echo(f"note: {line}", err=True)
+        kinds = {"features": feature_extractor, "guide": GuidingNetwork}
+        told = {key: params.get(key) for key in kinds if key in MATCHERS[name].names}
+        networks = [kinds[key](named) for key, named in told.items() if isinstance(named, str)]
+    for network in networks:
+        for line in network.notes(size):
+            click.echo(f"note: {line}", err=True)
 
 
 def told_range(depth: DepthOptions) -> SearchRange | None:

@@ -17,13 +17,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from calib.nearby import did_you_mean
 from stereo.errors import MatcherError
 from stereo.frame import Float, Image
 from stereo.gray import to_8bit
 from stereo.memory import free_memory_mb
 from stereo.networks.fitting import Fit, Planes, Size, fit_of, run_fitted
-from stereo.networks.matcher import file_and_query
+from stereo.networks.matcher import model_and_settings
 from stereo.networks.ports import Port, one_view
 from stereo.networks.presets import Convention, told_convention
 from stereo.networks.reading import guessed, missing_values, values_in_words
@@ -193,14 +192,8 @@ def feature_extractor(named: str, *, threads: int = 0) -> FeatureExtractor:
 
     Raises MatcherError and MissingLibraryError as ``FeatureExtractor``, and for what it has not.
     """
-    model, query = file_and_query(named)
-    for key in query:
-        if key not in _SETTINGS:
-            hint = did_you_mean(key, _SETTINGS) or ";"
-            raise MatcherError(
-                f"features={named}: there is no {key!r}{hint} there is {', '.join(_SETTINGS)}"
-            )
-    return FeatureExtractor(Path(model), threads=threads, **query)
+    model, settings = model_and_settings(f"features={named}", named, _SETTINGS)
+    return FeatureExtractor(Path(model), threads=threads, **settings)
 
 
 _SETTINGS = ("preset", "provider")

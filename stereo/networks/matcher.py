@@ -13,7 +13,6 @@ import cv2
 import numpy as np
 
 from calib.nearby import did_you_mean
-from stereo.confidence import match_confidence
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, Float, Image, RectifiedPair
 from stereo.gray import gray8_pair, gray_pair, to_8bit
@@ -22,7 +21,7 @@ from stereo.networks.fitting import Fit, Planes, Size, fit_of, run_fitted
 from stereo.networks.reading import read_network
 from stereo.networks.session import Network, open_network
 from stereo.networks.tensors import feeds, plane_of
-from stereo.networks.trust import UNCHECKED, agreement, sign_is_turned
+from stereo.networks.trust import UNCHECKED, agreement, likeness, sign_is_turned
 
 SCHEME = "onnx:"
 """What a network's name as a matcher begins with."""
@@ -110,7 +109,7 @@ class NetworkMatcher:
             back = run_fitted(fit, _mirrored(right), _mirrored(left), run)[0]
             # two views of one network agree in the same wrong guess: the images are asked too
             confidence = agreement(px, np.asarray(cv2.flip(back, 1), np.float32))
-            confidence *= match_confidence(*gray8_pair(pair.left, pair.right), px)
+            cv2.multiply(confidence, likeness(*gray8_pair(left, right), px), dst=confidence)
         else:
             confidence = np.isfinite(px) * np.float32(UNCHECKED)
         return DisparityMap(px, np.asarray(confidence, np.float32))

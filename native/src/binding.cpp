@@ -1,6 +1,7 @@
 // What Python sees: stereo._native. stereo/native.py says which parts need it.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -86,15 +88,27 @@ void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
   check_sides(left.shape(0), left.shape(1));
 }
 
+using GivenCode = nb::ndarray<const std::uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+
 template <class Pixel>
-std::pair<Map, Map> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+std::pair<Map, Map> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right,
+                          std::optional<std::pair<GivenCode, GivenCode>> codes) {
   check_sizes(left, right);
   const std::size_t height = left.shape(0), width = left.shape(1);
+  stereo::GivenCodes given{};
+  if (codes) {
+    const std::size_t bytes = codes->first.shape(2);
+    if (bytes > stereo::kCodeBytes) throw nb::value_error("codes are too long");
+    for (const GivenCode& code : {codes->first, codes->second})
+      if (code.shape(0) != height || code.shape(1) != width || code.shape(2) != bytes)
+        throw nb::value_error("codes must have the size of the images");
+    given = {codes->first.data(), codes->second.data(), int(bytes)};
+  }
   Map disparity = new_map(height, width), confidence = new_map(height, width);
   {
     nb::gil_scoped_release release;
     matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
-                  confidence.data());
+                  confidence.data(), nullptr, codes ? &given : nullptr);
   }
   return {disparity, confidence};
 }
@@ -423,8 +437,10 @@ NB_MODULE(_native, module) {
   nb::class_<Matcher>(module, "Matcher")
       .def(nb::init<const Options&>(), "options"_a)
       .def("match", &match<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert(),
+           "codes"_a.noconvert() = nb::none(),
            "Returns disparity (float32, NaN unknown) and confidence (float32, 0 unknown).")
-      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert())
+      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert(),
+           "codes"_a.noconvert() = nb::none())
       .def("_winners", &winners<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert())
       .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
 

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 from stereo.frame import DisparityMap, RectifiedPair, SearchRange
 from stereo.matching.matcher import Matcher
 from stereo.matching.search_range import find_search_range
 
-Build = Callable[[SearchRange], Matcher]
-"""Makes a matcher for a range."""
+Kind = TypeVar("Kind", bound=Matcher)
 
 RangeOf = Callable[[RectifiedPair], SearchRange]
 """Tells the range of a pair."""
@@ -26,14 +26,15 @@ RANGE_MEMORY = 4
 """Searches that the range of a sequence covers."""
 
 
-class RangedMatcher:
+class RangedMatcher(Generic[Kind]):
     """A matcher whose range may change from pair to pair."""
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: Callable[[SearchRange], Kind]) -> None:
+        """``build`` makes the matcher for a range."""
         self._build = build
-        self._built: tuple[tuple[int, int], Matcher] | None = None
+        self._built: tuple[tuple[int, int], Kind] | None = None
 
-    def within(self, search: SearchRange) -> Matcher:
+    def within(self, search: SearchRange) -> Kind:
         """Return the matcher for this range. Raises what building it raises."""
         wanted = search.min_disparity, search.num_disparities
         built = self._built
@@ -48,7 +49,9 @@ class AutoRangeMatcher:
     ``make_matcher(name, num_disparities="auto")`` makes one.
     """
 
-    def __init__(self, build: Build, *, range_of: RangeOf = find_search_range) -> None:
+    def __init__(
+        self, build: Callable[[SearchRange], Matcher], *, range_of: RangeOf = find_search_range
+    ) -> None:
         """``build`` makes the matcher for a range; ``SteadyRange().of`` is that of a sequence."""
         self._matcher, self._range_of = RangedMatcher(build), range_of
 

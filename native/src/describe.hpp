@@ -35,6 +35,14 @@ void penalty_row(const Penalties& penalties, const Pixel* row, const Pixel* othe
 constexpr int kFaintRow = kPlanes, kLeftRow = kPlanes + 1, kAboveRow = kPlanes + 2;
 static_assert(kAboveRow < kScratchPlanes);
 
+// A word of four bytes for each of a vector of pixels, the first one lowest.
+inline void four_bytes(const u8* a, const u8* b, const u8* c, const u8* d,
+                       std::uint32_t* __restrict words) {
+  for (int i = 0; i < kLanes; ++i)
+    words[i] = std::uint32_t(a[i]) | std::uint32_t(b[i]) << 8 | std::uint32_t(c[i]) << 16 |
+               std::uint32_t(d[i]) << 24;
+}
+
 template <class Pixel>
 void describe_left(const Search& search, const Pixel* const* rows, const u16* const* smooth,
                    float gain, u8* scratch, LeftPixel* out) {
@@ -47,19 +55,18 @@ void describe_left(const Search& search, const Pixel* const* rows, const u16* co
   const Pixel* row = rows[kWindowY];
   penalty_row(search.penalties, row, row - 1, search.width, gain, left);
   penalty_row(search.penalties, row, rows[kWindowY - 1], search.width, gain, above);
-  static_assert(sizeof(LeftPixel) == 12 && kPlanes == 9);
-  using Word = std::uint32_t __attribute__((may_alias, aligned(1)));
-  Word* words = reinterpret_cast<Word*>(out);
-  const auto four = [&](const u8* a, const u8* b, const u8* c, const u8* d, int x) {
-    return std::uint32_t(a[x]) | std::uint32_t(b[x]) << 8 | std::uint32_t(c[x]) << 16 |
-           std::uint32_t(d[x]) << 24;
-  };
   const u8* planes[kPlanes];
   for (int p = 0; p < kPlanes; ++p) planes[p] = scratch + p * stride;
-  for (int x = 0; x < search.width; ++x) {
-    words[3 * x] = four(planes[0], planes[1], planes[2], planes[3], x);
-    words[3 * x + 1] = four(planes[4], planes[5], planes[6], planes[7], x);
-    words[3 * x + 2] = four(planes[8], faint, left, above, x);
+  static_assert(sizeof(LeftPixel) == 12 && kPlanes == 9 && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
+  for (int x = 0; x < search.width; x += kLanes) {  // three words a pixel
+    std::uint32_t words[3][kLanes], together[3 * kLanes];
+    four_bytes(planes[0] + x, planes[1] + x, planes[2] + x, planes[3] + x, words[0]);
+    four_bytes(planes[4] + x, planes[5] + x, planes[6] + x, planes[7] + x, words[1]);
+    four_bytes(planes[8] + x, faint + x, left + x, above + x, words[2]);
+    for (int i = 0; i < kLanes; ++i)
+      for (int k = 0; k < 3; ++k) together[3 * i + k] = words[k][i];
+    const int count = search.width - x < kLanes ? search.width - x : kLanes;
+    std::memcpy(reinterpret_cast<u8*>(out + x), together, count * sizeof(LeftPixel));
   }
 }
 

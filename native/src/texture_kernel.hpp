@@ -9,15 +9,26 @@ namespace {
 
 using namespace stereo;
 
+// A row and those beside it. One sum in a loop: compilers give up on more.
+void weighted_columns(const u8* above, const u8* row, const u8* below, int weight, int width,
+                      std::int16_t* __restrict out) {
+  for (int x = 0; x < width; ++x)
+    out[x] = static_cast<std::int16_t>(above[x] + weight * row[x] + below[x]);
+}
+
+void add_columns(const u8* first, const u8* last, int width, std::int16_t* __restrict out) {
+  for (int x = 0; x < width; ++x) out[x] = static_cast<std::int16_t>(out[x] + first[x] + last[x]);
+}
+
+void less_columns(const u8* above, const u8* below, int width, std::int16_t* __restrict out) {
+  for (int x = 0; x < width; ++x) out[x] = static_cast<std::int16_t>(below[x] - above[x]);
+}
+
 void texture_columns(const u8* const* rows, int width, TextureColumns out) {
-  const u8 *first = rows[0], *above = rows[1], *row = rows[2], *below = rows[3], *last = rows[4];
-  std::int16_t *__restrict across = out.across, *__restrict down = out.down, *__restrict all = out.all;
-  for (int x = 0; x < width; ++x) {
-    const int beside = above[x] + below[x];
-    across[x] = static_cast<std::int16_t>(beside + 2 * row[x]);
-    down[x] = static_cast<std::int16_t>(below[x] - above[x]);
-    all[x] = static_cast<std::int16_t>(beside + row[x] + first[x] + last[x]);
-  }
+  weighted_columns(rows[1], rows[2], rows[3], 2, width, out.across);
+  weighted_columns(rows[1], rows[2], rows[3], 1, width, out.all);
+  add_columns(rows[0], rows[4], width, out.all);
+  less_columns(rows[1], rows[3], width, out.down);
 }
 
 void texture_slope(const std::int16_t* across, int width, std::int16_t* __restrict out) {

@@ -154,7 +154,7 @@ def options_of(native: ModuleType) -> set[str]:
 
 def test_the_parameters_have_the_same_names_and_defaults_on_both_sides(native: ModuleType) -> None:
     options, params = native.Options(), SgmParams(threads=1)
-    python_only = {"max_memory_mb", "coarse_to_fine"}
+    python_only = {"max_memory_mb", "coarse_to_fine", "features", "guide"}
     assert options_of(native) == {field.name for field in fields(SgmParams)} - python_only
     for name in options_of(native):
         assert getattr(options, name) == getattr(params, name)

@@ -1,6 +1,7 @@
 // What Python sees: stereo._native. stereo/native.py says which parts need it.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/pair.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <new>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <utility>
@@ -87,15 +89,27 @@ void check_sizes(const Image<Pixel>& left, const Image<Pixel>& right) {
   check_sides(left.shape(0), left.shape(1));
 }
 
+using GivenCode = nb::ndarray<const std::uint8_t, nb::ndim<3>, nb::c_contig, nb::device::cpu>;
+
 template <class Pixel>
-std::pair<Map, Map> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right) {
+std::pair<Map, Map> match(Matcher& matcher, Image<Pixel> left, Image<Pixel> right,
+                          std::optional<std::pair<GivenCode, GivenCode>> codes) {
   check_sizes(left, right);
   const std::size_t height = left.shape(0), width = left.shape(1);
+  stereo::GivenCodes given{};
+  if (codes) {
+    const std::size_t bytes = codes->first.shape(2);
+    if (bytes > stereo::kCodeBytes) throw nb::value_error("codes are too long");
+    for (const GivenCode& code : {codes->first, codes->second})
+      if (code.shape(0) != height || code.shape(1) != width || code.shape(2) != bytes)
+        throw nb::value_error("codes must have the size of the images");
+    given = {codes->first.data(), codes->second.data(), int(bytes)};
+  }
   Map disparity = new_map(height, width), confidence = new_map(height, width);
   {
     nb::gil_scoped_release release;
     matcher.match(view(left), view(right), int(width), int(height), disparity.data(),
-                  confidence.data());
+                  confidence.data(), nullptr, codes ? &given : nullptr);
   }
   return {disparity, confidence};
 }
@@ -309,19 +323,36 @@ std::pair<Map, Map> measure_depth(Dense<float, 2> disparity, Dense<float, 2> con
 }
 
 // Points (N, 3) float32 and their colors (N, 3) uint8, row by row.
-auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
-              Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+stereo::ColoredDepth colored_depth(const Dense<float, 2>& depth, const Dense<float, 2>& sigma,
+                                   const Dense<std::uint8_t, 3>& color, const Line<float>& ray_x,
+                                   const Line<float>& ray_y, float max_relative_sigma) {
   const std::size_t height = depth.shape(0), width = depth.shape(1);
   if (sigma.shape(0) != height || sigma.shape(1) != width || color.shape(0) != height ||
       color.shape(1) != width || ray_x.shape(0) != width || ray_y.shape(0) != height)
     throw nb::value_error("depth, sigma, color and rays must have the same size");
   check_sides(height, width);
   check_channels(color.shape(2));
+  return {int(width),   int(height),  int(color.shape(2)), depth.data(),      sigma.data(),
+          color.data(), ray_x.data(), ray_y.data(),        max_relative_sigma};
+}
+
+// (H, 4 W): see fill_every_point.
+Map every_point(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
+                Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+  const auto seen = colored_depth(depth, sigma, color, ray_x, ray_y, max_relative_sigma);
   check_threads(threads);
-  const stereo::ColoredDepth seen{int(width),   int(height),  int(color.shape(2)), depth.data(),
-                                  sigma.data(), color.data(), ray_x.data(),        ray_y.data(),
-                                  max_relative_sigma};
-  std::vector<std::ptrdiff_t> first((height + stereo::kCloudRows - 1) / stereo::kCloudRows);
+  Map points = new_map(depth.shape(0), 4 * depth.shape(1));
+  nb::gil_scoped_release release;
+  stereo::fill_every_point(seen, threads, points.data());
+  return points;
+}
+
+auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
+              Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+  const auto seen = colored_depth(depth, sigma, color, ray_x, ray_y, max_relative_sigma);
+  check_threads(threads);
+  std::vector<std::ptrdiff_t> first((depth.shape(0) + stereo::kCloudRows - 1) /
+                                    stereo::kCloudRows);
   {
     nb::gil_scoped_release release;
     stereo::count_points(seen, threads, first.data());
@@ -424,8 +455,10 @@ NB_MODULE(_native, module) {
   nb::class_<Matcher>(module, "Matcher")
       .def(nb::init<const Options&>(), "options"_a)
       .def("match", &match<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert(),
+           "codes"_a.noconvert() = nb::none(),
            "Returns disparity (float32, NaN unknown) and confidence (float32, 0 unknown).")
-      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert())
+      .def("match", &match<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert(),
+           "codes"_a.noconvert() = nb::none())
       .def("_winners", &winners<std::uint8_t>, "left"_a.noconvert(), "right"_a.noconvert())
       .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
 
@@ -454,6 +487,9 @@ NB_MODULE(_native, module) {
              "confidence"_a.noconvert(), "variance"_a, "rules"_a.noconvert(), "threads"_a,
              "See stereo.depth.");
   module.def("cloud_of", &cloud_of, "depth"_a.noconvert(), "sigma"_a.noconvert(),
+             "color"_a.noconvert(), "ray_x"_a.noconvert(), "ray_y"_a.noconvert(),
+             "max_relative_sigma"_a, "threads"_a, "See stereo.cloud.");
+  module.def("every_point", &every_point, "depth"_a.noconvert(), "sigma"_a.noconvert(),
              "color"_a.noconvert(), "ray_x"_a.noconvert(), "ray_y"_a.noconvert(),
              "max_relative_sigma"_a, "threads"_a, "See stereo.cloud.");
   module.def("register_depth", &register_depth, "depth"_a.noconvert(), "sigma"_a.noconvert(),

@@ -97,9 +97,10 @@ class Matcher::Run {
         row_cells_(std::size_t(width) * search_.cells) {}
 
   void operator()(ImageView<Pixel> left, ImageView<Pixel> right, float* disparity,
-                  float* confidence, const Winners* winners) {
+                  float* confidence, const Winners* winners, const GivenCodes* codes) {
     confidence_ = confidence;
     winners_ = winners;
+    codes_ = codes;
     std::memset(work_.above.get(), 0, row_cells_);
     std::memset(work_.above_floor.get(), 0, search_.width);
     each_row([&](int y, Worker&) {
@@ -175,6 +176,10 @@ class Matcher::Run {
     } else {
       kernel_.describe_left_16(search_, left_rows, left_smooth, gain_, scratch, left);
       kernel_.describe_right_16(search_, right_rows, right_smooth, gain_, scratch, right);
+    }
+    if (codes_) {
+      codes_->put_left(search_, y, left);
+      codes_->put_right(search_, y, right);
     }
   }
 
@@ -342,6 +347,7 @@ class Matcher::Run {
   float gain_ = 1;
   float* confidence_ = nullptr;
   const Winners* winners_ = nullptr;
+  const GivenCodes* codes_ = nullptr;
 };
 
 Matcher::Matcher(const Options& options)
@@ -353,17 +359,18 @@ Matcher::~Matcher() = default;
 
 template <class Pixel>
 void Matcher::match(ImageView<Pixel> left, ImageView<Pixel> right, int width, int height,
-                    float* disparity, float* confidence, const Winners* winners) {
+                    float* disparity, float* confidence, const Winners* winners,
+                    const GivenCodes* codes) {
   require(width > 0 && height > 0, "images must have at least one pixel");
   const std::lock_guard<std::mutex> lock(busy_);
   Run<Pixel>(options_, best_kernel(), width, height, *workspace_)(left, right, disparity,
-                                                                  confidence, winners);
+                                                                  confidence, winners, codes);
 }
 
 template void Matcher::match(ImageView<std::uint8_t>, ImageView<std::uint8_t>, int, int, float*,
-                             float*, const Winners*);
+                             float*, const Winners*, const GivenCodes*);
 template void Matcher::match(ImageView<std::uint16_t>, ImageView<std::uint16_t>, int, int, float*,
-                             float*, const Winners*);
+                             float*, const Winners*, const GivenCodes*);
 
 std::size_t memory_bytes(int width, int height, const Options& options, int bytes_per_pixel) {
   require(width > 0 && height > 0, "images must have at least one pixel");

@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 
+#include "given_code.hpp"
 #include "kernel.hpp"
 
 namespace stereo {
@@ -54,9 +55,11 @@ class Matcher {
 
   // disparity, confidence: [height][width]; NaN and 0 where unknown. winners, if given, receives
   // what stands before the left-right check, of all rows; tests compare it with their reference.
+  // codes, if given, take the place of the learned code's last bytes.
   template <class Pixel>
   void match(ImageView<Pixel> left, ImageView<Pixel> right, int width, int height,
-             float* disparity, float* confidence, const Winners* winners = nullptr);
+             float* disparity, float* confidence, const Winners* winners = nullptr,
+             const GivenCodes* codes = nullptr);
 
  private:
   template <class Pixel>

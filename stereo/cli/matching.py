@@ -9,7 +9,9 @@ import click
 
 from stereo.cli.options import DepthOptions, MatchOptions
 from stereo.errors import InputError
-from stereo.matching import SearchRange, default_matcher
+from stereo.matching import MATCHERS, SearchRange, default_matcher
+from stereo.networks.features import feature_extractor
+from stereo.networks.guide import GuidingNetwork
 from stereo.networks.matcher import is_network, network_matcher
 
 
@@ -37,8 +39,16 @@ def chosen_matcher(match: MatchOptions) -> str:
 
 def say_network(name: str, params: Mapping[str, Any], size: tuple[int, int] | None) -> None:
     """Of a network: how images of ``size`` (width, height) meet it, and what was not as asked."""
-    if is_network(name) and size is not None:
-        for line in network_matcher(name, dict(params)).notes(size):
+    if size is None:
+        return
+    if is_network(name):
+        networks: list[Any] = [network_matcher(name, dict(params))]
+    else:
+        kinds = {"features": feature_extractor, "guide": GuidingNetwork}
+        told = {key: params.get(key) for key in kinds if key in MATCHERS[name].names}
+        networks = [kinds[key](named) for key, named in told.items() if isinstance(named, str)]
+    for network in networks:
+        for line in network.notes(size):
             click.echo(f"note: {line}", err=True)
 
 

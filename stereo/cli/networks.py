@@ -37,7 +37,9 @@ def networks_command(*, as_json: bool) -> int:
     for line in table(["preset", "for", "values", "weights from", "licence"], rows, names=5):
         click.echo(line)
     click.echo(
-        "\nPresets follow what is published about these exports; none was tried on real weights."
+        "\nPresets follow what is published about these exports; none but mccnn was tried on real "
+        "weights."
+        "\nmccnn gives features, for our own matcher: --matcher-param features=MODEL.onnx."
         "\nFirst look: stereo inspect MODEL.onnx"
     )
     return 0

@@ -135,6 +135,10 @@ class MatchOptions:
     provider: str | None = option(
         type=click.Choice(list(PROVIDERS)), help="What runs a network.  [default: cpu]"
     )
+    guide: str | None = option(
+        metavar="onnx:MODEL.onnx",
+        help="A network that tells our matcher, at a quarter of the size, roughly where to look.",
+    )
     tile: bool = option(is_flag=True, help="Cut images into tiles that a network can take.")
     matcher_params: tuple[tuple[str, Any], ...] = option(
         "--matcher-param",
@@ -152,6 +156,8 @@ class MatchOptions:
             params["coarse_to_fine"] = self.coarse_to_fine
         if self.provider is not None:
             params["provider"] = self.provider
+        if self.guide is not None:
+            params["guide"] = self.guide
         if self.tile:
             params.setdefault("tile", True)
         return params

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from stereo.frame import DisparityMap, Float, RectifiedPair
 from stereo.gray import gray_pair
 from stereo.matching.sgm import MAX_DISPARITIES, SgmMatcher, SgmParams, check_size, memory_bytes
+from stereo.networks.guide import Guide
 
 Gray = NDArray[Any]
 
@@ -81,8 +82,9 @@ class PyramidMatcher:
             return self._at_once.match(RectifiedPair(left, right))
         px = np.empty(left.shape, np.float32)
         confidence = np.empty(left.shape, np.float32)
+        guide = self._at_once.guide(RectifiedPair(left, right))
         for tile in self._plan(left, right):
-            self._match_tile(tile, left, right, px, confidence)
+            self._match_tile(tile, left, right, guide, px, confidence)
         if self.params.left_right_max_px >= 0:
             _drop_covered(px, confidence, self.params.left_right_max_px)
         if self.params.speckle_size_px:
@@ -104,7 +106,13 @@ class PyramidMatcher:
         return sorted(plan_tiles(low, high, self.params), key=lambda t: t.num_disparities)
 
     def _match_tile(
-        self, tile: Tile, left: Gray, right: Gray, px: Float, confidence: Float
+        self,
+        tile: Tile,
+        left: Gray,
+        right: Gray,
+        guide: Guide | None,
+        px: Float,
+        confidence: Float,
     ) -> None:
         height, width = left.shape
         top, bottom = tile.top * _CELL_PX, min(tile.bottom * _CELL_PX, height)
@@ -115,7 +123,10 @@ class PyramidMatcher:
         x1 = min(last + _OVERLAP_PX, width)
         columns = np.arange(x0, x1) - tile.min_disparity
         seen = right[y0:y1].take(columns, axis=1, mode="clip")
-        found = self._matcher(tile.num_disparities).match(RectifiedPair(left[y0:y1, x0:x1], seen))
+        found = self._matcher(tile.num_disparities).match(
+            RectifiedPair(left[y0:y1, x0:x1], seen),
+            guide and guide.within(slice(y0, y1), slice(x0, x1), tile.min_disparity),
+        )
         inner = slice(top - y0, bottom - y0), slice(first - x0, last - x0)
         px[top:bottom, first:last] = found.px[inner] + tile.min_disparity
         confidence[top:bottom, first:last] = found.confidence[inner]
@@ -128,13 +139,20 @@ class PyramidMatcher:
 
 
 def _tile_params(params: SgmParams, num_disparities: int) -> SgmParams:
-    return replace(params, min_disparity=0, num_disparities=num_disparities, speckle_size_px=0)
+    return replace(
+        params, min_disparity=0, num_disparities=num_disparities, speckle_size_px=0, guide=None
+    )
 
 
 def _coarse_params(params: SgmParams) -> SgmParams:
-    """Little memory, cheap jumps so that thin poles are found, and unsure islands are kept."""
+    """Little memory, cheap jumps so that thin poles are found, and unsure islands are kept.
+
+    Without networks, which never saw images of a quarter of the height alone.
+    """
     return replace(
         params,
+        features=None,
+        guide=None,
         p1=min(params.p1, _COARSE_P1),
         p2=min(params.p2, _COARSE_P2),
         paths=3,

@@ -64,16 +64,17 @@ class QualityMatcher:
         """Return the left view's disparity and confidence. Raises what SgmMatcher.match does."""
         left, right = gray_pair(pair.left, pair.right)
         pair = RectifiedPair(left, right)
-        plain = self._plain.match(pair)
+        guide = self._plain.guide(pair)
+        plain = self._plain.match(pair, guide)
         search = narrowed(plain)
         if 2 * left.shape[1] > MAX_SIDE_PX or not _has_halves(search):
             fine = plain
         else:
             stretched = RectifiedPair(_stretched(left), _stretched(right))
-            fine = _halved(self._fine.within(search).match(stretched))
-        right_view = self._right.within(search)
-        assert isinstance(right_view, SgmMatcher)
-        return confirmed(fused(plain, fine), right_view.match_right(pair))
+            fine_matcher = self._fine.within(search)
+            fine = _halved(fine_matcher.match(stretched, guide and guide.stretched()))
+        right_view = self._right.within(search).match_right(pair, guide)
+        return confirmed(fused(plain, fine), right_view)
 
 
 def narrowed(plain: DisparityMap) -> SearchRange:
@@ -129,13 +130,14 @@ def _map(old: DisparityMap, px: Float, confidence: Float, keep: Mask) -> Dispari
 
 
 def _right_matcher(params: SgmParams, search: SearchRange) -> SgmMatcher:
-    return SgmMatcher(_within(replace(params, paths=3), search))
+    return SgmMatcher(_within(replace(params, paths=3, guide=None), search))
 
 
 def _fine_matcher(params: SgmParams, search: SearchRange) -> SgmMatcher:
     """The same search in half pixels."""
     fine = SearchRange(2 * search.min_disparity, 2 * search.num_disparities)
-    return SgmMatcher(_within(replace(params, paths=3, p1=round(_FINE_P1 * params.p1)), fine))
+    coarser = replace(params, paths=3, p1=round(_FINE_P1 * params.p1), guide=None)
+    return SgmMatcher(_within(coarser, fine))
 
 
 def _has_halves(search: SearchRange) -> bool:

@@ -9,13 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Generic, TypeVar
 
 from stereo.frame import DisparityMap, RectifiedPair, SearchRange
 from stereo.matching.matcher import Matcher
 from stereo.matching.search_range import find_search_range
 
-Build = Callable[[SearchRange], Matcher]
-"""Makes a matcher for a range."""
+Kind = TypeVar("Kind", bound=Matcher)
+
+RangeOf = Callable[[RectifiedPair], SearchRange]
+"""Tells the range of a pair."""
 
 RANGE_EVERY = 15
 """Frames of a sequence from one search for the range of disparities to the next."""
@@ -23,14 +26,15 @@ RANGE_MEMORY = 4
 """Searches that the range of a sequence covers."""
 
 
-class RangedMatcher:
+class RangedMatcher(Generic[Kind]):
     """A matcher whose range may change from pair to pair."""
 
-    def __init__(self, build: Build) -> None:
+    def __init__(self, build: Callable[[SearchRange], Kind]) -> None:
+        """``build`` makes the matcher for a range."""
         self._build = build
-        self._built: tuple[tuple[int, int], Matcher] | None = None
+        self._built: tuple[tuple[int, int], Kind] | None = None
 
-    def within(self, search: SearchRange) -> Matcher:
+    def within(self, search: SearchRange) -> Kind:
         """Return the matcher for this range. Raises what building it raises."""
         wanted = search.min_disparity, search.num_disparities
         built = self._built
@@ -45,13 +49,15 @@ class AutoRangeMatcher:
     ``make_matcher(name, num_disparities="auto")`` makes one.
     """
 
-    def __init__(self, build: Build) -> None:
-        """``build`` makes the matcher for a range."""
-        self._matcher = RangedMatcher(build)
+    def __init__(
+        self, build: Callable[[SearchRange], Matcher], *, range_of: RangeOf = find_search_range
+    ) -> None:
+        """``build`` makes the matcher for a range; ``SteadyRange().of`` is that of a sequence."""
+        self._matcher, self._range_of = RangedMatcher(build), range_of
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Return the map, which names the range. Raises what the matcher raises."""
-        search = _fitting(find_search_range(pair), pair)
+        search = _fitting(self._range_of(pair), pair)
         return replace(self._matcher.within(search).match(pair), searched=search)
 
 

@@ -17,13 +17,16 @@ from stereo.errors import MatcherError
 from stereo.frame import MAX_SIDE_PX, DisparityMap, RectifiedPair, SearchRange
 from stereo.gray import gray_pair, to_gray
 from stereo.matching.code import CODE_BITS, learned_code
+from stereo.matching.position import POSITION_BITS, position_codes
 from stereo.native import find_native, require_native, thread_count
+from stereo.networks.features import feature_extractor
+from stereo.networks.guide import Guide, GuidingNetwork
 
 MAX_DISPARITIES = 4080
 # Costs live in bytes: the largest matching cost and the jump must fit in 255; see
 # native/src/cost.hpp and checked() in matcher.cpp.
 _CENSUS_BITS = 24
-_PYTHON_ONLY = {"threads", "max_memory_mb", "coarse_to_fine"}
+_PYTHON_ONLY = {"threads", "max_memory_mb", "coarse_to_fine", "features", "guide"}
 """Parameters that the native side has not, or not as they are."""
 
 
@@ -70,6 +73,12 @@ class SgmParams:
     coarse_to_fine: bool | None = None
     """Whether PyramidMatcher (what ``make_matcher("sgm")`` gives) matches coarsely first, and at
     full size only around that; None: where matching at once would take more than 1000 MB."""
+    features: str | None = None
+    """A network of an ONNX file, "MODEL.onnx?preset=NAME", whose features' signs take the place of
+    the learned code; see docs/networks.md."""
+    guide: str | None = None
+    """A stereo network, "onnx:MODEL.onnx?preset=NAME", that tells at a quarter of the size roughly
+    where to look, where the image hardly changes; see docs/networks.md."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -89,6 +98,10 @@ class SgmParams:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise MatcherError(f"{name} must be {low} to {high}, got {value}")
+        for name in ("features", "guide"):
+            named = getattr(self, name)
+            if named is not None and not (isinstance(named, str) and named):
+                raise MatcherError(f"{name} must name a file, got {named!r}")
         if self.paths not in (3, 4):
             raise MatcherError(f"paths must be 3 or 4, got {self.paths}")
         if self.threads is not None and not 1 <= self.threads <= 256:
@@ -134,9 +147,14 @@ class SgmMatcher:
     """Matches rectified pairs with given parameters; keeps its memory between pairs."""
 
     def __init__(self, params: SgmParams | None = None) -> None:
-        """Raises MissingLibraryError when the package was built without a C++ compiler."""
+        """Raises MissingLibraryError when the package was built without a C++ compiler; for
+        ``features`` what ``stereo.networks.features`` raises.
+        """
         self.params = params or SgmParams()
         self._matcher = _call(_require_native().Matcher, _options(self.params))
+        named, threads = self.params, self.params.threads or 0
+        self._extractor = named.features and feature_extractor(named.features, threads=threads)
+        self._guiding = named.guide and GuidingNetwork(named.guide, threads=threads)
 
     def __reduce__(self) -> tuple[type[SgmMatcher], tuple[SgmParams]]:
         """Pickle by the parameters: what it keeps between pairs is memory only."""
@@ -145,24 +163,31 @@ class SgmMatcher:
     def __repr__(self) -> str:
         return f"SgmMatcher({self.params})"
 
-    def match(self, pair: RectifiedPair) -> DisparityMap:
+    def match(self, pair: RectifiedPair, guide: Guide | None = None) -> DisparityMap:
         """Disparity of the left view and how far each pixel can be trusted.
 
-        Raises MatcherError for images beyond 32767 pixels a side, or too large for
-        ``max_memory_mb``.
+        ``guide``: roughly the disparity; None: what ``params.guide`` makes, if anything. Raises
+        MatcherError for images beyond 32767 pixels a side, or too large for ``max_memory_mb``; what
+        the networks of ``params`` raise.
         """
         left, right = gray_pair(pair.left, pair.right)
-        px, confidence = self._match(left, right)
+        px, confidence = self._match(left, right, guide or self.guide(pair))
         return DisparityMap(px, confidence, self.params.searched)
 
-    def match_right(self, pair: RectifiedPair) -> DisparityMap:
+    def guide(self, pair: RectifiedPair) -> Guide | None:
+        """Return what the network of ``params.guide`` makes of a pair; None: there is none, or it
+        makes nothing of it.
+        """
+        return self._guiding.guide(pair.left, pair.right) if self._guiding else None
+
+    def match_right(self, pair: RectifiedPair, guide: Guide | None = None) -> DisparityMap:
         """Disparity of the right view, ``x_left - x_right`` at each right pixel.
 
         The mirrored pair is matched: in a mirror the right camera is the left one. Takes as long
-        as ``match`` and is as good.
+        as ``match`` and is as good. ``guide``: as there.
         """
         mirrored = RectifiedPair(to_gray(pair.right)[:, ::-1], to_gray(pair.left)[:, ::-1])
-        found = self.match(mirrored)
+        found = self.match(mirrored, guide and guide.mirrored())
         return replace(
             found,
             px=np.ascontiguousarray(found.px[:, ::-1]),
@@ -170,7 +195,7 @@ class SgmMatcher:
         )
 
     def _match(
-        self, left: NDArray[Any], right: NDArray[Any]
+        self, left: NDArray[Any], right: NDArray[Any], guide: Guide | None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         check_size(left)
         height, width = left.shape
@@ -182,8 +207,22 @@ class SgmMatcher:
                 "reduce the images or num_disparities, match coarse to fine, or take paths=3, "
                 "which needs far less"
             )
-        px, confidence = self._matcher.match(left, right)
+        px, confidence = self._matcher.match(left, right, self._codes(left, right, guide))
         return px, confidence
+
+    def _codes(
+        self, left: NDArray[Any], right: NDArray[Any], guide: Guide | None
+    ) -> tuple[NDArray[np.uint8], ...] | None:
+        """What takes the place of the learned code's last bytes in both images, if anything."""
+        parts = []
+        bits = CODE_BITS if guide is None else CODE_BITS - POSITION_BITS
+        if self._extractor:
+            parts.append(self._extractor.codes(left, right, bits=bits))
+        if guide is not None:
+            parts.append(position_codes(guide.left))
+        if not parts:
+            return None
+        return tuple(np.concatenate(codes, axis=-1) for codes in zip(*parts, strict=True))
 
 
 def check_size(image: NDArray[Any]) -> None:

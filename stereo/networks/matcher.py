@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ import cv2
 import numpy as np
 
 from calib.nearby import did_you_mean
-from stereo.confidence import match_confidence
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, Float, Image, RectifiedPair
 from stereo.gray import gray8_pair, gray_pair, to_8bit
@@ -21,7 +21,7 @@ from stereo.networks.fitting import Fit, Planes, Size, fit_of, run_fitted
 from stereo.networks.reading import read_network
 from stereo.networks.session import Network, open_network
 from stereo.networks.tensors import feeds, plane_of
-from stereo.networks.trust import UNCHECKED, agreement, sign_is_turned
+from stereo.networks.trust import UNCHECKED, agreement, likeness, sign_is_turned
 
 SCHEME = "onnx:"
 """What a network's name as a matcher begins with."""
@@ -109,10 +109,25 @@ class NetworkMatcher:
             back = run_fitted(fit, _mirrored(right), _mirrored(left), run)[0]
             # two views of one network agree in the same wrong guess: the images are asked too
             confidence = agreement(px, np.asarray(cv2.flip(back, 1), np.float32))
-            confidence *= match_confidence(*gray8_pair(pair.left, pair.right), px)
+            cv2.multiply(confidence, likeness(*gray8_pair(left, right), px), dst=confidence)
         else:
             confidence = np.isfinite(px) * np.float32(UNCHECKED)
         return DisparityMap(px, np.asarray(confidence, np.float32))
+
+    def match_both(self, pair: RectifiedPair) -> tuple[Float, Float]:
+        """Return the left and the right view's disparity, (H, W) px, NaN where unknown, without a
+        confidence. Raises as ``match``.
+        """
+        network, fit = self._network(), self._fit(pair.left)
+        left, right = self._views(pair)
+        self._check_memory(network, fit, left, right)
+
+        def disparity(left: Image, right: Image) -> Float:
+            planes = run_fitted(fit, left, right, lambda one, two: self._run(network, one, two))
+            return self._checked(planes[0], left, right)
+
+        back = disparity(_mirrored(right), _mirrored(left))
+        return disparity(left, right), np.asarray(cv2.flip(back, 1), np.float32)
 
     def notes(self, size: tuple[int, int]) -> list[str]:
         """Return what to know before images of ``size`` (width, height) are matched."""
@@ -234,6 +249,21 @@ def file_and_query(name: str) -> tuple[str, dict[str, str]]:
     """Return what a network's name says: its file, and what follows the question mark."""
     model, _, query = name.removeprefix(SCHEME).partition("?")
     return model, dict(parse_qsl(query, keep_blank_values=True))
+
+
+def model_and_settings(what: str, named: str, known: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return the file of "MODEL.onnx?preset=NAME" and what follows the question mark.
+
+    ``what`` it is, for words. Raises MatcherError for a setting that is not ``known``, or no file.
+    """
+    model, settings = file_and_query(named)
+    for key in settings:
+        if key not in known:
+            hint = did_you_mean(key, known) or ";"
+            raise MatcherError(f"{what}: there is no {key!r}{hint} there is {', '.join(known)}")
+    if not model:
+        raise MatcherError(f"{what} names no file: MODEL.onnx")
+    return model, settings
 
 
 def network_matcher(name: str, params: dict[str, Any]) -> NetworkMatcher:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,7 @@ class Port:
     size: tuple[int | None, int | None]
     """(height, width); None: open."""
     view: str = "both"
-    """"left", "right" or "both"."""
+    """"left", "right", "both", or "one": no matter which."""
     stacked: str = "channels"
     """How it holds both: along "channels" or the "batch"."""
     half: bool = False
@@ -96,6 +96,15 @@ def recognised(inputs: Sequence[Any], *, left: str = "") -> tuple[Port, ...]:
     )
 
 
+def one_view(inputs: Sequence[Any]) -> Port | None:
+    """Return what the only input takes where that is one image of one view; else None."""
+    if len(inputs) != 1:
+        return None
+    port = _port(inputs[0].name, list(inputs[0].shape), inputs[0].type)
+    one = port.stacked == "channels" and port.channels in (1, 3)
+    return replace(port, view="one") if one else None
+
+
 def _port(name: str, shape: list[Any], kind: str) -> Port:
     def refuse(why: str) -> MatcherError:
         sides = ", ".join(str(side) for side in shape)
@@ -133,7 +142,8 @@ def _checked_both(port: Port) -> Port:
         return port
     raise MatcherError(
         f"its only input {port.name!r} holds {port.channels} channels: one view. A stereo network "
-        "takes two; is this one for features or for a single image?"
+        "takes two; one that gives features goes into our own matcher: --matcher sgm "
+        "--matcher-param features=MODEL.onnx"
     )
 
 

@@ -2,8 +2,9 @@
 
 A graph tells its inputs' number, layout, type and size, but not what its values shall be, nor
 which sign a disparity has. That is a ``Convention``: of a preset, with what a TOML file beside the
-weights (MODEL.toml) says over it. No weights of these families lie in a package registry, so the
-presets are what is published about the exports, untried on them; see docs/networks.md.
+weights (MODEL.toml) says over it. But for mccnn, no weights of these families lie in a package
+registry, so the presets are what is published about the exports, untried on them; see
+docs/networks.md.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Convention:
     """One number, or one for each channel."""
     std: tuple[float, ...] = (1.0,)
     """One number, or one for each channel."""
+    standardise: bool = False
+    """Whether each image's own mean and deviation are taken out instead."""
     colour: str = "rgb"
     """Order of three channels: "rgb" or "bgr"."""
     left: str = ""
@@ -126,6 +129,13 @@ NETWORK_PRESETS: dict[str, NetworkPreset] = {
         "FoundationStereo", "NVIDIA NGC (576x960), or exported", "NVIDIA's own: see NGC"
     ),
     "s2m2": _preset("S2M2", "junhong-3dv/s2m2 on GitHub, exported", "not for commercial use"),
+    "mccnn": _preset(
+        "MC-CNN fast: features, for sgm",
+        "pypi.org/project/mccnn",
+        "Apache-2.0",
+        standardise=True,
+        multiple=1,
+    ),
 }
 """name -> preset."""
 
@@ -179,13 +189,19 @@ def _checked(told: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
-_EXAMPLE = {float: "255.0", int: "32", str: '"disparity"', tuple: "[0.485, 0.456, 0.406]"}
+_EXAMPLE = {
+    float: "255.0",
+    int: "32",
+    str: '"disparity"',
+    tuple: "[0.485, 0.456, 0.406]",
+    bool: "true",
+}
 
 
 def _as(kind: type, value: Any) -> Any:
     if kind is tuple:
         return tuple(float(one) for one in (value if isinstance(value, list) else [value]))
-    if isinstance(value, bool) or (kind is str) != isinstance(value, str):
+    if (kind is bool) != isinstance(value, bool) or (kind is str) != isinstance(value, str):
         raise TypeError
     if kind is int and value != int(value):
         raise ValueError

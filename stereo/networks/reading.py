@@ -14,6 +14,7 @@ from stereo.networks.presets import NETWORK_PRESETS, Convention, preset_named, t
 from stereo.networks.session import Network
 
 _BY_FILE = {
+    "mccnn": "mccnn",
     "liteanystereo": "liteanystereo",
     "crestereo": "crestereo",
     "hitnet": "hitnet",
@@ -77,6 +78,8 @@ def values_in_words(convention: Convention) -> str:
         return "/".join(f"{value:g}" for value in values)
 
     c, words = convention, "0 to 255"
+    if c.standardise:
+        return "each image's own mean taken out, divided by its deviation"
     if c.scale != 1:
         words = "0 to 1" if c.scale == 255 else f"pixel / {c.scale:g}"
     if c.mean == (0.0,) and c.std == (1.0,):
@@ -89,19 +92,13 @@ def read_network(network: Network, preset: str | None) -> Reading:
     network or what was told contradicts it; what nobody told is in ``missing``.
     """
     path = network.file.path
-    convention, told_by = told_convention(path, preset)
+    told, told_by = told_convention(path, preset)
     try:
-        ports = recognised(network.inputs, left="" if convention is None else convention.left)
-        missing = ""
-        if convention is None:
-            convention, told_by = _guessed(path, ports)
-        if convention is None:
-            convention = Convention()
-            missing = (
-                "which values it expects (0 to 255, 0 to 1, ImageNet's?) and the sign of what it "
-                f"gives, which no graph tells: onnx:{path}?preset=NAME (`stereo networks` lists "
-                f"{', '.join(NETWORK_PRESETS)}), or {path.with_suffix('.toml').name} beside it"
-            )
+        ports = recognised(network.inputs, left="" if told is None else told.left)
+        if told is None:
+            told, told_by = guessed(path, ports)
+        missing = "" if told else missing_values(path, f"onnx:{path}")
+        convention = told or Convention()
         names = [output.name for output in network.outputs]
         output = chosen_output(names, convention.output)
         shape = next(o.shape for o in network.outputs if o.name == output)
@@ -117,8 +114,18 @@ def read_network(network: Network, preset: str | None) -> Reading:
     return Reading(ports, convention, told_by, output, sure, missing)
 
 
-def _guessed(path: Path, ports: Sequence[Port]) -> tuple[Convention | None, str]:
-    """The preset of what only one family has."""
+def missing_values(path: Path, named: str) -> str:
+    """Return what is missing where nobody tells it; ``named``: how the network is used."""
+    return (
+        "which values it expects (0 to 255, 0 to 1, ImageNet's?)"
+        f"{', and the sign of what it gives' if named.startswith('onnx:') else ''}, which no graph "
+        f"tells: {named}?preset=NAME (`stereo networks` lists "
+        f"{', '.join(NETWORK_PRESETS)}), or {path.with_suffix('.toml').name} beside it"
+    )
+
+
+def guessed(path: Path, ports: Sequence[Port]) -> tuple[Convention | None, str]:
+    """Return the preset of what only one family has, and why; None: it could be any."""
     if all(port.dtype == np.uint8 for port in ports):
         return preset_named("plain"), "its inputs are bytes"
     file = path.stem.lower().replace("-", "").replace("_", "")
@@ -127,7 +134,7 @@ def _guessed(path: Path, ports: Sequence[Port]) -> tuple[Convention | None, str]
             return preset_named(preset), f"preset {preset}, by the file's name"
     if len(ports) == 4:
         return preset_named("crestereo"), "preset crestereo, by its four inputs"
-    if len(ports) == 1 and ports[0].stacked == "channels":
+    if ports[0].view == "both" and ports[0].stacked == "channels":
         return preset_named("hitnet"), "preset hitnet, by its one input"
     if any(port.name == "left_values" for port in ports):
         return preset_named("stereo-matching"), "preset stereo-matching, by its inputs' names"

@@ -26,7 +26,7 @@ def feeds(
 
 
 def _tensor(port: Port, left: Bytes, right: Bytes, convention: Convention) -> NDArray[Any]:
-    views = {"left": [left], "right": [right], "both": [left, right]}[port.view]
+    views = {"right": [right], "both": [left, right]}.get(port.view, [left])
     if port.half:
         views = [_halved(view, port) for view in views]
     high, wide = views[0].shape[:2]
@@ -75,7 +75,7 @@ def _fill(planes: NDArray[Any], view: Bytes, convention: Convention) -> None:
         if plane.dtype == np.uint8:
             plane[...] = pixels
         else:
-            cv2.LUT(pixels, _table(convention, number).astype(plane.dtype), dst=plane)
+            cv2.LUT(pixels, _table(convention, number, pixels).astype(plane.dtype), dst=plane)
 
 
 def _fill_last(part: NDArray[Any], view: Bytes, convention: Convention) -> None:
@@ -88,12 +88,17 @@ def _fill_last(part: NDArray[Any], view: Bytes, convention: Convention) -> None:
     if part.dtype == np.uint8:
         part[...] = view.reshape(part.shape)
     else:
-        tables = [_table(convention, number) for number in range(channels)]
+        planes = [view if channels == 1 else view[..., number] for number in range(channels)]
+        tables = [_table(convention, number, plane) for number, plane in enumerate(planes)]
         table = np.stack(tables, axis=-1)[None].astype(part.dtype)
         part[...] = cv2.LUT(view, table).reshape(part.shape)
 
 
-def _table(convention: Convention, number: int) -> NDArray[np.float64]:
+def _table(convention: Convention, number: int, pixels: NDArray[Any]) -> NDArray[np.float64]:
+    """What the network gets for each of 256 values; ``pixels`` are the channel ``number``."""
+    if convention.standardise:
+        mean, std = float(pixels.mean()), max(float(pixels.std()), 1e-6)
+        return (np.arange(256, dtype=np.float64) - mean) / std
     mean, std = (values[number % len(values)] for values in (convention.mean, convention.std))
     return (np.arange(256) / convention.scale - mean) / std
 

@@ -11,7 +11,9 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from stereo.confidence import match_confidence
 from stereo.frame import Float, Image
 from stereo.gray import gray_pair
 
@@ -28,14 +30,39 @@ def agreement(left: Float, right: Float) -> Float:
 
     Halved where they differ by 1 px; 0 where ``left`` is NaN.
     """
-    there = there_of(right, left, float("nan"))
-    off = there - left
-    off *= off
+    off = np.asarray(there_of(right, left, float("nan")), np.float32)
+    cv2.subtract(off, left, dst=off)
+    cv2.multiply(off, off, dst=off)
     off += 1
-    confidence = np.float32(SURE) / off
-    np.copyto(confidence, np.float32(UNSEEN), where=np.isnan(confidence))
-    confidence *= np.isfinite(left)
+    cv2.divide(SURE, off, dst=off)
+    cv2.patchNaNs(off, UNSEEN)
+    _forget(off, left)
+    return off
+
+
+def likeness(left: NDArray[np.uint8], right: NDArray[np.uint8], px: Float) -> Float:
+    """Return a confidence (H, W) of ``px`` by how the two gray images agree; 0 where it is NaN.
+
+    Asked at half the size: in a quarter of the time, and by windows twice as wide, which for
+    networks' maps, smooth as they are, tell right from wrong better than at full size.
+    """
+    height, width = left.shape
+    size = -(-width // 2), -(-height // 2)
+
+    def halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+    likely = match_confidence(halved(left), halved(right), px[::2, ::2] * np.float32(0.5))
+    confidence = np.asarray(cv2.resize(likely, (width, height)), np.float32)
+    _forget(confidence, px)
     return confidence
+
+
+def _forget(confidence: Float, px: Float) -> None:
+    """Without what is not known; most networks know everything."""
+    unknown = np.isnan(px)
+    if unknown.any():
+        confidence[unknown] = 0
 
 
 def there_of(plane: Image | Float, px: Float, outside: float) -> Float:

@@ -26,6 +26,7 @@
 #include "parallel.hpp"
 #include "register.hpp"
 #include "surfaces.hpp"
+#include "texture.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -192,6 +193,23 @@ auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
 
 template <class T>
 using Line = Dense<T, 1>;
+
+// Slope and finest texture of a gray image (int16), and where it is smooth (uint8), in steps.
+auto texture(Dense<std::uint8_t, 2> gray, int most, int steep, bool smooth, int threads) {
+  const std::size_t height = gray.shape(0), width = gray.shape(1), step = stereo::kTextureStep;
+  check_sides(height, width);
+  check_threads(threads);
+  Plane<std::int16_t> slope = new_plane<std::int16_t>(height, width);
+  Plane<std::int16_t> fine = new_plane<std::int16_t>(height, width);
+  const std::size_t rows = smooth ? (height + step - 1) / step : 0, columns = (width + step - 1) / step;
+  Plane<std::uint8_t> where = new_plane<std::uint8_t>(rows, columns);
+  if (height > 0 && width > 0) {
+    nb::gil_scoped_release release;
+    stereo::find_texture(gray.data(), int(width), int(height), most, steep, threads,
+                         {slope.data(), fine.data(), smooth ? where.data() : nullptr});
+  }
+  return std::make_tuple(slope, fine, where);
+}
 
 // Planes for the regions of `labels` that `regions` lists (label, x, y, width, height); new maps.
 std::pair<Map, Map> plane_surfaces(Dense<std::uint8_t, 2> gray, Dense<std::int16_t, 2> slope,
@@ -452,6 +470,8 @@ NB_MODULE(_native, module) {
              "threads"_a, "See stereo.refining.edges.");
   module.def("around_edges", &around_edges, "disparity"_a.noconvert(), "step_px"_a,
              "reach_px"_a, "1 within so many pixels of a step of disparity.");
+  module.def("texture", &texture, "gray"_a.noconvert(), "most"_a, "steep"_a, "smooth"_a,
+             "threads"_a, "See stereo.refining.surfaces.");
   module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "fine"_a.noconvert(), "right"_a.noconvert(), "right_slope"_a.noconvert(),
              "right_fine"_a.noconvert(), "disparity"_a.noconvert(), "confidence"_a.noconvert(),

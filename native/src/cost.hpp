@@ -141,66 +141,86 @@ void smooth_row(const Pixel* const* rows, int width, float gain, u16* out) {
   }
 }
 
-// Eight bits of the learned code for a row; `rows` of the smoothed image. Writes whole vectors.
-inline void code_plane(const u16* const* rows, int width, const Tap (*taps)[kTaps], u8* out) {
-  constexpr int kPixels = kLanes / int(sizeof(u16)), kAtOnce = 2;  // vectors share a weight
+// The learned code of a row, a plane for each byte; `rows` of the smoothed image. For whole vectors of
+// pixels, and only where one of `wanted` is not zero: elsewhere it is not looked at, and zero.
+inline void code_planes(const CostOptions& options, const u16* const* rows, int width,
+                        const u8* wanted, int stride, u8* planes) {
+  constexpr int kPixels = kLanes / int(sizeof(u16));  // two vectors of words share a weight
   struct Term {
     const u16* from;
     std::int16_t weight;
   };
-  Term terms[8][kTaps];
-  for (int bit = 0; bit < 8; ++bit)
+  Term terms[kCodeBits][kTaps];
+  for (int bit = 0; bit < kCodeBits; ++bit)
     for (int t = 0; t < kTaps; ++t) {
-      const Tap tap = taps[bit][t];
+      const Tap tap = options.code[bit][t];
       terms[bit][t] = {rows[kWindowY + tap.y] + tap.x, tap.weight};
     }
-  for (int x = 0; x < width; x += kAtOnce * kPixels) {
-    Words first{}, second{};
-    for (int bit = 0; bit < 8; ++bit) {
-      Words one{}, two{};
-#pragma GCC unroll 8
-      for (int t = 0; t < kTaps; ++t) {
-        const Term& term = terms[bit][t];
-        const Words weight = Words{} + term.weight;
-        one += weight * load_words(term.from + x);
-        two += weight * load_words(term.from + x + kPixels);
+  for (int x = 0; x < width; x += kLanes) {
+    const bool any = lowest((V)(load(wanted + x) == V{})) == 0;
+    for (int byte = 0; byte < kCodeBytes; ++byte) {
+      u8* out = planes + byte * stride + x;
+      if (!any) {
+        store(out, V{});
+        continue;
       }
-      const auto mark = static_cast<std::int16_t>(1 << bit);
-      first |= (Words)(one > Words{}) & mark;
-      second |= (Words)(two > Words{}) & mark;
+      Words first{}, second{};
+      for (int bit = 0; bit < 8; ++bit) {
+        Words one{}, two{};
+#pragma GCC unroll 8
+        for (int t = 0; t < kTaps; ++t) {
+          const Term& term = terms[8 * byte + bit][t];
+          const Words weight = Words{} + term.weight;
+          one += weight * load_words(term.from + x);
+          two += weight * load_words(term.from + x + kPixels);
+        }
+        const auto mark = static_cast<std::int16_t>(1 << bit);
+        first |= (Words)(one > Words{}) & mark;
+        second |= (Words)(two > Words{}) & mark;
+      }
+      store_bytes(out, first);
+      store_bytes(out + kPixels, second);
     }
-    store_bytes(out + x, first);
-    store_bytes(out + x + kPixels, second);
   }
 }
 
 // 255 where the smoothed image hardly changes in the window, by its border and its middle; else 0.
-// `rows` of the smoothed image. Writes whole vectors.
-inline void faint_plane(const u16* const* rows, int width, int levels, u8* out) {
+// `rows` of the smoothed image. Writes whole vectors. Extremes of columns first, in `memory`, which
+// holds 2 * (width + 2 * kWindowX + kLanes) words.
+inline void faint_plane(const u16* const* rows, int width, int levels, u16* memory, u8* out) {
   constexpr int kPixels = kLanes / int(sizeof(u16));
+  u16 *low = memory + kWindowX, *high = low + width + 2 * kWindowX + kLanes;
+  for (int x = -kWindowX; x < width + kWindowX; x += kPixels) {
+    Words lowest = load_words(rows[0] + x), highest = lowest;
+    for (int y = kFaintStep; y <= 2 * kWindowY; y += kFaintStep) {
+      const Words value = load_words(rows[y] + x);
+      lowest = value < lowest ? value : lowest;
+      highest = value > highest ? value : highest;
+    }
+    std::memcpy(low + x, &lowest, sizeof lowest);
+    std::memcpy(high + x, &highest, sizeof highest);
+  }
   for (int x = 0; x < width; x += kPixels) {
-    Words low = load_words(rows[kWindowY] + x), high = low;
-    for (int y = -kWindowY; y <= kWindowY; y += kFaintStep)
-      for (int column = -kWindowX; column <= kWindowX; column += kFaintStep) {
-        const Words value = load_words(rows[kWindowY + y] + x + column);
-        low = value < low ? value : low;
-        high = value > high ? value : high;
-      }
-    store_bytes(out + x, (Words)(high - low <= Words{} + static_cast<std::int16_t>(4 * levels)));
+    Words lowest = load_words(rows[kWindowY] + x), highest = lowest;
+    for (int column = -kWindowX; column <= kWindowX; column += kFaintStep) {
+      const Words less = load_words(low + x + column), more = load_words(high + x + column);
+      lowest = less < lowest ? less : lowest;
+      highest = more > highest ? more : highest;
+    }
+    store_bytes(out + x, (Words)(highest - lowest <= Words{} + static_cast<std::int16_t>(4 * levels)));
   }
 }
 
 // The description of one row, byte by byte: planes[kPlanes][stride]. rows[0..2 * kWindowY]: the row
 // itself in the middle, and `smooth` the same of the smoothed image; `gain` converts intensities to
-// 8-bit units.
+// 8-bit units. The learned code is known where it is wanted, see code_planes.
 template <class Pixel>
 void describe_planes(const CostOptions& options, const Pixel* const* rows, const u16* const* smooth,
-                     int width, float gain, int stride, u8* planes) {
+                     int width, float gain, const u8* wanted, int stride, u8* planes) {
   for (int byte = 0; byte < kCensusBytes; ++byte)
     census_plane(rows, width, byte, planes + byte * stride);
   gradient_plane(rows, width, gain, planes + kCensusBytes * stride);
-  for (int byte = 0; byte < kCodeBytes; ++byte)
-    code_plane(smooth, width, options.code + 8 * byte, planes + (kCensusBytes + 1 + byte) * stride);
+  code_planes(options, smooth, width, wanted, stride, planes + (kCensusBytes + 1) * stride);
 }
 
 // The cost of one left pixel against each of its candidates.

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "matcher.hpp"
+#include "mirror.hpp"
 #include "parallel.hpp"
 
 namespace stereo {
@@ -21,25 +22,6 @@ constexpr std::int16_t kLowest = -32768, kHighest = 32767;  // of the levels, wh
 float rounded(float value) {
   constexpr float kMagic = 12582912;  // 1.5 * 2^23: there floats are whole numbers
   return (value + kMagic) - kMagic;
-}
-
-// Mirrored at the middle of the first and of the last one.
-int mirrored(int i, int count) {
-  if (count == 1) return 0;
-  while (i < 0 || i >= count) i = i < 0 ? -i : 2 * count - 2 - i;
-  return i;
-}
-
-// A row with so many mirrored values before and behind it.
-template <class T>
-const T* mirrored_row(const T* row, int width, int reach, std::vector<T>& memory) {
-  memory.resize(width + 2 * reach);
-  std::copy(row, row + width, memory.begin() + reach);
-  for (int k = 1; k <= reach; ++k) {
-    memory[reach - k] = row[mirrored(-k, width)];
-    memory[reach + width - 1 + k] = row[mirrored(width - 1 + k, width)];
-  }
-  return memory.data() + reach;
 }
 
 class Judge {

@@ -8,6 +8,7 @@
 #include "edge_kernel.hpp"
 #include "fill_kernel.hpp"
 #include "median.hpp"
+#include "texture_kernel.hpp"
 #include "winner.hpp"
 
 namespace {
@@ -62,5 +63,5 @@ const stereo::Kernel stereo::STEREO_KERNEL = {
     climb,                forward,
     backward,             median_row,
     kDoubtRows,           kEdgeRows,
-    kFillRows,
+    kFillRows,            kTextureRows,
 };

@@ -11,11 +11,14 @@
 #include "doubt_rows.hpp"
 #include "edge_rows.hpp"
 #include "fill_rows.hpp"
+#include "texture_rows.hpp"
 
 namespace stereo {
 
 constexpr int kMaxDisparities = 4080;  // 255 vectors of the narrowest instruction set
 constexpr int kVectorSlack = 64;       // bytes past the end that a vector may touch
+
+constexpr int kScratchPlanes = kPlanes + 3;
 
 // One left pixel as the kernels want it, all in one place.
 struct LeftPixel {
@@ -101,7 +104,8 @@ struct Kernel {
 
   // Describe one row. rows[0..2 * kWindowY]: the row itself and kWindowY above and below, each
   // readable from -kWindowX to width + kWindowX + kVectorSlack. `gain` converts intensities to 8-bit
-  // units. smooth: the same rows of the smoothed image. scratch: kPlanes * plane_stride bytes.
+  // units. smooth: the same rows of the smoothed image. scratch: kScratchPlanes * plane_stride bytes;
+  // the right row comes after the left one, with the same scratch.
   void (*describe_left_8)(const Search&, const std::uint8_t* const* rows,
                           const std::uint16_t* const* smooth, float gain, std::uint8_t* scratch,
                           LeftPixel* out);
@@ -134,6 +138,7 @@ struct Kernel {
   DoubtRows doubt;
   EdgeRows edges;
   FillRows fill;
+  TextureRows texture;
 };
 
 extern const Kernel kKernelBaseline, kKernelAvx2, kKernelAvx512;  // the last two on x86-64 only

@@ -72,7 +72,7 @@ struct Workspace {
     workers.resize(options.threads);
     const std::size_t rows = block_rows(options);
     for (Worker& worker : workers) {
-      visit(worker.scratch, row_planes);
+      visit(worker.scratch, std::size_t(kScratchPlanes) * search.plane_stride);
       visit(worker.along, rows * search.cells);
       visit(worker.match, rows * row_cells);
       visit(worker.sum, rows * row_cells);

@@ -74,7 +74,7 @@ struct Bench {
     for (int i = 0; i < kImageRows; ++i)
       smooth_rows[i] = smooth.data() + i * stride + kWindowX;
     const std::size_t cells = std::size_t(kWidth) * search.cells;
-    scratch.resize(kPlanes * search.plane_stride);
+    scratch.resize(kScratchPlanes * search.plane_stride);
     right.resize(kPlanes * search.plane_stride);
     left.resize(kWidth);
     index.resize(kTogether * kWidth);

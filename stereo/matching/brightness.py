@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import Image
-from stereo.matching.tracks import FEWEST, Tracks
+from stereo.matching.tracks import FEWEST, Tracks, median
 
 LEAST_LEVELS = 6.0
 """Root mean square of the difference, gray levels, from which the right image is changed."""
@@ -53,10 +53,10 @@ def brightness(tracks: Tracks | None) -> Brightness | None:
     left, right = tracks.level_left / 255, tracks.level_right / 255
     design = np.column_stack([np.ones(len(right)), right, right * right])
     same = np.array([0.0, 1.0, 0.0])
-    curve = same * np.median(left) / max(float(np.median(right)), 1 / 255)
+    curve = same * median(left) / max(median(right), 1 / 255)
     for _ in range(_ROUNDS):
         off = np.abs(left - design @ curve)
-        weight = 1 / (1 + (off / max(2 * float(np.median(off)), _SPREAD)) ** 2) ** 2
+        weight = 1 / (1 + (off / max(2 * median(off), _SPREAD)) ** 2) ** 2
         weighted = (design * weight[:, None]).T
         curve = np.linalg.solve(weighted @ design + _RIDGE, weighted @ left + _RIDGE @ same)
     change = 255 * float(np.sqrt(np.mean((design @ curve - right) ** 2)))

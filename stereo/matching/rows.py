@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.matching.tracks import FEWEST, Tracks
+from stereo.matching.tracks import FEWEST, Tracks, median
 
 LEAST_PX = 0.15
 """Root mean square of the row error from which the right image is moved: less costs less than
@@ -65,16 +65,16 @@ def row_error(tracks: Tracks | None) -> RowError | None:
         return None
     design = np.column_stack([np.ones(len(tracks)), tracks.x, tracks.y])
     below = tracks.below_px
-    plane: NDArray[np.float64] = np.array([np.median(below), 0.0, 0.0])
+    plane: NDArray[np.float64] = np.array([median(below), 0.0, 0.0])
     spread, normal = 0.0, np.eye(3)
     for _ in range(_ROUNDS):
         off = np.abs(below - design @ plane)
-        spread = max(1.4826 * float(np.median(off)), 0.03)
+        spread = max(1.4826 * median(off), 0.03)
         weight = 1 / (1 + (off / (1.5 * spread)) ** 2) ** 2
         weighted = (design * weight[:, None]).T
         normal = weighted @ design + _RIDGE
         plane = np.asarray(np.linalg.solve(normal, weighted @ below), np.float64)
-    if np.median(np.abs(below - design @ plane)) > AGREE_PX * tracks.pixel:
+    if median(np.abs(below - design @ plane)) > AGREE_PX * tracks.pixel:
         return None
     sigma = spread * np.sqrt(_REST * np.diag(np.linalg.inv(normal)))
     clear = np.abs(plane) > SLOPE_CLEARLY * sigma

@@ -118,7 +118,7 @@ def _corners(stack: Gray, bands: int) -> tuple[NDArray[np.intp], NDArray[np.intp
     best, strongest = cells.argmax(axis=1), cells.max(axis=1)
     band, column = np.divmod(np.arange(len(cells)), columns)
     row, x = np.divmod(best, _CELL_PX)
-    clear = strongest > _FAINT * np.median(strongest)
+    clear = strongest > _FAINT * median(strongest)
     return (column * _CELL_PX + x)[clear], (band * _BAND_ROWS + _MARGIN + row)[clear]
 
 
@@ -166,9 +166,23 @@ def _flow(
     return np.asarray(end, np.float32).reshape(-1, 2), np.asarray(status).ravel() == 1
 
 
+def median(values: NDArray[Any]) -> float:
+    """Return what ``np.median`` does, of a few numbers in a tenth of its time."""
+    ordered = np.sort(values)
+    count = len(ordered)
+    return float((ordered[(count - 1) // 2] + ordered[count // 2]) / 2)
+
+
 def _levels(stack: Gray, at: NDArray[Any]) -> Floats:
+    """(N,) mean of 5x5 around some points, whole gray levels; mirrored beyond the border."""
+    height, width = stack.shape
+    around = np.arange(-2, 3)
     columns, rows = np.rint(at).astype(np.intp).T
-    mean = np.asarray(cv2.blur(stack, (5, 5)))
-    height, width = mean.shape
-    around = mean[rows.clip(0, height - 1), columns.clip(0, width - 1)]
-    return np.asarray(around, np.float64)
+    rows = _mirrored(rows.clip(0, height - 1)[:, None] + around, height)
+    columns = _mirrored(columns.clip(0, width - 1)[:, None] + around, width)
+    sums = stack[rows[:, :, None], columns[:, None, :]].sum(axis=(1, 2), dtype=np.intp)
+    return np.asarray((sums + 12) // 25, np.float64)
+
+
+def _mirrored(index: NDArray[np.intp], count: int) -> NDArray[np.intp]:
+    return np.asarray((count - 1) - np.abs((count - 1) - np.abs(index)), np.intp)

@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Mask
-from stereo.native import find_native, thread_count
+from stereo.native import find_native, require_native, thread_count
 
 Gray = NDArray[np.uint8]
 Levels = NDArray[np.int16]
@@ -44,7 +44,17 @@ STEP = 4
 """Regions are found and planes fitted on every fourth row and column. Half the time of 2, and over
 six seeds of the random draws as good on pairs.json and the sample room."""
 
-_FINE_PX, _FINE_LEVELS = 5, 3  # window whose mean is taken off, and the most a pixel may say
+_FINE_LEVELS = 3  # the most that a pixel of the finest texture may say
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Texture:
+    """What there is to match in an image, (H, W) each; see native/src/texture.hpp."""
+
+    slope: Levels
+    """Horizontal Sobel, four times the gray levels per pixel."""
+    fine: Levels
+    """What stands out of the mean of 5x5 pixels, times 25, clipped."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -57,8 +67,8 @@ class Regions:
     """(n,) labels of those that get a plane."""
     boxes: NDArray[np.int32]
     """(n, 4) x, y, width and height of each."""
-    slope: Levels
-    """(H, W) of the left image, all pixels: what told smooth ones also judges their planes."""
+    texture: Texture
+    """Of the left image: what told smooth pixels also judges their planes."""
 
     def steps_in(self, mask: Mask) -> NDArray[np.intp]:
         """Return (n,) how much of each doubtful region lies in ``mask``, (h, w)."""
@@ -79,17 +89,25 @@ def plane_surfaces(
     their region's plane are kept, as are regions that the matcher is sure of. The same input
     gives the same output, with any number of threads.
     """
-    return with_planes(disparity, left, right, doubtful_regions(disparity, left), threads=threads)
+    regions = doubtful_regions(disparity, left, threads=threads)
+    return with_planes(disparity, left, right, regions, threads=threads)
 
 
-def doubtful_regions(disparity: DisparityMap, left: Gray) -> Regions:
-    """Return the regions of the left image, (H, W) uint8, that ``plane_surfaces`` looks at."""
-    slope = _slope(left)
-    labels, boxes = _smooth_regions(left, slope)
+def doubtful_regions(disparity: DisparityMap, left: Gray, *, threads: int | None = None) -> Regions:
+    """Return the regions of the left image, (H, W) uint8, that ``plane_surfaces`` looks at.
+
+    None where the native module was not built.
+    """
+    native = find_native()
+    if native is None:
+        return _no_regions(left)
+    texture, smooth = _looked_at(left, smooth=True, threads=threads)
+    _, found, stats, _ = cv2.connectedComponentsWithStats(smooth, connectivity=4)
+    labels, boxes = np.asarray(found, np.int32), np.asarray(stats, np.int32)
     coarse = disparity.confidence[::STEP, ::STEP]
     doubtful = _doubtful_regions(labels, boxes[:, cv2.CC_STAT_AREA], coarse)
     chosen = np.ascontiguousarray(boxes[doubtful, :4])
-    return Regions(labels, doubtful.astype(np.int32), chosen, slope)
+    return Regions(labels, doubtful.astype(np.int32), chosen, texture)
 
 
 def with_planes(
@@ -104,13 +122,14 @@ def with_planes(
     native = find_native()
     if native is None or len(regions.doubtful) == 0:
         return disparity
+    seen, _ = _looked_at(right, smooth=False, threads=threads)
     px, confidence = native.plane_surfaces(
         np.ascontiguousarray(left),
-        regions.slope,
-        _fine_texture(left),
+        regions.texture.slope,
+        regions.texture.fine,
         np.ascontiguousarray(right),
-        _slope(right),
-        _fine_texture(right),
+        seen.slope,
+        seen.fine,
         np.ascontiguousarray(disparity.px),
         np.ascontiguousarray(disparity.confidence),
         regions.labels,
@@ -121,30 +140,22 @@ def with_planes(
     return replace(disparity, px=px, confidence=confidence)
 
 
-def _slope(gray: Gray) -> Levels:
-    """Horizontal Sobel, four times the gray levels per pixel."""
-    return np.asarray(cv2.Sobel(gray, cv2.CV_16S, 1, 0, ksize=3), np.int16)
+def _looked_at(gray: Gray, *, smooth: bool, threads: int | None) -> tuple[Texture, Gray]:
+    """The image's texture, and 1 on every ``STEP``-th row and column that is smooth, if asked."""
+    native = require_native("the planes of smooth surfaces", instead="do without them")
+    most, steep = (
+        _FINE_LEVELS * 25,
+        4 * SMOOTH_LEVELS - 2,
+    )  # from there on it rounds to SMOOTH_LEVELS
+    looked = native.texture(np.ascontiguousarray(gray), most, steep, smooth, thread_count(threads))
+    return Texture(*looked[:2]), looked[2]
 
 
-def _fine_texture(gray: Gray) -> Levels:
-    """What stands out of its surroundings, clipped, times the pixels of the window."""
-    area = _FINE_PX**2
-    apart = gray.astype(np.int16)
-    apart *= area
-    sums = cv2.boxFilter(gray, cv2.CV_16S, (_FINE_PX, _FINE_PX), normalize=False)
-    apart -= np.asarray(sums, np.int16)
-    return np.clip(apart, -_FINE_LEVELS * area, _FINE_LEVELS * area, out=apart)
-
-
-def _smooth_regions(gray: Gray, slope: Levels) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """Labels of connected smooth pixels, and per label (x, y, width, height, area); coarse."""
-    across = cv2.convertScaleAbs(slope, alpha=0.25)
-    down = cv2.convertScaleAbs(cv2.Sobel(gray, cv2.CV_16S, 0, 1, ksize=3), alpha=0.25)
-    near = np.ones((3, 3), np.uint8)
-    steepest = np.asarray(cv2.dilate(cv2.max(across, down), near))[::STEP, ::STEP]
-    smooth = (steepest < SMOOTH_LEVELS).astype(np.uint8)
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(smooth, connectivity=4)
-    return np.asarray(labels, np.int32), np.asarray(boxes, np.int32)
+def _no_regions(left: Gray) -> Regions:
+    nothing = np.zeros(left.shape, np.int16)
+    labels = np.zeros(left[::STEP, ::STEP].shape, np.int32)
+    none = np.zeros(0, np.int32)
+    return Regions(labels, none, none.reshape(0, 4), Texture(nothing, nothing))
 
 
 def _doubtful_regions(

@@ -1,7 +1,7 @@
 """What the benchmarks share: where data lies, timing of interleaved repeats, tables, fits.
 
 Scripts are run as ``python benchmarks/NAME.py``, so that ``import common`` finds this file; no
-script imports another. ``families.py`` and ``sheets.py`` are shared likewise.
+script imports another. Shared likewise: ``clips.py``, ``families.py``, ``sheets.py``, ``tally.py``.
 """
 
 from __future__ import annotations

@@ -1,14 +1,18 @@
 """What publishing costs the matcher: VGA results to MCAP and Foxglove at 20 a second.
 
 Blocks with and without publishing take turns, so that a busy machine disturbs both; the figure is
-the median of the pairs' ratios. One viewer in a process of its own has subscribed to every topic.
+the median of the pairs' ratios. One viewer in a process of its own has subscribed to every topic
+and reads all of it. Beside it stands the processor time that one published frame takes, of this
+process and of the system on its behalf, which other programs disturb less; where the matcher uses
+all cores, that time is what it loses.
 
-    python benchmarks/publishing.py [--blocks 8] [--seconds 3]
+    python benchmarks/publishing.py [--blocks 8] [--seconds 3] [--to mcap --to foxglove]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
@@ -18,22 +22,40 @@ from pathlib import Path
 
 from stereo.live.pipeline import LivePipeline, LiveSettings
 from stereo.publishing.foxglove import FoxglovePublisher
-from stereo.publishing.mcap import McapFile, McapPublisher
-from stereo.publishing.publish import Publishing
+from stereo.publishing.messages import FrameMessages
+from stereo.publishing.publish import Publisher, Publishing, open_publisher
 from stereo.rectify import Rectification
 from stereo.sources import SourceOptions, open_source
 
 PERIOD_S = 1 / 20
 VIEWER = """
-import json, sys
+import json, socket, struct, sys
 from websockets.sync.client import connect
-with connect(sys.argv[1], subprotocols=["foxglove.sdk.v1"], max_size=None) as socket:
-    for data in socket:
-        if isinstance(data, str):
-            channels = json.loads(data).get("channels", ())
+if sys.argv[2] == "frames":  # takes messages apart, as a viewer in Python would
+    link = f"ws://127.0.0.1:{sys.argv[1]}"
+    with connect(link, subprotocols=["foxglove.sdk.v1"], max_size=None) as connection:
+        wanted = ()
+        while not wanted:
+            channels = json.loads(connection.recv()).get("channels", ())
             wanted = [{"id": c["id"], "channelId": c["id"]} for c in channels]
-            if wanted:
-                socket.send(json.dumps({"op": "subscribe", "subscriptions": wanted}))
+        connection.send(json.dumps({"op": "subscribe", "subscriptions": wanted}))
+        print("ready", flush=True)
+        for data in connection:
+            pass
+plain = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+plain.sendall(
+    f"GET / HTTP/1.1\\r\\nHost: 127.0.0.1:{sys.argv[1]}\\r\\nConnection: Upgrade\\r\\n"
+    "Upgrade: websocket\\r\\nSec-WebSocket-Version: 13\\r\\nSec-WebSocket-Protocol: "
+    "foxglove.sdk.v1\\r\\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\\r\\n\\r\\n".encode()
+)
+plain.recv(4096)
+wanted = [{"id": number, "channelId": number} for number in range(1, 12)]  # all that it has
+text = json.dumps({"op": "subscribe", "subscriptions": wanted}).encode()
+plain.sendall(struct.pack(">BBHI", 0x81, 0x80 | 126, len(text), 0) + text)
+print("ready", flush=True)
+buffer = bytearray(1 << 20)
+while plain.recv_into(buffer):  # what a viewer elsewhere costs this computer: nothing
+    pass
 """
 
 
@@ -41,39 +63,73 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--blocks", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--to", action="append", choices=["mcap", "foxglove"])
+    parser.add_argument("--viewer", choices=["bytes", "frames"], default="bytes")
     options = parser.parse_args()
     with open_source("synthetic:room", SourceOptions(size=(640, 480))) as source:
         frame, rig = next(iter(source)), source.calibration
     pipeline = LivePipeline(Rectification.from_calibration(rig), LiveSettings())
     result, _ = pipeline.process(frame)
     print(f"{result.left.shape[1]}x{result.left.shape[0]}, {result.left.ndim} dimensions")
-    foxglove = FoxglovePublisher(port=0)
-    viewer = subprocess.Popen([sys.executable, "-c", VIEWER, f"ws://127.0.0.1:{foxglove.port}"])
-    ratios = []
+    ratios, plain_s, published_s = [], [], []
     with tempfile.TemporaryDirectory() as folder:
-        mcap = McapPublisher(McapFile(Path(folder) / "out.mcap", checksums=False))
-        with Publishing([("mcap", mcap), ("foxglove", foxglove)], live=True) as publishing:
-            time.sleep(2)
+        publishers: list[tuple[str, Publisher]] = []
+        viewers = []
+        for kind in options.to or ["mcap", "foxglove"]:
+            if kind == "mcap":
+                publishers.append((kind, open_publisher(f"mcap:{Path(folder) / 'out.mcap'}")))
+            else:
+                foxglove = FoxglovePublisher(port=0)
+                foxglove.publish(FrameMessages(result, 0))  # says what topics there are
+                publishers.append((kind, foxglove))
+                viewers.append(start_viewer(foxglove.port, options.viewer))
+        with Publishing(publishers, live=True) as publishing:
 
-            def fps(publish: bool) -> float:
-                start, due, count = time.perf_counter(), time.perf_counter(), 0
-                while time.perf_counter() - start < options.seconds:
+            def run(publish: bool) -> tuple[float, float, int]:
+                """Frames a second, processor time a frame, frames offered."""
+                start, spent, count, offered = time.perf_counter(), os.times(), 0, 0
+                due = start
+                while (now := time.perf_counter()) - start < options.seconds:
                     made, _ = pipeline.process(frame)
                     count += 1
-                    if publish and time.perf_counter() >= due:
-                        due = max(due + PERIOD_S, time.perf_counter() - PERIOD_S)
+                    if publish and now >= due:
+                        due = max(due + PERIOD_S, now - PERIOD_S)
                         publishing.offer(frame, made)
-                return count / (time.perf_counter() - start)
+                        offered += 1
+                took, now_spent = time.perf_counter() - start, os.times()
+                cpu_s = sum(now_spent[:2]) - sum(spent[:2])
+                return count / took, cpu_s / count, offered
 
             for block in range(options.blocks):
                 order = (False, True) if block % 2 else (True, False)
-                found = {publish: fps(publish) for publish in order}
-                ratios.append(found[True] / found[False])
-                print(f"without {found[False]:.1f} fps, with {found[True]:.1f}, {ratios[-1]:.3f}")
-            viewer.kill()
-            viewer.wait()
+                found = {publish: run(publish) for publish in order}
+                (without, plain, _), (with_it, cpu, offered) = found[False], found[True]
+                ratios.append(with_it / without)
+                plain_s.append(plain)
+                published_s.append((cpu, with_it * options.seconds / max(offered, 1)))
+                print(f"without {without:.1f} fps, with {with_it:.1f}, {ratios[-1]:.3f}")
+            for viewer in viewers:
+                viewer.kill()
+                viewer.wait()
         print(publishing.stats)
+    base = statistics.median(plain_s)
+    each_ms = 1e3 * statistics.median((cpu - base) * share for cpu, share in published_s)
+    cores = len(os.sched_getaffinity(0))
+    share = each_ms / 1e3 / PERIOD_S / cores
+    print(f"{each_ms:.1f} ms of processor time a published frame: {share:.0%} of {cores} cores")
     print(f"publishing costs {1 - statistics.median(ratios):.0%} of the matcher's fps")
+
+
+def start_viewer(port: int, kind: str) -> subprocess.Popen[str]:
+    """Start a viewer, and wait until it has subscribed."""
+    viewer = subprocess.Popen(
+        [sys.executable, "-c", VIEWER, str(port), kind],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert viewer.stdout is not None
+    viewer.stdout.readline()
+    return viewer
 
 
 if __name__ == "__main__":

@@ -76,25 +76,25 @@ def sheet(judged: Judged) -> RGB:
     classes = np.array(list(CLASSES.values()), np.uint8)[error_classes(judged)]
     panels = [
         (f"{judged.name}", to_rgb8(judged.image)),
-        ("truth", _disparity(judged.truth, low, high)),
-        ("ours, filled", _disparity(judged.dense, low, high)),
+        ("truth", disparity_picture(judged.truth, low, high)),
+        ("ours, filled", disparity_picture(judged.dense, low, high)),
         ("errors", classes),
     ]
     if judged.sigma_px is not None:
         panels += [
-            ("ours, with holes", _disparity(judged.px, low, high)),
+            ("ours, with holes", disparity_picture(judged.px, low, high)),
             ("error / error bar: green < 1, yellow < 2, red > 3", _bars(judged)),
         ]
-    drawn = [_titled(title, _small(picture)) for title, picture in panels]
+    drawn = [titled(title, small(picture)) for title, picture in panels]
     rows = [np.hstack(drawn[i : i + 2]) for i in range(0, len(drawn), 2)]
     return np.vstack([*rows, _legend(judged, rows[0].shape[1])])
 
 
 def overview(judged: Sequence[tuple[str, RGB]], columns: int = 4) -> RGB:
     """Many pictures with their titles on one sheet, small."""
-    small = [_titled(title, _fitted(picture, (320, 260)), 16) for title, picture in judged]
-    small += [np.zeros_like(small[0])] * (-len(small) % columns)
-    return np.vstack([np.hstack(small[i : i + columns]) for i in range(0, len(small), columns)])
+    drawn = [titled(title, _fitted(picture, (320, 260)), 16) for title, picture in judged]
+    drawn += [np.zeros_like(drawn[0])] * (-len(drawn) % columns)
+    return np.vstack([np.hstack(drawn[i : i + columns]) for i in range(0, len(drawn), columns)])
 
 
 def class_picture(judged: Judged) -> RGB:
@@ -113,13 +113,15 @@ def _bars(judged: Judged) -> RGB:
     return picture
 
 
-def _disparity(px: Float, low: float, high: float) -> RGB:
+def disparity_picture(px: Float, low: float, high: float) -> RGB:
+    """From blue, at ``low`` px, to red, at ``high``; black where unknown."""
     level = np.nan_to_num((px - low) / max(high - low, 1e-6)).clip(0, 1)
     picture = cv2.applyColorMap((level * 255).astype(np.uint8), cv2.COLORMAP_TURBO)[..., ::-1]
     return np.where(np.isnan(px)[..., None], np.uint8(0), picture)
 
 
-def _small(picture: RGB) -> RGB:
+def small(picture: RGB) -> RGB:
+    """As wide as a panel."""
     height = round(picture.shape[0] * _WIDTH_PX / picture.shape[1])
     return np.asarray(
         cv2.resize(picture, (_WIDTH_PX, height), interpolation=cv2.INTER_AREA), np.uint8
@@ -128,13 +130,14 @@ def _small(picture: RGB) -> RGB:
 
 def _fitted(picture: RGB, size: tuple[int, int]) -> RGB:
     scale = min(size[0] / picture.shape[1], size[1] / picture.shape[0])
-    small = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    reduced = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     out = np.zeros((size[1], size[0], 3), np.uint8)
-    out[: small.shape[0], : small.shape[1]] = small
+    out[: reduced.shape[0], : reduced.shape[1]] = reduced
     return out
 
 
-def _titled(title: str, picture: RGB, height: int = 20) -> RGB:
+def titled(title: str, picture: RGB, height: int = 20) -> RGB:
+    """With a line of text above."""
     bar = np.full((height, picture.shape[1], 3), 30, np.uint8)
     cv2.putText(bar, title, (4, height - 5), _TEXT, 0.42, (240, 240, 240), 1, cv2.LINE_AA)
     return np.vstack([bar, picture])

@@ -91,24 +91,47 @@ def point_cloud(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> Poi
 
     Pixels whose ``sigma_m`` exceeds ``max_relative_sigma`` times their depth are left out.
     """
+    native = find_native()
+    if native is None:
+        return _points_in_numpy(depth, *_rays(depth), max_relative_sigma)
+    points, colors = native.cloud_of(*_planes(depth), max_relative_sigma, thread_count(None))
+    return PointCloud(points, colors)
+
+
+def every_point(depth: DepthFrame, *, max_relative_sigma: float = np.inf) -> Float:
+    """Return (H, W, 4) float32, a point for each pixel: x, y, z in metres, NaN where unknown, rgb.
+
+    ``rgb`` is four bytes, blue, green, red, 255, as ROS and PCL pack a colour into a float.
+    Unknown are also pixels that ``point_cloud`` leaves out. One thread: whoever wants this works
+    beside a matcher, which has the others.
+    """
+    native = find_native()
+    if native is not None:
+        points: Float = native.every_point(*_planes(depth), max_relative_sigma, 1)
+        return points.reshape(*depth.depth_m.shape, 4)
+    ray_x, ray_y = _rays(depth)
+    z = np.where(np.isfinite(depth.depth_m), depth.depth_m, np.float32(np.nan))
+    if np.isfinite(max_relative_sigma):
+        z[doubtful(depth, max_relative_sigma)] = np.nan
+    color = cv2.cvtColor(to_rgb8(depth.color), cv2.COLOR_RGB2BGRA)
+    packed = color.view(np.float32)[..., 0]
+    return cv2.merge([z * ray_x, z * ray_y[:, None], z, packed])  # type: ignore[return-value]
+
+
+def _rays(depth: DepthFrame) -> tuple[Float, Float]:
+    """(W,) and (H,): x and y of each column and row at depth 1."""
     height, width = depth.depth_m.shape
     g = depth.geometry
     ray_x = ((np.arange(width) - g.cx_px) / g.focal_px).astype(np.float32)
     ray_y = ((np.arange(height) - g.cy_px) / g.focal_px).astype(np.float32)
-    native = find_native()
-    if native is None:
-        return _points_in_numpy(depth, ray_x, ray_y, max_relative_sigma)
+    return ray_x, ray_y
+
+
+def _planes(depth: DepthFrame) -> tuple[NDArray[Any], ...]:
+    """What the native module takes: depth, sigma, colour (H, W, 1 or 3), and the rays."""
     (color,) = to_8bit([depth.color])
-    points, colors = native.cloud_of(
-        np.ascontiguousarray(depth.depth_m),
-        np.ascontiguousarray(depth.sigma_m),
-        np.ascontiguousarray(color.reshape(height, width, -1)),
-        ray_x,
-        ray_y,
-        max_relative_sigma,
-        thread_count(None),
-    )
-    return PointCloud(points, colors)
+    planes = depth.depth_m, depth.sigma_m, color.reshape(*depth.depth_m.shape, -1)
+    return (*map(np.ascontiguousarray, planes), *_rays(depth))
 
 
 def _points_in_numpy(

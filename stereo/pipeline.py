@@ -74,6 +74,12 @@ class StereoPipeline:
     def disparity(self, pair: RectifiedPair, *, timed: Timed = _untimed) -> DisparityMap:
         """Return the refined disparity of a rectified pair, to fit its left image."""
         found, seen = self.match(pair, timed=timed)
+        return self.finished(found, seen, timed=timed)
+
+    def finished(
+        self, found: DisparityMap, seen: RectifiedPair, *, timed: Timed = _untimed
+    ) -> DisparityMap:
+        """Return what ``match`` gave, refined and judged."""
         with timed("refine"):
             refined = refine(found, seen, self.refine_params, surfaces=self.surfaces)
         with timed("judge"):

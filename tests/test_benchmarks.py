@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-SHARED = {"common", "families", "sheets"}
+SHARED = {"clips", "common", "families", "sheets", "tally"}
 """What scripts may import of each other."""
 SCRIPTS = sorted((Path(__file__).parents[1] / "benchmarks").glob("*.py"))
 

@@ -7,7 +7,7 @@ import pytest
 
 from stereo import cloud as cloud_room
 from stereo import depth as depth_room
-from stereo.cloud import PointCloud, point_cloud
+from stereo.cloud import PointCloud, every_point, point_cloud
 from stereo.depth import DisparityVariance, depth_frame
 from stereo.frame import DepthFrame, DisparityMap, Image, StereoGeometry
 from stereo.native import find_native
@@ -101,6 +101,29 @@ def test_points_and_colours(
 
 
 @needs_native
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("kind", ["gray", "rgb", "gray16", "rgb16"])
+@pytest.mark.parametrize("share", [0.25, 1e-6, np.inf])
+def test_a_point_for_each_pixel(
+    size: tuple[int, int], kind: str, share: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(6)
+    deep = (*size, 3) if kind.startswith("rgb") else size
+    kind_of = np.uint16 if kind.endswith("16") else np.uint8
+    color: Image = rng.integers(0, 1 + np.iinfo(kind_of).max, deep, kind_of, endpoint=False)
+    depth = depth_frame(any_map(size, 7), GEOMETRY, color, max_depth_m=500)
+    found = every_point(depth, max_relative_sigma=share)
+    known = np.isfinite(found[..., 2])
+    listed = point_cloud(depth, max_relative_sigma=share)
+    assert np.array_equal(found[known][:, :3], listed.points)
+    assert np.array_equal(found.view(np.uint8)[..., 14:11:-1][known], listed.colors)
+    in_numpy(monkeypatch)
+    expected = every_point(depth, max_relative_sigma=share)
+    np.testing.assert_array_equal(found[..., :3], expected[..., :3])
+    assert np.array_equal(found.view(np.uint8)[..., 12:], expected.view(np.uint8)[..., 12:])
+
+
+@needs_native
 def test_any_number_of_threads_gives_the_same_points() -> None:
     native = find_native()
     assert native is not None
@@ -129,5 +152,7 @@ def test_planes_of_other_sizes_are_refused() -> None:
     color, x, y = np.zeros((4, 5, 1), np.uint8), np.ones(5, np.float32), np.ones(4, np.float32)
     with pytest.raises(ValueError, match="same size"):
         native.cloud_of(plane, plane, color, y, x, 1.0, 1)
+    with pytest.raises(ValueError, match="same size"):
+        native.every_point(plane, plane, color, y, x, 1.0, 1)
     with pytest.raises(ValueError, match="1 or 3 channels"):
         native.cloud_of(plane, plane, np.zeros((4, 5, 2), np.uint8), x, y, 1.0, 1)

@@ -11,10 +11,15 @@ GEOMETRY = StereoGeometry(50.0, 0.1, 15.5, 11.5)
 NS = 1_700_000_000_123_456_789
 
 
-def result(seed: int = 0, geometry: StereoGeometry | None = GEOMETRY) -> StereoResult:
+def result(
+    seed: int = 0,
+    geometry: StereoGeometry | None = GEOMETRY,
+    size: tuple[int, int] = (24, 32),
+) -> StereoResult:
+    """``size``: rows and columns."""
     rng = np.random.default_rng(seed)
-    left, right = (rng.integers(0, 256, (24, 32, 3), dtype=np.uint8) for _ in range(2))
-    px = rng.uniform(1, 9, (24, 32)).astype(np.float32)
+    left, right = (rng.integers(0, 256, (*size, 3), dtype=np.uint8) for _ in range(2))
+    px = rng.uniform(1, 9, size).astype(np.float32)
     px[:3] = np.nan
     confidence = np.where(np.isfinite(px), np.float32(0.9), np.float32(0))
     depth = None

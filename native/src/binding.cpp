@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "doubt.hpp"
 #include "edges.hpp"
 #include "filling.hpp"
 #include "jpeg.hpp"
@@ -157,12 +158,35 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
   return out;
 }
 
+// Disparity with its edges moved, and its confidence. rules: step, keep, moved confidence.
+std::pair<Map, Map> sharpen_edges(Dense<float, 2> disparity, Dense<float, 2> confidence,
+                                  Dense<std::uint8_t, 3> color, bool careful,
+                                  std::tuple<float, float, float> rules, int threads) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  if (confidence.shape(0) != height || confidence.shape(1) != width || color.shape(0) != height ||
+      color.shape(1) != width)
+    throw nb::value_error("all planes must have the same size");
+  check_sides(height, width);
+  check_channels(color.shape(2));
+  check_threads(threads);
+  Map px = new_map(height, width), moved = new_map(height, width);
+  {
+    nb::gil_scoped_release release;
+    const auto [step_px, keep_px, moved_confidence] = rules;
+    stereo::sharpen_edges(int(width), int(height), int(color.shape(2)), disparity.data(),
+                          confidence.data(), color.data(),
+                          {step_px, keep_px, moved_confidence, careful}, threads, px.data(),
+                          moved.data());
+  }
+  return {px, moved};
+}
+
 auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   check_sides(height, width);
   if (reach_px < 0 || reach_px > 32767) throw nb::value_error("reach_px must be 0 to 32767");
   Plane<std::uint8_t> near = new_plane<std::uint8_t>(height, width);
-  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, near.data());
+  stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, 1, near.data());
   return near;
 }
 
@@ -227,6 +251,31 @@ Map fill_holes(Dense<float, 2> disparity, Dense<float, 2> confidence,
   return out;
 }
 
+// Confidence (float32). The images are gray; points: a row of 256 for each clue.
+Map judge(Dense<float, 2> disparity, Dense<float, 2> confidence, Dense<std::uint8_t, 2> left,
+          Dense<std::uint8_t, 2> right, Dense<std::int16_t, 2> points, int start,
+          Line<float> probability, int plane, float plane_at_most, int threads) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  for (const auto* plane_of : {&left, &right})
+    if (plane_of->shape(0) != height || plane_of->shape(1) != width)
+      throw nb::value_error("map and images must have the same size");
+  if (confidence.shape(0) != height || confidence.shape(1) != width)
+    throw nb::value_error("map and images must have the same size");
+  if (points.shape(0) != stereo::kClues || points.shape(1) != 256 || probability.shape(0) != 256)
+    throw nb::value_error("points must be 7 rows of 256, and probability 256");
+  check_sides(height, width);
+  check_threads(threads);
+  Map out = new_map(height, width);
+  if (height > 0 && width > 0) {
+    nb::gil_scoped_release release;
+    stereo::judge({int(width), int(height), disparity.data(), confidence.data(), left.data(),
+                   right.data()},
+                  {points.data(), start, probability.data(), plane, plane_at_most}, threads,
+                  out.data());
+  }
+  return out;
+}
+
 // Depth and sigma (float32, NaN unknown). `variance` has no plane, or offset, mixed and share.
 std::pair<Map, Map> measure_depth(Dense<float, 2> disparity, Dense<float, 2> confidence,
                                   std::vector<Dense<float, 2>> variance, Line<float> rules,
@@ -256,19 +305,36 @@ std::pair<Map, Map> measure_depth(Dense<float, 2> disparity, Dense<float, 2> con
 }
 
 // Points (N, 3) float32 and their colors (N, 3) uint8, row by row.
-auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
-              Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+stereo::ColoredDepth colored_depth(const Dense<float, 2>& depth, const Dense<float, 2>& sigma,
+                                   const Dense<std::uint8_t, 3>& color, const Line<float>& ray_x,
+                                   const Line<float>& ray_y, float max_relative_sigma) {
   const std::size_t height = depth.shape(0), width = depth.shape(1);
   if (sigma.shape(0) != height || sigma.shape(1) != width || color.shape(0) != height ||
       color.shape(1) != width || ray_x.shape(0) != width || ray_y.shape(0) != height)
     throw nb::value_error("depth, sigma, color and rays must have the same size");
   check_sides(height, width);
   check_channels(color.shape(2));
+  return {int(width),   int(height),  int(color.shape(2)), depth.data(),      sigma.data(),
+          color.data(), ray_x.data(), ray_y.data(),        max_relative_sigma};
+}
+
+// (H, 4 W): see fill_every_point.
+Map every_point(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
+                Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+  const auto seen = colored_depth(depth, sigma, color, ray_x, ray_y, max_relative_sigma);
   check_threads(threads);
-  const stereo::ColoredDepth seen{int(width),   int(height),  int(color.shape(2)), depth.data(),
-                                  sigma.data(), color.data(), ray_x.data(),        ray_y.data(),
-                                  max_relative_sigma};
-  std::vector<std::ptrdiff_t> first((height + stereo::kCloudRows - 1) / stereo::kCloudRows);
+  Map points = new_map(depth.shape(0), 4 * depth.shape(1));
+  nb::gil_scoped_release release;
+  stereo::fill_every_point(seen, threads, points.data());
+  return points;
+}
+
+auto cloud_of(Dense<float, 2> depth, Dense<float, 2> sigma, Dense<std::uint8_t, 3> color,
+              Line<float> ray_x, Line<float> ray_y, float max_relative_sigma, int threads) {
+  const auto seen = colored_depth(depth, sigma, color, ray_x, ray_y, max_relative_sigma);
+  check_threads(threads);
+  std::vector<std::ptrdiff_t> first((depth.shape(0) + stereo::kCloudRows - 1) /
+                                    stereo::kCloudRows);
   {
     nb::gil_scoped_release release;
     stereo::count_points(seen, threads, first.data());
@@ -381,6 +447,9 @@ NB_MODULE(_native, module) {
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
              "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "wide"_a,
              "keep_px"_a, "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
+  module.def("sharpen_edges", &sharpen_edges, "disparity"_a.noconvert(),
+             "confidence"_a.noconvert(), "color"_a.noconvert(), "careful"_a, "rules"_a,
+             "threads"_a, "See stereo.refining.edges.");
   module.def("around_edges", &around_edges, "disparity"_a.noconvert(), "step_px"_a,
              "reach_px"_a, "1 within so many pixels of a step of disparity.");
   module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),
@@ -390,10 +459,17 @@ NB_MODULE(_native, module) {
              "See stereo.refining.surfaces.");
   module.def("fill_holes", &fill_holes, "disparity"_a.noconvert(), "confidence"_a.noconvert(),
              "color"_a.noconvert(), "threads"_a, "See stereo.refining.filling.");
+  module.def("judge", &judge, "disparity"_a.noconvert(), "confidence"_a.noconvert(),
+             "left"_a.noconvert(), "right"_a.noconvert(), "points"_a.noconvert(), "start"_a,
+             "probability"_a.noconvert(), "plane"_a, "plane_at_most"_a, "threads"_a,
+             "See stereo.refining.doubt.");
   module.def("measure_depth", &measure_depth, "disparity"_a.noconvert(),
              "confidence"_a.noconvert(), "variance"_a, "rules"_a.noconvert(), "threads"_a,
              "See stereo.depth.");
   module.def("cloud_of", &cloud_of, "depth"_a.noconvert(), "sigma"_a.noconvert(),
+             "color"_a.noconvert(), "ray_x"_a.noconvert(), "ray_y"_a.noconvert(),
+             "max_relative_sigma"_a, "threads"_a, "See stereo.cloud.");
+  module.def("every_point", &every_point, "depth"_a.noconvert(), "sigma"_a.noconvert(),
              "color"_a.noconvert(), "ray_x"_a.noconvert(), "ray_y"_a.noconvert(),
              "max_relative_sigma"_a, "threads"_a, "See stereo.cloud.");
   module.def("register_depth", &register_depth, "depth"_a.noconvert(), "sigma"_a.noconvert(),

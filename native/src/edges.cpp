@@ -4,8 +4,10 @@
 #include <array>
 #include <cmath>
 #include <cstdlib>
+#include <vector>
 
-#include "parallel.hpp"
+#include "buffer.hpp"
+#include "color_planes.hpp"
 
 namespace stereo {
 namespace {
@@ -17,10 +19,12 @@ constexpr double kColorLevels = 8.0, kDistancePx = 10.0;  // where the weights f
 
 struct Weights {
   std::array<std::uint32_t, 256> color;
+  std::array<std::uint8_t, kColorSteps> color_bytes;  // the first of them; the others are 0
   std::array<std::uint32_t, 2 * kLargestReach + 1> near;  // by |dx| + |dy| in samples
   Weights() {
     for (int i = 0; i < 256; ++i)
       color[i] = static_cast<std::uint32_t>(std::lround(255 * std::exp(-i / kColorLevels)));
+    std::copy(color.begin(), color.begin() + kColorSteps, color_bytes.begin());
     for (int i = 0; i <= 2 * kLargestReach; ++i)
       near[i] =
           static_cast<std::uint32_t>(std::lround(255 * std::exp(-i * kSpacing / kDistancePx)));
@@ -90,51 +94,99 @@ float median_at(const EdgeImage& image, const Weights& weights, const Window<kRe
 }
 
 template <int kChannels, int kReach>
-void median_of_row(const EdgeImage& image, const Weights& weights, int y, float keep_px,
-                   float* out) {
+void median_of_row(const EdgeImage& image, const ColorPlanes& planes, const Weights& weights, int y,
+                   float keep_px, float* out) {
   constexpr int kMargin = kReach * kSpacing;
   const std::ptrdiff_t row = std::ptrdiff_t(y) * image.width;
+  const std::uint8_t* wanted = image.wanted + row;
+  std::copy(image.disparity + row, image.disparity + row + image.width, out + row);
   const Window<kReach> inside(image, weights, std::min(kMargin, image.width - 1), y);
-  for (int x = 0; x < image.width; ++x) {
-    const std::ptrdiff_t here = row + x;
-    if (!image.wanted[here] || std::isnan(image.disparity[here]))
-      out[here] = image.disparity[here];
-    else if (x >= kMargin && x + kMargin < image.width)
-      out[here] = median_at<kChannels, kReach>(image, weights, inside, here, keep_px);
-    else
-      out[here] = median_at<kChannels, kReach>(image, weights, {image, weights, x, y}, here, keep_px);
-  }
+  const auto scalar = [&](int begin, int end) {
+    for (int x = begin; x < end; ++x) {
+      if (!wanted[x] || std::isnan(image.disparity[row + x])) continue;
+      const bool within = x >= kMargin && x + kMargin < image.width;
+      out[row + x] = within ? median_at<kChannels, kReach>(image, weights, inside, row + x, keep_px)
+                            : median_at<kChannels, kReach>(image, weights, {image, weights, x, y},
+                                                           row + x, keep_px);
+    }
+  };
+  const EdgeRows& kernel = best_kernel().edges;
+  const int begin = kMargin, end = image.width - kMargin;
+  if (end - begin < kernel.fewest) return scalar(0, image.width);
+  scalar(0, begin);
+  scalar(end, image.width);
+  EdgeRow samples{};
+  samples.channels = kChannels, samples.samples = Window<kReach>::kSamples;
+  samples.px = image.disparity + row, samples.weight = image.weight + row;
+  for (int c = 0; c < kChannels; ++c) samples.color[c] = planes[c] + row;
+  std::copy(inside.offset.begin(), inside.offset.end(), samples.offset);
+  std::copy(inside.near.begin(), inside.near.end(), samples.near);
+  samples.by_color = weights.color_bytes.data(), samples.keep_px = keep_px;
+  kernel.medians(samples, wanted, begin, end, out + row);
 }
 
 }  // namespace
 
+// Steps are marked at the upper or left one of two pixels, and spread from both.
 void around_edges(int width, int height, const float* disparity, float step_px, int reach_px,
-                  std::uint8_t* out) {
-  std::fill(out, out + std::ptrdiff_t(width) * height, std::uint8_t(0));
-  const auto mark = [&](int x0, int y0, int x1, int y1) {  // around both pixels
-    const int left = std::max(x0 - reach_px, 0), right = std::min(x1 + reach_px + 1, width);
-    for (int y = std::max(y0 - reach_px, 0); y < std::min(y1 + reach_px + 1, height); ++y)
-      std::fill(out + std::ptrdiff_t(y) * width + left, out + std::ptrdiff_t(y) * width + right,
-                std::uint8_t(1));
-  };
-  for (int y = 0; y < height; ++y) {
-    const float* row = disparity + std::ptrdiff_t(y) * width;
-    const float* below = y + 1 < height ? row + width : row;
-    for (int x = 0; x < width; ++x) {  // false where either is unknown
-      if (x + 1 < width && std::abs(row[x] - row[x + 1]) > step_px) mark(x, y, x + 1, y);
-      if (std::abs(row[x] - below[x]) > step_px) mark(x, y, x, y + 1);
+                  int threads, std::uint8_t* out) {
+  if (width == 0) return;
+  const std::size_t size = std::size_t(width) * height;
+  Buffer<std::uint8_t> marks;
+  marks.resize(2 * size);
+  std::uint8_t *along = marks.get(), *down = along + size;
+  const auto at = [&](auto* plane, int y) { return plane + std::size_t(width) * y; };
+  each_rows(height, threads, [&](int y) {
+    const int below = std::min(y + 1, height - 1);
+    best_kernel().edges.steps(at(disparity, y), at(disparity, below), step_px, width, at(along, y),
+                              at(down, y));
+  });
+  const auto join = best_kernel().edges.mark;
+  bands(height, threads, [&](int first, int end) {
+    std::vector<std::uint8_t> of_rows(width);
+    const auto spread = [&](std::uint8_t* plane, int y, int top, int to_right) {
+      std::fill(of_rows.begin(), of_rows.end(), std::uint8_t(0));
+      for (int k = std::max(top, 0); k <= std::min(y + reach_px, height - 1); ++k)
+        join(at(plane, k), width, of_rows.data());
+      for (int shift = -std::min(reach_px, width - 1); shift <= std::min(to_right, width - 1); ++shift)
+        join(of_rows.data() + std::max(-shift, 0), width - std::abs(shift),
+             at(out, y) + std::max(shift, 0));
+    };
+    for (int y = first; y < end; ++y) {
+      std::fill(at(out, y), at(out, y) + width, std::uint8_t(0));
+      spread(down, y, y - reach_px - 1, reach_px);
+      spread(along, y, y - reach_px, reach_px + 1);
     }
-  }
+  });
 }
 
 void weighted_median(const EdgeImage& image, bool wide, float keep_px, int threads, float* out) {
   static const Weights weights;
+  const ColorPlanes planes(image.color, image.channels, image.width, image.height, threads);
   const auto of_row = image.channels == 3 ? (wide ? median_of_row<3, 3> : median_of_row<3, 2>)
                                           : (wide ? median_of_row<1, 3> : median_of_row<1, 2>);
-  constexpr int kRows = 8;
-  parallel_for(threads, (image.height + kRows - 1) / kRows, [&](int task, int) {
-    for (int y = task * kRows; y < std::min(image.height, (task + 1) * kRows); ++y)
-      of_row(image, weights, y, keep_px, out);
+  each_rows(image.height, threads,
+            [&](int y) { of_row(image, planes, weights, y, keep_px, out); });
+}
+
+void sharpen_edges(int width, int height, int channels, const float* px, const float* confidence,
+                   const std::uint8_t* color, const EdgeRules& rules, int threads, float* out_px,
+                   float* out_confidence) {
+  const std::size_t size = std::size_t(width) * height;
+  Buffer<std::uint8_t> memory;
+  memory.resize(2 * size);
+  std::uint8_t *weight = memory.get(), *wanted = weight + size;
+  each_rows(height, threads, [&](int y) {
+    const std::size_t row = std::size_t(width) * y;
+    best_kernel().edges.weights(confidence + row, width, weight + row);
+  });
+  around_edges(width, height, px, rules.step_px, rules.careful ? 2 : 1, threads, wanted);
+  weighted_median({width, height, channels, px, weight, color, wanted}, rules.careful,
+                  rules.keep_px, threads, out_px);
+  each_rows(height, threads, [&](int y) {
+    const std::size_t row = std::size_t(width) * y;
+    best_kernel().edges.trust(px + row, out_px + row, confidence + row, rules.moved_confidence, width,
+                              out_confidence + row);
   });
 }
 

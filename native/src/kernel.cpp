@@ -4,6 +4,9 @@
 #include <cstddef>
 
 #include "describe.hpp"
+#include "doubt_kernel.hpp"
+#include "edge_kernel.hpp"
+#include "fill_kernel.hpp"
 #include "median.hpp"
 #include "winner.hpp"
 
@@ -58,4 +61,6 @@ const stereo::Kernel stereo::STEREO_KERNEL = {
     describe_right<u8>,   describe_right<u16>,
     climb,                forward,
     backward,             median_row,
+    kDoubtRows,           kEdgeRows,
+    kFillRows,
 };

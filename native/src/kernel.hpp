@@ -8,6 +8,9 @@
 #include <cstdint>
 
 #include "cost.hpp"
+#include "doubt_rows.hpp"
+#include "edge_rows.hpp"
+#include "fill_rows.hpp"
 
 namespace stereo {
 
@@ -127,6 +130,10 @@ struct Kernel {
 
   // 3x3 median of a row; rows [-1 .. width] must be readable (borders replicated).
   void (*median)(const float* above, const float* row, const float* below, int width, float* out);
+
+  DoubtRows doubt;
+  EdgeRows edges;
+  FillRows fill;
 };
 
 extern const Kernel kKernelBaseline, kKernelAvx2, kKernelAvx512;  // the last two on x86-64 only

@@ -7,6 +7,8 @@ namespace {
 
 constexpr int kFloatLanes = kLanes / 4;
 using F = float __attribute__((vector_size(kLanes)));
+using Signs = std::int32_t __attribute__((vector_size(kLanes)));
+using Counts = std::uint32_t __attribute__((vector_size(kLanes)));
 
 inline F load_floats(const float* p) {
   F v;

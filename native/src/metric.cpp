@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "parallel.hpp"
@@ -70,6 +71,25 @@ int add_points(const ColoredDepth& seen, int x, int y, int count, const std::uin
   return points;
 }
 
+// `count` pixels of one row from `x` on, of which `chosen` says which are known.
+template <int kChannels>
+void place_points(const ColoredDepth& seen, int x, int y, int count, const std::uint8_t* chosen,
+                  float* __restrict point) {
+  const std::ptrdiff_t at = std::ptrdiff_t(y) * seen.width + x;
+  const float* depth = seen.depth + at;
+  const std::uint8_t* from = seen.color + at * kChannels;
+  const float ray_y = seen.ray_y[y];
+  for (int i = 0; i < count; ++i, from += kChannels) {
+    const float z = chosen[i] ? depth[i] : kNan;
+    const std::uint32_t red = from[0], green = from[kChannels / 2], blue = from[kChannels - 1];
+    const std::uint32_t color = 0xff000000u | red << 16 | green << 8 | blue;
+    point[4 * i] = z * seen.ray_x[x + i];
+    point[4 * i + 1] = z * ray_y;
+    point[4 * i + 2] = z;
+    std::memcpy(point + 4 * i + 3, &color, sizeof color);
+  }
+}
+
 template <class Body>
 void for_each_block(const ColoredDepth& seen, int threads, const Body& body) {
   parallel_for(threads, (seen.height + kCloudRows - 1) / kCloudRows, [&](int block, int) {
@@ -121,6 +141,20 @@ void fill_points(const ColoredDepth& seen, const std::ptrdiff_t* first, int thre
         const int pixels = std::min(kRun, seen.width - x);
         choose(seen, std::ptrdiff_t(y) * seen.width + x, pixels, chosen);
         at += add(seen, x, y, pixels, chosen, points + 3 * at, colors + 3 * at);
+      }
+  });
+}
+
+void fill_every_point(const ColoredDepth& seen, int threads, float* points) {
+  const auto place = seen.channels == 3 ? place_points<3> : place_points<1>;
+  for_each_block(seen, threads, [&](int, int y, int end) {
+    for (; y < end; ++y)
+      for (int x = 0; x < seen.width; x += kRun) {
+        std::uint8_t chosen[kRun];
+        const int pixels = std::min(kRun, seen.width - x);
+        const std::ptrdiff_t at = std::ptrdiff_t(y) * seen.width + x;
+        choose(seen, at, pixels, chosen);
+        place(seen, x, y, pixels, chosen, points + 4 * at);
       }
   });
 }

@@ -44,4 +44,8 @@ void count_points(const ColoredDepth& seen, int threads, std::ptrdiff_t* count);
 void fill_points(const ColoredDepth& seen, const std::ptrdiff_t* first, int threads, float* points,
                  std::uint8_t* colors);
 
+// A point for each pixel, in place: [height][width][4] x, y, z, NaN where there is none, and its
+// colour as the bytes blue, green, red, 255.
+void fill_every_point(const ColoredDepth& seen, int threads, float* points);
+
 }  // namespace stereo

@@ -20,7 +20,6 @@ constexpr double kSteepest = 0.7;  // pixels of disparity per pixel: a very graz
 constexpr double kSmallestShare = 0.06, kSmallestPx2 = 50;
 constexpr float kDistinctPx = 1.5f;  // mean distance of two planes below which they are one
 constexpr int kFewestMatches = 12;   // that a plane is fitted to again
-constexpr float kCostCap = 20;       // gray levels beyond which a pixel tells no more
 
 // Uniform random numbers in [0, 1), the same in every call.
 template <std::size_t kCount>
@@ -175,14 +174,6 @@ void propose(const std::vector<PlaneMatch>& matches, const std::vector<Place>& p
   }
 }
 
-// Products of the finest texture, summed over the places whose partner at the plane is in the image.
-struct Products {
-  std::int64_t both = 0, left = 0, right = 0;
-  double correlation() const {
-    return left && right ? double(both) / std::sqrt(double(left) * double(right)) : 0.0;
-  }
-};
-
 }  // namespace
 
 std::vector<Plane> propose_planes(const std::vector<PlaneMatch>& matches,
@@ -197,79 +188,6 @@ std::vector<Plane> propose_planes(const std::vector<PlaneMatch>& matches,
   if (int(rest.size()) >= kFewestMatches) propose(rest, places, kProposed + kOfTheRest, planes);
   for (Plane& plane : planes) plane = polish(plane, matches);
   return planes;
-}
-
-float plane_cost(const PlaneViews& views, const Plane& plane, Place at) {
-  const float there = float(at.x) - plane.at(float(at.x), float(at.y));
-  if (!(there >= 0 && there <= float(views.width - 1))) return kCostCap / 2;  // tells nothing
-  const int x = int(there), next = std::min(x + 1, views.width - 1);
-  const float part = there - float(x);
-  const std::ptrdiff_t row = std::ptrdiff_t(at.y) * views.width;
-  const std::uint8_t* right = views.right + row;
-  const std::int16_t* slope = views.right_slope + row;
-  const float gray = right[x] + part * float(right[next] - right[x]);
-  const float steep = slope[x] + part * float(slope[next] - slope[x]);
-  return std::min(std::abs(views.gray[row + at.x] - gray), kCostCap) +
-         std::min(std::abs(views.slope[row + at.x] - steep) * 0.25f, kCostCap);
-}
-
-double plane_cost(const PlaneViews& views, const Plane& plane, const std::vector<Place>& at) {
-  double sum = 0;
-  for (const Place place : at) sum += plane_cost(views, plane, place);
-  return at.empty() ? 0 : sum / double(at.size());
-}
-
-double fine_correlation(const PlaneViews& views, const Plane& plane,
-                        const std::vector<Place>& at) {
-  Products sum;
-  int seen = 0;
-  for (const Place place : at) {
-    const float there = float(place.x) - plane.at(float(place.x), float(place.y)) + 0.5f;
-    if (!(there >= 0 && there < float(views.width))) continue;
-    const std::ptrdiff_t row = std::ptrdiff_t(place.y) * views.width;
-    const int left = views.fine[row + place.x], right = views.right_fine[row + int(there)];
-    sum.both += left * right, sum.left += left * left, sum.right += right * right;
-    ++seen;
-  }
-  return seen * 4 >= int(at.size()) ? sum.correlation() : 0.0;
-}
-
-Plane fine_tuned(const PlaneViews& views, Plane plane, const std::vector<Place>& at) {
-  const auto side = [&](int Place::*xy) {
-    const auto less = [xy](const Place& p, const Place& q) { return p.*xy < q.*xy; };
-    const auto [low, high] = std::minmax_element(at.begin(), at.end(), less);
-    return std::pair<double, double>((*low).*xy, (*high).*xy);
-  };
-  const auto [left, right] = side(&Place::x);
-  const auto [top, bottom] = side(&Place::y);
-  const double x = (left + right) / 2, y = (top + bottom) / 2;
-  const double wide = std::max(right - left, 1.0) / 2, high = std::max(bottom - top, 1.0) / 2;
-  double best = fine_correlation(views, plane, at);
-  for (const double step : {1.0, 0.5, 0.25}) {
-    // by so many pixels: as a whole, tilted across and tilted down, about the middle
-    const double across = step / wide, down = step / high;
-    const Plane moves[] = {{0, 0, step}, {across, 0, -across * x}, {0, down, -down * y}};
-    for (const Plane& move : moves)
-      for (const int sign : {1, -1}) {
-        const Plane moved{plane.a + sign * move.a, plane.b + sign * move.b, plane.c + sign * move.c};
-        const double correlation = fine_correlation(views, moved, at);
-        if (correlation > best) best = correlation, plane = moved;
-      }
-  }
-  return plane;
-}
-
-double fine_deviations(const PlaneViews& views, const Plane& plane, const std::vector<Place>& at) {
-  constexpr std::array<int, 12> kWrongPx{-13, -11, -9, -8, -7, -6, 6, 7, 8, 9, 11, 13};
-  double sum = 0, squares = 0;
-  for (const int shift : kWrongPx) {
-    const double wrong = fine_correlation(views, {plane.a, plane.b, plane.c + shift}, at);
-    sum += wrong, squares += wrong * wrong;
-  }
-  constexpr double kCount = kWrongPx.size();
-  const double mean = sum / kCount, variance = std::max(squares / kCount - mean * mean, 0.0);
-  const double least = 1 / std::sqrt(std::max(double(at.size()), 1.0));  // of pure noise
-  return (fine_correlation(views, plane, at) - mean) / std::max(std::sqrt(variance), least);
 }
 
 }  // namespace stereo

@@ -9,6 +9,7 @@
 //   popcount(bits)                        ones in each lane
 //   add_saturated(a, b)                   at most 255
 //   half_sum(a, b)                        (a + b + 1) / 2
+//   look_up_64(index, table)              table[index], or its last byte beyond 63
 //   lowest_everywhere(v)                  the smallest lane, in every lane. It is the longest step
 //                                         from one pixel to the next: it stays in vector registers
 //   first_equal(a, b)                     the first lane where a == b; kLanes when there is none

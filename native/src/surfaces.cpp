@@ -5,8 +5,10 @@
 #include <limits>
 #include <numeric>
 #include <optional>
+#include <utility>
 #include <vector>
 
+#include "mask.hpp"
 #include "parallel.hpp"
 
 namespace stereo {
@@ -15,6 +17,7 @@ namespace {
 constexpr int kStep = kSurfaceStep;
 constexpr int kSmallestCells = 1000 / (kStep * kStep);  // smaller regions the matcher bridges well
 constexpr int kMostPlanes = 4;                          // of one region
+constexpr int kShares = 4;  // of the image, per thread: a region larger than one keeps them all busy
 constexpr float kPlaneConfidence = 0.6f;                // see PLANE_CONFIDENCE in surfaces.py
 constexpr float kUnseenConfidence = 0.2f;  // beyond the right image's border: a guess, as in a hole
 
@@ -49,51 +52,10 @@ constexpr float kBeyond = 0.1f;  // of the range of all matches: how far a plane
 constexpr int kNeighborhoodCells = 160 / kStep;
 constexpr double kFewSupporters = 0.16;  // weight around a cell: about one match within 80 px
 
-// A mask over a window of the coarse grid.
-struct Mask {
-  int x0, y0, width, height;
-  std::vector<std::uint8_t> set;
-
-  std::uint8_t at(int x, int y) const {
-    return x >= 0 && y >= 0 && x < width && y < height && set[std::size_t(y) * width + x];
-  }
-  int count() const { return int(std::count(set.begin(), set.end(), 1)); }
-  template <class Visit>
-  void each(const Visit& visit) const {
-    for (int y = 0, i = 0; y < height; ++y)
-      for (int x = 0; x < width; ++x, ++i)
-        if (set[i]) visit(x + x0, y + y0, i);
-  }
-};
-
-Mask minus(const Mask& mask, const Mask& other) {
-  Mask rest = mask;
-  for (std::size_t i = 0; i < rest.set.size(); ++i) rest.set[i] &= !other.set[i];
-  return rest;
-}
-
-// One cell larger to all sides.
-Mask widened(const Mask& mask) {
-  Mask wide = mask;
-  for (int y = 0, i = 0; y < mask.height; ++y)
-    for (int x = 0; x < mask.width; ++x, ++i)
-      for (int dy = -1; dy <= 1 && !wide.set[i]; ++dy)
-        wide.set[i] = mask.at(x - 1, y + dy) | mask.at(x, y + dy) | mask.at(x + 1, y + dy);
-  return wide;
-}
-
 // Without the cells that are near its edge: no rim reaches into their surroundings.
-Mask core(const Mask& mask) {
-  Mask inner = mask;
-  const auto inside = [&](int x, int y) {
-    for (int dy = -kFineMarginCells; dy <= kFineMarginCells; ++dy)
-      for (int dx = -kFineMarginCells; dx <= kFineMarginCells; ++dx)
-        if (!mask.at(x + dx, y + dy)) return std::uint8_t(0);
-    return std::uint8_t(1);
-  };
-  for (int y = 0, i = 0; y < mask.height; ++y)
-    for (int x = 0; x < mask.width; ++x, ++i) inner.set[i] = mask.set[i] && inside(x, y);
-  return inner;
+Mask core(Mask mask) {
+  for (int k = 0; k < kFineMarginCells; ++k) mask = shrunk(mask);
+  return mask;
 }
 
 // Evenly spaced ones, at most so many.
@@ -101,12 +63,14 @@ template <class T>
 std::vector<T> thinned(const std::vector<T>& all, std::size_t most) {
   if (all.size() <= most) return all;
   std::vector<T> some;
+  some.reserve(most);
   for (std::size_t k = 0; k < most; ++k) some.push_back(all[k * all.size() / most]);
   return some;
 }
 
 std::vector<Place> places(const Mask& mask) {
   std::vector<Place> found;
+  found.reserve(mask.count());
   mask.each([&](int x, int y, int) { found.push_back({kStep * x, kStep * y}); });
   return found;
 }
@@ -114,6 +78,7 @@ std::vector<Place> places(const Mask& mask) {
 // All pixels of some of its cells.
 std::vector<Place> pixels(const Mask& mask, const PlaneViews& views) {
   std::vector<Place> found;
+  found.reserve(kMostFinePixels);
   for (const Place cell : thinned(places(mask), kMostFinePixels / (kStep * kStep)))
     for (int y = cell.y; y < std::min(cell.y + kStep, views.height); ++y)
       for (int x = cell.x; x < std::min(cell.x + kStep, views.width); ++x) found.push_back({x, y});
@@ -150,8 +115,9 @@ struct Part {
 
 class Surveyor {
  public:
-  Surveyor(const PlaneViews& views, const float* px, const float* confidence)
-      : views_(views), px_(px), confidence_(confidence) {}
+  // With so many threads for each region; the result is the same for any number.
+  Surveyor(const PlaneViews& views, const float* px, const float* confidence, int threads)
+      : views_(views), px_(px), confidence_(confidence), threads_(threads) {}
 
   // The parts of a smooth region, each with the plane that the evidence supports.
   //
@@ -195,6 +161,7 @@ class Surveyor {
 
   std::vector<PlaneMatch> matches(const Mask& region) const {
     std::vector<PlaneMatch> found;
+    found.reserve(region.count());
     region.each([&](int x, int y, int) {
       const std::size_t i = pixel(x, y);
       if (confidence_[i] > kTrusted)
@@ -207,22 +174,29 @@ class Surveyor {
   std::optional<Choice> best_plane(const Mask& inside, const Mask& region) const {
     const std::vector<PlaneMatch> all = matches(region);
     if (double(all.size()) < std::max(double(kFewestMatches), kFewestShare * region.count())) return {};
-    const std::vector<Place> middle = places(inside), rim = places(minus(region, inside));
+    const Mask border = minus(region, inside);
+    const std::vector<Place> middle = places(inside), rim = places(border);
     // Where most of the matches inside are wrong, no three of them may be right: the rim's, where the
     // matcher had something to go by, propose by themselves too.
-    std::vector<Plane> planes = propose_planes(thinned(all, kMostMatches), thinned(middle, 40));
-    const std::vector<PlaneMatch> of_rim = matches(minus(region, inside));
-    if (int(of_rim.size()) >= kFewestMatches)
-      for (const Plane& plane : propose_planes(thinned(of_rim, kMostMatches), thinned(middle, 40)))
-        planes.push_back(plane);
+    const std::vector<Place> told_apart = thinned(middle, 40);
+    std::vector<Plane> planes, of_rim;
+    parallel_for(threads_, 2, [&](int task, int) {
+      if (task == 0) {
+        planes = propose_planes(thinned(all, kMostMatches), told_apart);
+      } else if (const std::vector<PlaneMatch> there = matches(border);
+                 int(there.size()) >= kFewestMatches) {
+        of_rim = propose_planes(thinned(there, kMostMatches), told_apart);
+      }
+    });
+    planes.insert(planes.end(), of_rim.begin(), of_rim.end());
     const Mask inner = core(inside);
     drop_contradicted(planes, inner, middle);
     if (planes.empty()) return {};
     // mostly the rim is compared, whose edges agree only at the right plane
     std::vector<Place> compared = thinned(rim, 1000);
     for (const Place place : thinned(middle, 500)) compared.push_back(place);
-    const auto cost = [&](const Plane& plane) { return -plane_cost(views_, plane, compared); };
-    const Plane best = best_of(planes, cost);
+    const PlaneCosts costs(views_, compared);
+    const Plane best = best_of(planes, [&](const Plane& plane) { return -costs.mean(plane); });
     Evidence evidence = evidence_for(best, region, rim);
     if (evidence.rim < kWholeRim || !owns_rim(best, region))
       if (const std::optional<Plane> fine = finest(planes, inner))
@@ -230,21 +204,26 @@ class Surveyor {
     return Choice{best, std::move(evidence), false};
   }
 
+  // The score of each plane.
   template <class Score>
-  static Plane best_of(const std::vector<Plane>& planes, const Score& score) {
-    double highest = -std::numeric_limits<double>::infinity();
-    Plane best{};
-    for (const Plane& plane : planes)
-      if (const double value = score(plane); value > highest) highest = value, best = plane;
-    return best;
+  std::vector<double> scores_of(const std::vector<Plane>& planes, const Score& score) const {
+    std::vector<double> scores(planes.size());
+    parallel_for(threads_, int(planes.size()), [&](int k, int) { scores[k] = score(planes[k]); });
+    return scores;
+  }
+
+  // The first of those that score highest.
+  template <class Score>
+  Plane best_of(const std::vector<Plane>& planes, const Score& score) const {
+    const std::vector<double> scores = scores_of(planes, score);
+    return planes[std::max_element(scores.begin(), scores.end()) - scores.begin()];
   }
 
   // Those that score highest, at most so many.
   template <class Score>
-  static std::vector<Plane> highest(const std::vector<Plane>& planes, const Score& score,
-                                    std::size_t most) {
-    std::vector<double> scores;
-    for (const Plane& plane : planes) scores.push_back(score(plane));
+  std::vector<Plane> highest(const std::vector<Plane>& planes, const Score& score,
+                             std::size_t most) const {
+    const std::vector<double> scores = scores_of(planes, score);
     std::vector<std::size_t> order(planes.size());
     std::iota(order.begin(), order.end(), std::size_t(0));
     std::stable_sort(order.begin(), order.end(),
@@ -259,9 +238,10 @@ class Surveyor {
                          const std::vector<Place>& middle) const {
     std::vector<Place> compared = thinned(places(inner), 400);
     if (compared.size() <= 30) compared = thinned(middle, 500);
-    std::vector<double> costs;
-    for (const Plane& plane : planes) costs.push_back(plane_cost(views_, plane, compared));
-    if (costs.empty()) return;
+    if (planes.empty()) return;
+    const PlaneCosts at(views_, compared);
+    const std::vector<double> costs =
+        scores_of(planes, [&](const Plane& plane) { return at.mean(plane); });
     const double limit =
         std::max(kContradiction, kContradictionRatio * *std::min_element(costs.begin(), costs.end()));
     std::size_t kept = 0;
@@ -271,16 +251,16 @@ class Surveyor {
   }
 
   std::optional<Plane> finest(const std::vector<Plane>& planes, const Mask& inner) const {
-    const std::vector<Place> at = pixels(inner, views_);
+    std::vector<Place> at = pixels(inner, views_);
     if (int(at.size()) < kFinePixels) return {};
-    const std::vector<Place> some = thinned(at, kSiftedPixels);
-    const auto sifted = [&](const Plane& plane) { return fine_correlation(views_, plane, some); };
-    const auto score = [&](const Plane& plane) { return fine_correlation(views_, plane, at); };
+    const FineTexture some(views_, thinned(at, kSiftedPixels)), all(views_, std::move(at));
+    const auto sifted = [&](const Plane& plane) { return some.correlation(plane); };
+    const auto score = [&](const Plane& plane) { return all.correlation(plane); };
     const Plane best = best_of(highest(planes, sifted, kSiftedPlanes), score);
     // noise alone deviates by the root of the number of pixels; other shifts by more
-    if (score(best) * std::sqrt(double(at.size())) < kFineDeviations) return {};
-    if (fine_deviations(views_, best, at) < kFineDeviations) return {};
-    return fine_tuned(views_, best, some);
+    if (score(best) * std::sqrt(double(all.size())) < kFineDeviations) return {};
+    if (all.deviations(best, threads_) < kFineDeviations) return {};
+    return some.tuned(best);
   }
 
   bool owns_rim(const Plane& plane, const Mask& region) const {
@@ -313,17 +293,20 @@ class Surveyor {
 
   // Share of the rim's edges that fit better at the plane than a little before or behind it.
   double rim_agreement(const Plane& plane, const std::vector<Place>& rim) const {
-    const Plane before{plane.a, plane.b, plane.c + kRimShiftPx};
-    const Plane behind{plane.a, plane.b, plane.c - kRimShiftPx};
-    int edges = 0, agreeing = 0;
-    for (const Place at : rim) {
-      const int slope = views_.slope[std::size_t(at.y) * views_.width + at.x];
-      if (!(std::abs(slope) > 4 * kRimEdgeLevels)) continue;
-      ++edges;
-      const float here = plane_cost(views_, plane, at);
-      agreeing += here < plane_cost(views_, before, at) && here < plane_cost(views_, behind, at);
-    }
-    return edges < kFewestEdges ? 0.0 : double(agreeing) / edges;
+    std::vector<Place> edges;
+    for (const Place at : rim)
+      if (std::abs(views_.slope[std::size_t(at.y) * views_.width + at.x]) > 4 * kRimEdgeLevels)
+        edges.push_back(at);
+    if (int(edges.size()) < kFewestEdges) return 0.0;
+    const PlaneCosts costs(views_, edges);
+    std::vector<float> here, before, behind;
+    costs(plane, here);
+    costs({plane.a, plane.b, plane.c + kRimShiftPx}, before);
+    costs({plane.a, plane.b, plane.c - kRimShiftPx}, behind);
+    int agreeing = 0;
+    for (std::size_t i = 0; i < edges.size(); ++i)
+      agreeing += here[i] < before[i] && here[i] < behind[i];
+    return double(agreeing) / double(edges.size());
   }
 
   static Mask supported(const Mask& inside, const Evidence& evidence) {
@@ -338,6 +321,7 @@ class Surveyor {
 
   const PlaneViews& views_;
   const float *px_, *confidence_;
+  const int threads_;
 };
 
 Mask region_mask(const SurfaceRegions& regions, int k, int width, int height) {
@@ -385,11 +369,21 @@ void plane_surfaces(const PlaneViews& views, const SurfaceRegions& regions, int 
   // a plane that leads far beyond all that was matched is wrong there; so is one behind infinity
   const float margin = kAgreePx + kBeyond * (highest - lowest);
   const float farthest = std::max(lowest - margin, std::min(lowest, 0.0f));
-  const Surveyor surveyor(views, px, confidence);
   std::vector<std::vector<Part>> parts(regions.count);
-  parallel_for(threads, regions.count, [&](int k, int) {
+  const auto survey = [&](int k, int within) {
+    const Surveyor surveyor(views, px, confidence, within);
     parts[k] = surveyor.parts(region_mask(regions, k, width, height));
-  });
+  };
+  // a region that would keep one thread busy while the others have nothing left is for all of them
+  std::vector<int> small;
+  for (int k = 0; k < regions.count; ++k) {
+    const std::int32_t* box = regions.box + 4 * std::size_t(k);
+    if (threads > 1 && std::int64_t(box[2]) * box[3] * threads * kShares > std::int64_t(width) * height)
+      survey(k, threads);
+    else
+      small.push_back(k);
+  }
+  parallel_for(threads, int(small.size()), [&](int k, int) { survey(small[k], 1); });
   for (const std::vector<Part>& of_region : parts)
     for (const Part& part : of_region)
       put(part, views, farthest, highest + margin, px, confidence);

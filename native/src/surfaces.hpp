@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "planes.hpp"
+#include "agreement.hpp"
 
 namespace stereo {
 

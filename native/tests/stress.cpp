@@ -90,7 +90,7 @@ void run_edges(int width, int height, int channels, std::mt19937& random) {
   for (float& d : disparity) d = float(random() % 64);
   const auto weight = image<std::uint8_t>(width, height, Content::kNoise, random);
   std::vector<std::uint8_t> wanted(pixels);
-  around_edges(width, height, disparity.data(), 50, int(random() % 3), wanted.data());
+  around_edges(width, height, disparity.data(), 50, int(random() % 3), 1, wanted.data());
   const auto color = image<std::uint8_t>(width * channels, height, Content::kNoise, random);
   const EdgeImage edges{width,         height,       channels,     disparity.data(),
                         weight.data(), color.data(), wanted.data()};

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,8 +13,13 @@ from stereo.cli.rig import calibration_of, rectification, settled
 from stereo.cli.rig_options import RigOptions
 from stereo.cli.run_input import RunInput
 from stereo.matching import (
+    AutoRangeMatcher,
     Matcher,
     SearchRange,
+    SteadyAlignment,
+    SteadyDenoising,
+    SteadyRange,
+    following,
     make_matcher,
     matcher_for_range,
     search_range_for_depths,
@@ -21,6 +27,7 @@ from stereo.matching import (
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
+from stereo.refining.steady import SteadySurfaces
 
 
 def rectification_for(
@@ -38,14 +45,19 @@ def chosen_pipeline(
     rig: RigOptions,
     match: MatchOptions,
     depth: DepthOptions,
+    *,
+    sequence: bool = False,
 ) -> tuple[StereoPipeline, str]:
-    """Return the pipeline and all that decides its result, in words. Raises InputError."""
+    """Return the pipeline and all that decides its result, in words. Raises InputError.
+
+    ``sequence``: for the frames of one camera in their order, see ``stereo.matching.following``.
+    """
     calibration, rect = rectification_for(given, images, rig)
     name, search = chosen_matcher(match), _search_range(depth, calibration, rect)
     say_network(name, match.params, rect.size)
     pipeline = StereoPipeline(
         rect,
-        _matcher(name, match.params, search),
+        (_following if sequence else _matcher)(name, match.params, search),
         refine=RefineParams(depth.surfaces, depth.fill),
         quality=match.quality,
         min_depth_m=depth.min_depth_m,
@@ -54,6 +66,14 @@ def chosen_pipeline(
     told = [rig.calib, rig.alpha, rig.rescale, depth.surfaces, depth.fill, match.quality]
     limits = [depth.min_depth_m, depth.max_depth_m]
     matching = name, match.params, search
+    if sequence:
+        pipeline = replace(
+            pipeline,
+            denoise=SteadyDenoising(),
+            align=SteadyAlignment(),
+            surfaces=SteadySurfaces(),
+        )
+        told.append("sequence")
     return pipeline, repr([*told, *limits, matching, rect.geometry, rect.R_rect_left])
 
 
@@ -61,6 +81,15 @@ def _matcher(name: str, params: dict[str, Any], search: SearchRange | None) -> M
     if search is None:
         return make_matcher(name, num_disparities="auto", **params)
     return matcher_for_range(name, search, **params)
+
+
+def _following(name: str, params: dict[str, Any], search: SearchRange | None) -> Matcher:
+    def build(search: SearchRange) -> Matcher:
+        return following(name, search, **params)
+
+    if search is not None:
+        return build(search)
+    return AutoRangeMatcher(build, range_of=SteadyRange().of)
 
 
 def _search_range(

@@ -38,6 +38,11 @@ class BatchOptions:
         help="Pairs worked on at a time; results do not depend on it.  [default: 2; 1 for images "
         "above 4 megapixels]",
     )
+    sequence: bool = option(
+        is_flag=True,
+        help="The pairs are frames of one camera in their order: what stands still is not matched "
+        "anew in each, as in stereo live. One at a time.",
+    )
     quiet: bool = option("-q", "--quiet", is_flag=True, help="Say only what went wrong.")
 
 
@@ -48,6 +53,13 @@ def jobs_for(batch: BatchOptions, size: tuple[int, int]) -> int:
     took a third less time than one, three hardly less than two (benchmarks/jobs.py). Each takes
     the memory of a matcher, which counts when images are large.
     """
+    if batch.sequence:
+        if batch.jobs not in (None, 1):
+            raise click.UsageError(
+                f"--jobs {batch.jobs} works on several pairs at a time, but the frames of a "
+                "--sequence come one after the other: leave one of the two out"
+            )
+        return 1
     if batch.jobs is not None:
         return batch.jobs
     return 2 if size[0] * size[1] <= 4_000_000 else 1

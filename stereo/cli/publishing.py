@@ -50,6 +50,6 @@ def publishing(
     return Publishing(
         publishers,
         live=source.live,
-        turns=rect.turns,
+        rect=rect,
         options=options.message_options(max_relative_sigma),
     )

@@ -109,7 +109,10 @@ def run_command(
         given = run_input(
             stack, left, right, progress.event, composite=images.composite, third=third.third
         )
-        pipeline, described = chosen_pipeline(given, images, rig, match, depth)
+        jobs = jobs_for(batch, given.size)
+        pipeline, described = chosen_pipeline(
+            given, images, rig, match, depth, sequence=batch.sequence
+        )
         if camera is not None:
             pipeline = replace(pipeline, registration=registration(camera, pipeline.rectification))
         settings = BatchSettings(
@@ -123,7 +126,6 @@ def run_command(
         if is_mcap(results.out):
             running = run_into_mcap(given.pairs, pipeline, settings)
         else:
-            jobs = jobs_for(batch, given.size)
             running = run_batch(given.pairs, pipeline, settings, jobs=jobs)
         found = list(progress.follow(running, given.total))
     reports, aside = split_reports(found, progress.dropped)

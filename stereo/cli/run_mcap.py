@@ -8,10 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeGuard
 
+import click
+
 from stereo.errors import ImageError, InputError, RectificationError, SwappedPairError
 from stereo.files.urls import Place
 from stereo.pipeline import StereoPipeline
-from stereo.publishing.mcap import McapFile, McapPublisher
+from stereo.publishing.mcap import McapFile, McapPublisher, remove_unfinished
 from stereo.publishing.messages import FrameMessages, MessageOptions, Stamps
 from stereo.result import CloudOptions
 from stereo.run.check import check_rows, check_swapped
@@ -38,10 +40,16 @@ def run_into_mcap(
     pairs: Iterable[Pair], pipeline: StereoPipeline, settings: BatchSettings
 ) -> Iterator[PairReport | SetAside]:
     """Process every pair in order, into a file that gets its name when all are in it."""
-    out, swap, turns = settings.out, settings.swap, pipeline.rectification.turns
+    out, swap, rect = settings.out, settings.swap, pipeline.rectification
     assert is_mcap(out)
     options = MessageOptions(max_relative_sigma=settings.cloud.max_relative_sigma)
     stamps = Stamps()
+    if (size := remove_unfinished(out)) > 0:
+        click.echo(
+            f"note: {out}: an earlier run did not end; what it left ({size / 1e6:.0f} MB) is "
+            "removed, and the file begins anew (a result folder goes on where it was)",
+            err=True,
+        )
     with McapFile(out, whole=True) as file:
         publisher = McapPublisher(file)
         done = 0
@@ -59,7 +67,7 @@ def run_into_mcap(
                 yield SetAside(pair.name, error)
                 continue
             stamp_ns = stamps.of(frame)
-            publisher.publish(FrameMessages(result, stamp_ns, turns=turns, options=options))
+            publisher.publish(FrameMessages(result, stamp_ns, rect=rect, options=options))
             summary = pair.facts() | summarize(pipeline, result, rows, {}, elapsed_s)
             done += 1
             yield PairReport(pair.name, out.parent, summary)

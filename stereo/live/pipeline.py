@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from stereo.errors import InputError
-from stereo.frame import RectifiedPair, SearchRange, StereoFrame
+from stereo.frame import DisparityMap, RectifiedPair, SearchRange, StereoFrame
 from stereo.gray import gray8_pair
 from stereo.live.pace import Pace
 from stereo.live.region import Part, Region
@@ -26,12 +26,12 @@ from stereo.matching import (
     SteadyDenoising,
     SteadyRange,
     default_matcher,
+    following,
     make_matcher,
-    matcher_for_range,
     search_range_for_depths,
 )
 from stereo.networks.matcher import is_network
-from stereo.pipeline import StereoPipeline
+from stereo.pipeline import StereoPipeline, Timed
 from stereo.rectify import Rectification
 from stereo.refining.refine import RefineParams
 from stereo.refining.steady import SteadySurfaces
@@ -111,10 +111,12 @@ class LivePipeline:
         self._told = _told_range(settings, measured)
         self._steady = SteadyRange()
         self._matcher = RangedMatcher(
-            partial(matcher_for_range, settings.matcher, **settings.matcher_params)
+            partial(following, settings.matcher, **settings.matcher_params)
         )
         if self._told is not None:
             self._matcher.within(self._told)  # says now what is wrong
+        self._matched: DisparityMap | None = None
+        self._finished: DisparityMap
         self._temporal = TemporalFilter() if settings.smooth else None
         self._pipeline = partial(
             StereoPipeline,
@@ -139,7 +141,7 @@ class LivePipeline:
             search = self._told or self._found(pair)
         pipeline = self._pipeline(self._matcher.within(search))
         pair = self._part.with_partners(pair, search)
-        disparity = pipeline.disparity(pair, timed=timed)
+        disparity = self._disparity(pipeline, pair, timed)
         disparity, pair = self._part.trimmed(disparity, pair)
         if self._temporal is not None:
             with timed("refine"):
@@ -147,6 +149,18 @@ class LivePipeline:
                 self.smoothed_share = self._temporal.changed_share
         with timed("depth"):
             return pipeline.measure(pair, disparity, third=frame.third), took
+
+    def _disparity(
+        self, pipeline: StereoPipeline, pair: RectifiedPair, timed: Timed
+    ) -> DisparityMap:
+        """What was made of the matches of before holds as long as they do."""
+        found, seen = pipeline.match(pair, timed=timed)
+        if found is not self._matched:
+            self._matched, self._finished = found, pipeline.finished(found, seen, timed=timed)
+        for stage in ("refine", "judge"):
+            with timed(stage):  # took no time where all holds
+                pass
+        return self._finished
 
     def _found(self, pair: RectifiedPair) -> SearchRange:
         """The sequence's range; a network of whole images needs none."""

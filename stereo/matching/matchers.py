@@ -11,6 +11,7 @@ from calib.nearby import did_you_mean
 from stereo.errors import MatcherError
 from stereo.frame import SearchRange
 from stereo.matching import sgm
+from stereo.matching.following import FollowingMatcher
 from stereo.matching.matcher import Matcher
 from stereo.matching.pyramid import PyramidMatcher
 from stereo.matching.quality import QualityMatcher
@@ -86,6 +87,16 @@ def matcher_for_range(name: str, search: SearchRange, **params: Any) -> Matcher:
     """Build the matcher called ``name`` for ``search``. Raises as ``make_matcher`` does."""
     low, count = search.min_disparity, search.num_disparities
     return _make(name, {**params, "min_disparity": low, "num_disparities": count})
+
+
+def following(name: str, search: SearchRange, **params: Any) -> Matcher:
+    """Build the matcher called ``name`` for the frames of one sequence, in their order.
+
+    A network is the same for every frame: it sees all of an image at once. Raises as
+    ``make_matcher`` does.
+    """
+    matcher = matcher_for_range(name, search, **params)
+    return matcher if is_network(name) else FollowingMatcher(matcher, search)
 
 
 def _make(name: str, params: dict[str, Any]) -> Matcher:

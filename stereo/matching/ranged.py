@@ -17,6 +17,9 @@ from stereo.matching.search_range import find_search_range
 
 Kind = TypeVar("Kind", bound=Matcher)
 
+RangeOf = Callable[[RectifiedPair], SearchRange]
+"""Tells the range of a pair."""
+
 RANGE_EVERY = 15
 """Frames of a sequence from one search for the range of disparities to the next."""
 RANGE_MEMORY = 4
@@ -46,13 +49,15 @@ class AutoRangeMatcher:
     ``make_matcher(name, num_disparities="auto")`` makes one.
     """
 
-    def __init__(self, build: Callable[[SearchRange], Matcher]) -> None:
-        """``build`` makes the matcher for a range."""
-        self._matcher = RangedMatcher(build)
+    def __init__(
+        self, build: Callable[[SearchRange], Matcher], *, range_of: RangeOf = find_search_range
+    ) -> None:
+        """``build`` makes the matcher for a range; ``SteadyRange().of`` is that of a sequence."""
+        self._matcher, self._range_of = RangedMatcher(build), range_of
 
     def match(self, pair: RectifiedPair) -> DisparityMap:
         """Return the map, which names the range. Raises what the matcher raises."""
-        search = _fitting(find_search_range(pair), pair)
+        search = _fitting(self._range_of(pair), pair)
         return replace(self._matcher.within(search).match(pair), searched=search)
 
 

@@ -1,16 +1,38 @@
 """ROS 2 messages as bytes, without ROS: rosbags knows their definitions and encodes them (CDR).
 
-rosbags rather than mcap-ros2-support, because ``bag:`` needs it anyway and it takes an array of
-numpy as it is (1 ms for a cloud of 5 MB); the other parses definitions and walks numbers one by
-one, so it is what the tests read our files with.
+rosbags rather than mcap-ros2-support, because ``bag:`` needs it anyway; the other parses
+definitions and walks numbers one by one, so it is what the tests read our files with. What a
+message mostly consists of, the array of an image or a cloud, is not copied into it: a file or a
+socket takes the pieces one after the other.
 """
 
 from __future__ import annotations
 
+import struct
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+import numpy as np
+
 from stereo.errors import MissingLibraryError
+
+_MARK = b"the array's place"[:16]
+"""Stands for an array while the rest is encoded. A multiple of 8 bytes: no alignment is larger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A message as bytes that lie in several places."""
+
+    pieces: tuple[memoryview, ...]
+    """One after the other they are the message; each of single bytes."""
+
+    def __len__(self) -> int:
+        return sum(len(piece) for piece in self.pieces)
+
+    def __bytes__(self) -> bytes:
+        return b"".join(self.pieces)
 
 
 @cache
@@ -33,9 +55,25 @@ def message(kind: str, **fields: Any) -> Any:
     return _store().types[kind](**fields)
 
 
-def encoded(found: Any) -> memoryview:
-    """Return the bytes of a message."""
-    return memoryview(_store().serialize_cdr(found, found.__msgtype__))
+def encoded(found: Any) -> Encoded:
+    """Return the bytes of a message; its array, or that of its image, must not change any more."""
+    holder = getattr(found, "image", found)
+    data = getattr(holder, "data", None)
+    if data is None:
+        return Encoded((_serialized(found),))
+    stand_in = np.frombuffer(_MARK + bytes(len(data) % 8), np.uint8)
+    short = replace(holder, data=stand_in)
+    raw = _serialized(short if holder is found else replace(found, image=short))
+    begin = raw.tobytes().index(_MARK)
+    before = bytearray(raw[:begin])
+    struct.pack_into("<I", before, begin - 4, len(data))
+    pieces = memoryview(before).toreadonly(), memoryview(data), raw[begin + len(stand_in) :]
+    return Encoded(tuple(piece for piece in pieces if len(piece)))
+
+
+def _serialized(found: Any) -> memoryview:
+    made: memoryview = _store().serialize_cdr(found, found.__msgtype__, little_endian=True)
+    return made
 
 
 def definition(kind: str) -> bytes:

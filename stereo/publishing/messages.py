@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from calib import Camera
+from calib import PlacedCamera
 from stereo.cloud import MAX_RELATIVE_SIGMA
 from stereo.frame import DepthFrame, StereoFrame
 from stereo.publishing import cdr
@@ -22,15 +22,20 @@ from stereo.publishing.parts import (
     IMAGE,
     INFO,
     LEFT,
+    REGISTERED,
     RIGHT,
     TF,
     Matrix,
+    Optics,
+    Pose,
     cloud_message,
     disparity_message,
     frames_message,
     image_message,
     info_message,
 )
+from stereo.rectify import Rectification
+from stereo.register import RegisteredDepth
 from stereo.result import StereoResult
 from stereo.turning import turned
 
@@ -38,6 +43,7 @@ TOPICS: dict[str, str] = {
     "tf_static": TF,
     "left/camera_info": INFO,
     "right/camera_info": INFO,
+    "camera_info": INFO,
     "left/image_rect": IMAGE,
     "right/image_rect": IMAGE,
     "depth": IMAGE,
@@ -45,8 +51,13 @@ TOPICS: dict[str, str] = {
     "confidence": IMAGE,
     "disparity": DISPARITY,
     "points": CLOUD,
+    "registered/camera_info": INFO,
+    "registered/image_raw": IMAGE,
+    "registered/depth": IMAGE,
+    "registered/sigma": IMAGE,
 }
-"""topic -> kind of message; what all of it means is in docs/robots.md."""
+"""topic -> kind of message; what all of it means is in docs/robots.md. Beside each image there is a
+camera_info, as ROS looks for it; that of depth, sigma and confidence is the left camera's."""
 STATIC = "tf_static"
 """The topic that is said once, to whoever comes later too."""
 
@@ -69,21 +80,21 @@ class FrameMessages:
         result: StereoResult,
         stamp_ns: int,
         *,
-        turns: int = 0,
+        rect: Rectification | None = None,
         options: MessageOptions | None = None,
     ) -> None:
-        """``turns``: those of the ``Rectification`` that was applied."""
+        """``rect`` was applied; None: the images came rectified, of cameras side by side."""
         self.stamp_ns = stamp_ns
-        self._made: dict[str, memoryview] = {}
+        self._made: dict[str, cdr.Encoded] = {}
         self._lock = threading.Lock()
-        self._makers = _makers(result, stamp_ns, turns, options or MessageOptions())
+        self._makers = _makers(result, stamp_ns, rect, options or MessageOptions())
 
     @property
     def topics(self) -> dict[str, str]:
         """Those that this result has, and their kinds: uncalibrated neither depth nor cameras."""
         return {topic: TOPICS[topic] for topic in self._makers}
 
-    def encoded(self, topic: str) -> memoryview:
+    def encoded(self, topic: str) -> cdr.Encoded:
         """Return the message of a topic, as CDR."""
         with self._lock:
             if topic not in self._made:
@@ -92,20 +103,22 @@ class FrameMessages:
 
 
 def _makers(
-    result: StereoResult, stamp_ns: int, turns: int, options: MessageOptions
+    result: StereoResult, stamp_ns: int, rect: Rectification | None, options: MessageOptions
 ) -> dict[str, Callable[[], Any]]:
-    disparity, depth = result.disparity, result.depth
+    disparity, depth, registered = result.disparity, result.depth, result.registered
+    turns = 0 if rect is None else rect.turns
     makers: dict[str, Callable[[], Any]] = {}
     if depth is not None:
         size = depth.depth_m.shape[1], depth.depth_m.shape[0]
         P_left, P_right = projections(depth, turns)
-        places = (("left", P_left, LEFT), ("right", P_right, RIGHT))
-        makers["tf_static"] = partial(frames_message, (np.eye(3), _right_origin(depth, turns)))
-        for side, P, frame_id in places:
-            # of rectified images: no distortion, nothing to turn, so K and P say the same
-            lens = Camera("pinhole", size, P[:, :3], np.zeros(5))
-            makers[f"{side}/camera_info"] = partial(
-                info_message, lens, np.eye(3), P, size, stamp_ns, frame_id
+        places = (("left/", P_left, LEFT), ("right/", P_right, RIGHT), ("", P_left, LEFT))
+        cameras = {RIGHT: (np.eye(3), _right_origin(depth, turns))}
+        if registered is not None:
+            cameras[REGISTERED] = _pose(registered.camera, rect)
+        makers["tf_static"] = partial(frames_message, cameras)
+        for place, P, frame_id in places:
+            makers[f"{place}camera_info"] = partial(
+                info_message, Optics.rectified(P), size, stamp_ns, frame_id
             )
     makers["left/image_rect"] = partial(image_message, result.left, stamp_ns, LEFT)
     makers["right/image_rect"] = lambda: image_message(
@@ -124,7 +137,30 @@ def _makers(
             organised=options.organised,
             max_relative_sigma=options.max_relative_sigma,
         )
+    return makers if registered is None else makers | _registered_makers(registered, stamp_ns)
+
+
+def _registered_makers(registered: RegisteredDepth, stamp_ns: int) -> dict[str, Callable[[], Any]]:
+    """Depth of a third camera's pixels, lens and all: its image is not rectified."""
+    camera = registered.camera.camera
+    optics = Optics.raw(camera, np.eye(3), np.column_stack([camera.K, np.zeros(3)]))
+    makers: dict[str, Callable[[], Any]] = {
+        "registered/camera_info": partial(info_message, optics, camera.size, stamp_ns, REGISTERED)
+    }
+    for name, image in (
+        ("image_raw", registered.color),
+        ("depth", registered.depth_m),
+        ("sigma", registered.sigma_m),
+    ):
+        makers[f"registered/{name}"] = partial(image_message, image, stamp_ns, REGISTERED)
     return makers
+
+
+def _pose(camera: PlacedCamera, rect: Rectification | None) -> Pose:
+    """A camera beside the rig, seen from the left camera's depth."""
+    turn = None if rect is None else rect.R_depth_left
+    R = camera.R_camera_left if turn is None else camera.R_camera_left @ turn.T
+    return R.T, -R.T @ camera.t_camera_left
 
 
 def projections(depth: DepthFrame, turns: int) -> tuple[Matrix, Matrix]:

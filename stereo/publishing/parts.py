@@ -1,24 +1,27 @@
 """The messages that depth consists of, each made of arrays: images, cameras, clouds, frames.
 
 REP 103 (axes), REP 104 (camera_info), REP 118 (depth images). Frames: ``stereo_link`` (x forward,
-y left, z up) > ``left_optical`` (x right, y down, z forward) > ``right_optical``.
+y left, z up) > ``left_optical`` (x right, y down, z forward) > ``right_optical``
+and, of a third camera, ``registered_optical``.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from calib import Camera
-from stereo.cloud import doubtful
+from stereo.cloud import every_point
 from stereo.frame import DepthFrame, Float, Image
-from stereo.gray import to_rgb8
 from stereo.publishing.cdr import header, message
 
 LINK, LEFT, RIGHT = "stereo_link", "left_optical", "right_optical"
+REGISTERED = "registered_optical"
 """Names of the frames."""
 IMAGE = "sensor_msgs/msg/Image"
 INFO = "sensor_msgs/msg/CameraInfo"
@@ -28,6 +31,8 @@ TF = "tf2_msgs/msg/TFMessage"
 """Kinds of messages."""
 
 Matrix = NDArray[np.float64]
+Pose = tuple[Matrix, Matrix]
+"""(3, 3) axes and (3,) origin in metres, seen from another frame."""
 
 _ENCODINGS = {
     ("uint8", 2): "mono8",
@@ -56,23 +61,44 @@ def image_message(image: Image | Float, stamp_ns: int, frame_id: str) -> Any:
     )
 
 
-def info_message(
-    lens: Camera, R: Matrix, P: Matrix, size: tuple[int, int], stamp_ns: int, frame_id: str
-) -> Any:
-    """Return a CameraInfo of images of ``size`` = (width, height).
+@dataclass(frozen=True, eq=False, slots=True)
+class Optics:
+    """What a CameraInfo says of a camera (REP 104)."""
 
-    ``R`` (3, 3) turns the camera's axes into the rectified ones, ``P`` (3, 4) projects from them.
-    """
+    model: str
+    """ROS's name of the distortion."""
+    distortion: Matrix
+    """Its numbers."""
+    K: Matrix
+    """(3, 3) of the image as it is."""
+    R: Matrix
+    """(3, 3) turns the camera's axes into the rectified ones."""
+    P: Matrix
+    """(3, 4) projects from those."""
+
+    @classmethod
+    def rectified(cls, P: Matrix) -> Self:
+        """Return those of a rectified image: no distortion, nothing to turn, K and P the same."""
+        return cls("plumb_bob", np.zeros(5), P[:, :3], np.eye(3), P)
+
+    @classmethod
+    def raw(cls, camera: Camera, R: Matrix, P: Matrix) -> Self:
+        """Return those of an image as the camera gave it."""
+        return cls(_model(camera), camera.distortion, camera.K, R, P)
+
+
+def info_message(optics: Optics, size: tuple[int, int], stamp_ns: int, frame_id: str) -> Any:
+    """Return a CameraInfo of images of ``size`` = (width, height)."""
     return message(
         INFO,
         header=header(stamp_ns, frame_id),
         height=size[1],
         width=size[0],
-        distortion_model=_model(lens),
-        d=np.asarray(lens.distortion, float),
-        k=np.asarray(lens.K, float).ravel(),
-        r=np.asarray(R, float).ravel(),
-        p=np.asarray(P, float).ravel(),
+        distortion_model=optics.model,
+        d=np.asarray(optics.distortion, float),
+        k=np.asarray(optics.K, float).ravel(),
+        r=np.asarray(optics.R, float).ravel(),
+        p=np.asarray(optics.P, float).ravel(),
         binning_x=0,
         binning_y=0,
         roi=_region(0, 0),
@@ -114,7 +140,7 @@ def cloud_message(
     ``organised``: a point a pixel, NaN where unknown; else only those that are known. Points whose
     error bar exceeds that share of their depth count as unknown.
     """
-    points = _points(depth, max_relative_sigma)
+    points = every_point(depth, max_relative_sigma=max_relative_sigma)
     if not organised:
         points = points.reshape(1, -1, 4)[:, np.isfinite(points[..., 2]).ravel()]
     height, width = points.shape[:2]
@@ -137,27 +163,12 @@ def cloud_message(
     )
 
 
-def _points(depth: DepthFrame, max_relative_sigma: float) -> Float:
-    """(H, W, 4): x, y, z in metres, and the colour's four bytes (b, g, r, 255) as a float."""
-    z, g = depth.depth_m, depth.geometry
-    if np.isfinite(max_relative_sigma):
-        z = np.where(doubtful(depth, max_relative_sigma), np.float32(np.nan), z)
-    height, width = z.shape
-    ray_x = ((np.arange(width) - g.cx_px) / g.focal_px).astype(np.float32)
-    ray_y = ((np.arange(height) - g.cy_px) / g.focal_px).astype(np.float32)
-    color = cv2.cvtColor(to_rgb8(depth.color), cv2.COLOR_RGB2BGRA)
-    packed = color.view(np.float32)[..., 0]
-    return cv2.merge([z * ray_x, z * ray_y[:, None], z, packed])  # type: ignore[return-value]
-
-
-def frames_message(right: tuple[Matrix, Matrix]) -> Any:
-    """Return the tree of frames, for ``tf_static``.
-
-    ``right``: (3, 3) axes and (3,) origin of the right camera, metres, seen from the left one.
-    """
-    R, t = right
-    left = _transform(LINK, LEFT, _OPTICAL_IN_LINK, np.zeros(3))
-    return message(TF, transforms=[left, _transform(LEFT, RIGHT, _quaternion(R), t)])
+def frames_message(cameras: Mapping[str, Pose]) -> Any:
+    """Return the tree of frames, for ``tf_static``; ``cameras``: frame -> place."""
+    transforms = [_transform(LINK, LEFT, _OPTICAL_IN_LINK, np.zeros(3))]
+    for frame_id, (R, t) in cameras.items():
+        transforms.append(_transform(LEFT, frame_id, _quaternion(R), t))
+    return message(TF, transforms=transforms)
 
 
 def _quaternion(R: Matrix) -> tuple[float, ...]:

@@ -17,6 +17,7 @@ from stereo.closing import Closing
 from stereo.errors import InputError
 from stereo.frame import StereoFrame
 from stereo.publishing.messages import FrameMessages, MessageOptions, Stamps
+from stereo.rectify import Rectification
 from stereo.result import StereoResult
 from stereo.threads import Latest, start_thread
 
@@ -110,14 +111,14 @@ class Publishing(Closing):
         publishers: Sequence[tuple[str, Publisher]],
         *,
         live: bool,
-        turns: int = 0,
+        rect: Rectification | None = None,
         options: MessageOptions | None = None,
     ) -> None:
         """``publishers`` by their names. ``live``: the source goes on when nobody looks.
 
-        ``turns``: those of the ``Rectification`` that is applied.
+        ``rect`` is applied to every frame; see ``FrameMessages``.
         """
-        self._turns, self._options, self._stamps = turns, options, Stamps()
+        self._rect, self._options, self._stamps = rect, options, Stamps()
         self._lanes = [
             _Lane(name, publisher, waits=publisher.every_frame and not live)
             for name, publisher in publishers
@@ -128,7 +129,7 @@ class Publishing(Closing):
         if not self._lanes:
             return
         stamp_ns = self._stamps.of(frame)
-        messages = FrameMessages(result, stamp_ns, turns=self._turns, options=self._options)
+        messages = FrameMessages(result, stamp_ns, rect=self._rect, options=self._options)
         for lane in self._lanes:
             lane.offer(messages)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from calib import Camera, RectifiedRig, StereoRig, save_rig
+from calib import RectifiedRig, StereoRig, save_rig
 from stereo.errors import OutputError
 from stereo.frame import StereoFrame
 from stereo.publishing import cdr
@@ -23,7 +23,8 @@ from stereo.publishing.parts import (
     LEFT,
     RIGHT,
     TF,
-    Matrix,
+    Optics,
+    Pose,
     frames_message,
     image_message,
     info_message,
@@ -34,8 +35,6 @@ from stereo.sources.record import Recorder
 from stereo.sources.source import SourceOptions, StereoSource
 
 Calibration = StereoRig | RectifiedRig | None
-Lens = tuple[Camera, Matrix, Matrix]
-"""A camera, the (3, 3) rotation that rectifies it, and its rectified (3, 4) projection."""
 
 
 class McapRecorder(Recorder):
@@ -66,13 +65,13 @@ class McapRecorder(Recorder):
         left_ns = self._stamps.of(frame)
         right_ns = max(0, left_ns + round(frame.skew_s * 1e9))
         if self._right is not None:
-            data = cdr.encoded(frames_message(self._right))
+            data = cdr.encoded(frames_message({RIGHT: self._right}))
             file.write_once(STATIC, TF, left_ns, data)
         sides = (("left", frame.left, left_ns, LEFT), ("right", frame.right, right_ns, RIGHT))
         for number, (side, image, stamp_ns, frame_id) in enumerate(sides):
             if self._lenses is not None:
                 size = image.shape[1], image.shape[0]
-                info = info_message(*self._lenses[number], size, stamp_ns, frame_id)
+                info = info_message(self._lenses[number], size, stamp_ns, frame_id)
                 file.write(f"{side}/camera_info", INFO, stamp_ns, cdr.encoded(info))
             found = image_message(image, stamp_ns, frame_id)
             file.write(f"{side}/{self._image}", IMAGE, stamp_ns, cdr.encoded(found))
@@ -82,18 +81,16 @@ class McapRecorder(Recorder):
             raise self._full(error) from error
 
 
-def _lenses(calibration: StereoRig | RectifiedRig) -> tuple[Lens, Lens]:
-    """Both cameras as camera_info says them (REP 104)."""
+def _lenses(calibration: StereoRig | RectifiedRig) -> tuple[Optics, Optics]:
+    """Both cameras as camera_info says them."""
     rect = Rectification.from_calibration(calibration)
     P1, P2 = rect.P1, rect.P2
     if isinstance(calibration, StereoRig):
         R1, R2 = rect.R_rect_left, rect.R_rect_right
         assert R1 is not None
         assert R2 is not None
-        return (calibration.left, R1, P1), (calibration.right, R2, P2)
-    size = calibration.size or (1, 1)
-    first, second = (Camera("pinhole", size, P[:, :3], np.zeros(5)) for P in (P1, P2))
-    return (first, np.eye(3), P1), (second, np.eye(3), P2)
+        return Optics.raw(calibration.left, R1, P1), Optics.raw(calibration.right, R2, P2)
+    return Optics.rectified(P1), Optics.rectified(P2)
 
 
 def _rig_file(rig: StereoRig) -> bytes:
@@ -102,8 +99,8 @@ def _rig_file(rig: StereoRig) -> bytes:
         return path.read_bytes()
 
 
-def _right_camera(calibration: Calibration) -> tuple[Matrix, Matrix] | None:
-    """Axes and origin of the right camera, seen from the left one."""
+def _right_camera(calibration: Calibration) -> Pose | None:
+    """The right camera, seen from the left one."""
     if calibration is None:
         return None
     if isinstance(calibration, RectifiedRig):

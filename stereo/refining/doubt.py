@@ -9,6 +9,7 @@ after Hu and Mordohai, PAMI 2012, and Poggi et al., PAMI 2021). ``doubt_table.py
 and says how they were fitted; ``stereo.depth.disparity_sigma`` makes the error bar of the result.
 
 Clues from the surroundings are looked at on every third row and column: doubt changes slowly.
+native/src/doubt.cpp does it, to the same bits as what stands here for where it was not built.
 """
 
 from __future__ import annotations
@@ -25,12 +26,16 @@ from numpy.typing import NDArray
 
 from stereo.frame import DisparityMap, Float, Mask, RectifiedPair
 from stereo.gray import gray8_pair
+from stereo.native import find_native, thread_count
 from stereo.refining import doubt_table
 from stereo.refining.surfaces import PLANE_CONFIDENCE
 
 Bytes = NDArray[np.uint8]
 Points = tuple[tuple[int, float], ...]
 """Knots (level of the clue 0 to 255, logit); between them a straight line."""
+
+CLUES = "own", "around", "differ", "unlike", "drop", "drop_near", "rise"
+"""What ``clues`` tells of a pixel, in the order of native/src/doubt.hpp."""
 
 STEP = 3
 """Surroundings are looked at on every such row and column."""
@@ -44,6 +49,7 @@ PER_CONTRAST = 64.0
 _PER_LOGIT = 20.0  # of the sum; a byte holds the logits -4 to 8.75
 _LEAST_LOGIT = -4.0
 _FAINT_GRAY = 2.0  # added to the contrast: fainter is noise
+_START = round(-_LEAST_LOGIT * _PER_LOGIT)
 _OWN = "own"
 _PLANE = round(255 * (1 - math.sqrt(1 - PLANE_CONFIDENCE)))
 """The clue "own" of a plane for a surface without texture."""
@@ -58,24 +64,53 @@ class DoubtTable:
     """What each clue is worth."""
 
     points: Mapping[str, Points]
-    """Name of a clue, "own" or one of ``surroundings``, to its points."""
+    """Name of each of ``CLUES`` to its points."""
 
     @cached_property
     def lookups(self) -> dict[str, NDArray[np.int16]]:
         """(256,) points of each clue, in units of the sum."""
         return {name: _lookup(knots) for name, knots in self.points.items()}
 
+    @cached_property
+    def rows(self) -> NDArray[np.int16]:
+        """(7, 256) the same, a row for each of ``CLUES``."""
+        return np.stack([self.lookups[name] for name in CLUES])
+
 
 FITTED = DoubtTable(doubt_table.POINTS)
 
 
 def judged(
-    disparity: DisparityMap, pair: RectifiedPair, table: DoubtTable = FITTED
+    disparity: DisparityMap,
+    pair: RectifiedPair,
+    table: DoubtTable = FITTED,
+    *,
+    threads: int | None = None,
 ) -> DisparityMap:
     """Return ``disparity`` of ``pair`` with the confidence that the clues give it, (H, W)."""
+    native = find_native()
+    if native is None:
+        return replace(disparity, confidence=_confidence(disparity, pair, table))
+    left, right = gray8_pair(pair.left, pair.right)
+    confidence = native.judge(
+        np.ascontiguousarray(disparity.px),
+        np.ascontiguousarray(disparity.confidence),
+        np.ascontiguousarray(left),
+        np.ascontiguousarray(right),
+        table.rows,
+        _START,
+        _PROBABILITY,
+        _PLANE,
+        float(_PLANE_AT_MOST),
+        thread_count(threads),
+    )
+    return replace(disparity, confidence=confidence)
+
+
+def _confidence(disparity: DisparityMap, pair: RectifiedPair, table: DoubtTable) -> Float:
     height, width = disparity.px.shape
     own, around = clues(disparity, pair)
-    sum_ = np.full(next(iter(around.values())).shape, round(-_LEAST_LOGIT * _PER_LOGIT), np.int16)
+    sum_ = np.full(next(iter(around.values())).shape, _START, np.int16)
     for name, clue in around.items():
         cv2.add(sum_, cv2.LUT(clue, table.lookups[name]), sum_)
     wide = cv2.resize(sum_, None, fx=STEP, fy=STEP, interpolation=cv2.INTER_NEAREST)
@@ -84,7 +119,7 @@ def judged(
     confidence = np.asarray(cv2.LUT(level, _PROBABILITY), np.float32)
     confidence *= own > 0
     np.minimum(confidence, _PLANE_AT_MOST, out=confidence, where=own == _PLANE)
-    return replace(disparity, confidence=confidence)
+    return confidence
 
 
 def clues(disparity: DisparityMap, pair: RectifiedPair) -> tuple[Bytes, dict[str, Bytes]]:

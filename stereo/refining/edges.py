@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 
 from stereo.errors import InputError
@@ -44,19 +43,12 @@ def sharpen_edges(
     native = find_native()
     if native is None:
         return disparity
-    px = np.ascontiguousarray(disparity.px)
-    weight = cv2.convertScaleAbs(disparity.confidence, alpha=255)  # 0 in holes
-    moved = native.weighted_median(
-        px,
-        np.asarray(weight),
+    px, confidence = native.sharpen_edges(
+        np.ascontiguousarray(disparity.px),
+        np.ascontiguousarray(disparity.confidence),
         levels(image),
-        native.around_edges(px, EDGE_STEP_PX, 2 if careful else 1),
         careful,
-        KEEP_PX,
+        (EDGE_STEP_PX, KEEP_PX, MOVED_CONFIDENCE),
         thread_count(threads),
     )
-    changed = moved != disparity.px
-    changed &= np.isfinite(moved)
-    confidence = disparity.confidence.copy()
-    confidence[changed] = np.minimum(confidence[changed], np.float32(MOVED_CONFIDENCE))
-    return replace(disparity, px=moved, confidence=confidence)
+    return replace(disparity, px=px, confidence=confidence)

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.frame import DisparityMap, Float, Image
+from stereo.frame import DisparityMap, Float, Image, Mask
 from stereo.gray import to_8bit
 from stereo.native import find_native, thread_count
 
@@ -60,30 +60,39 @@ def drop_islands(disparity: DisparityMap) -> DisparityMap:
     so the matcher was left with the wrong ones. A small patch left of such a surface is one.
     """
     px = disparity.px
-    known = np.isfinite(px)
     reach = min(int(np.nanmax(px, initial=0)) + 1, px.shape[1])  # no strip is wider
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(
-        known[:, :reach].astype(np.uint8), connectivity=4
-    )
+    known = np.isfinite(px[:, :reach])
+    _, labels, boxes, _ = cv2.connectedComponentsWithStats(known.view(np.uint8), connectivity=4)
     labels = np.asarray(labels)
     goes_on = boxes[:, cv2.CC_STAT_LEFT] + boxes[:, cv2.CC_STAT_WIDTH] == reach
     small = (boxes[:, cv2.CC_STAT_AREA] < ISLAND_PX) & ~goes_on
     small[0] = False
-    if not small.any():
+    islands = small[labels]
+    rows = np.flatnonzero(islands.any(axis=1))
+    if len(rows) == 0:
         return disparity
-    large = known.copy()
-    large[:, :reach] &= ~small[labels]
-    first = np.argmax(large, axis=1)  # 0: none, or no strip
-    nearest = px[np.arange(len(px)), first]
-    beyond = small[labels] & (np.arange(reach) < np.fmin(first, nearest)[:, None])
-    share = np.bincount(labels[beyond], minlength=len(small)) / boxes[:, cv2.CC_STAT_AREA]
-    gone = np.zeros(known.shape, np.bool_)
-    gone[:, :reach] = (small & (share > MOST_OF_IT))[labels]
-    return replace(
-        disparity,
-        px=np.where(gone, np.float32(np.nan), px),
-        confidence=np.where(gone, np.float32(0), disparity.confidence),
-    )
+    beyond = islands[rows] & (np.arange(reach) < _strip_widths(px, rows, known & ~islands)[:, None])
+    share = np.bincount(labels[rows][beyond], minlength=len(small)) / boxes[:, cv2.CC_STAT_AREA]
+    gone = (small & (share > MOST_OF_IT))[labels]
+    px, confidence = px.copy(), disparity.confidence.copy()
+    px[:, :reach][gone] = np.nan
+    confidence[:, :reach][gone] = 0
+    return replace(disparity, px=px, confidence=confidence)
+
+
+def _strip_widths(px: Float, rows: NDArray[np.intp], large: Mask) -> Float:
+    """How far from the left border the right camera sees nothing, in some rows.
+
+    That is the disparity of the first pixel of a large patch, and ends there at the latest.
+    ``large``: where those are in the left columns.
+    """
+    first = np.argmax(large[rows], axis=1)  # 0: none, or no strip
+    farther = np.flatnonzero(~large[rows, first])
+    rest = np.isfinite(px[rows[farther], large.shape[1] :])
+    if rest.shape[1]:
+        where = np.argmax(rest, axis=1)
+        first[farther] = np.where(rest.any(axis=1), large.shape[1] + where, 0)
+    return np.asarray(np.fmin(first, px[rows, first]), np.float32)
 
 
 def fill_holes(px: Float, *, same_surface_px: float = 0.0) -> Float:

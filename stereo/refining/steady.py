@@ -13,25 +13,29 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from stereo.change import STEP, Gray, coarse, differs
 from stereo.frame import DisparityMap, Float, Mask
-from stereo.refining.surfaces import STEP, Gray, Regions, doubtful_regions, with_planes
+from stereo.refining.surfaces import Regions, doubtful_regions, with_planes
 
-KEPT_FRAMES = 15
-"""So long at most a region keeps its planes: half a second."""
-LOOK_EVERY = 5
-"""Frames after which new regions are looked for in a picture that stands."""
-SAME_LEVELS = 4
-"""Gray levels, mean of ``STEP`` squared pixels: more is a change, less noise (2 and less of it are
-left in an image that is matched, see ``stereo.matching.preparation``)."""
-KNOWN_SHARE = 0.9
-"""A region of which less has been looked at is looked at anew, as a whole."""
+KEPT_FRAMES = 8
+"""So many maps at most a region keeps its planes for: half a second, because where the picture
+stands every second frame has a new map (``stereo.matching.following``)."""
+LOOK_EVERY = 3
+"""Maps after which new regions are looked for in a picture that stands."""
+KNOWN_SHARE, UNKNOWN_STEPS = 0.9, 60
+"""A region of which less has been looked at, or more has not, is looked at anew, as a whole: what
+something uncovers is never left without a plane for long."""
 CHANGED_SHARE = 0.05
 """Share of a region whose change ends it."""
+RIM_STEPS, RIM_SHARE = 3, 0.25
+"""Width and changed share of what lies around a region that end it too: a blank wall looks the same
+to a camera that moves, its surroundings do not."""
 CUT_SHARE = 0.5
 """Share of either image whose change ends everything: another scene, or another light."""
 AGREE_PX = 1.0
 """Matches that differ less from what the region had are kept, as its plane kept them."""
 
+_RIM = np.ones((2 * RIM_STEPS + 1, 2 * RIM_STEPS + 1), np.uint8)
 _NEAR = np.ones((5, 5), np.uint8)  # a change is felt so far, in steps
 
 Box = tuple[slice, slice]
@@ -56,8 +60,11 @@ class _Kept:
 
     def stands_in(self, picture: Gray) -> bool:
         """Whether its picture is what it was, but for a small part."""
-        changed = _changed(picture[self.box], self.picture)[self.inside]
-        return float(changed.mean()) <= CHANGED_SHARE
+        changed = differs(picture[self.box], self.picture)
+        if float(changed[self.inside].mean()) > CHANGED_SHARE:
+            return False
+        rim = cv2.dilate(self.inside.view(np.uint8), _RIM).view(np.bool_) & ~self.inside
+        return not rim.any() or float(changed[rim].mean()) <= RIM_SHARE
 
 
 class SteadySurfaces:
@@ -71,7 +78,7 @@ class SteadySurfaces:
     def __call__(self, disparity: DisparityMap, left: Gray, right: Gray) -> DisparityMap:
         """Return the sequence's next map with planes, see ``plane_surfaces``."""
         self._frame += 1
-        before, self._last = self._last, (_coarse(left), _coarse(right))
+        before, self._last = self._last, (coarse(left), coarse(right))
         seen = self._last[0]
         changed = _changes(before, self._last)
         old = [] if changed > CUT_SHARE else self._kept
@@ -79,7 +86,7 @@ class SteadySurfaces:
         if changed == 0 and len(kept) == len(self._kept) and self._frame % LOOK_EVERY:
             return _as_before(disparity, kept, seen)
         regions = doubtful_regions(disparity, left)
-        anew = regions.only(regions.shares_in(_union(kept, seen)) < KNOWN_SHARE)
+        anew = regions.only(~_known(regions, _union(kept, seen)))
         found = with_planes(disparity, left, right, anew)
         looked_at = np.isin(anew.labels, anew.doubtful)
         kept = [region for region in kept if looked_at[region.box][region.inside].mean() < 0.5]
@@ -91,17 +98,13 @@ def _changes(before: tuple[Gray, Gray] | None, now: tuple[Gray, Gray]) -> float:
     """The share of the worse image that changed since the frame before; all of it in the first."""
     if before is None or before[0].shape != now[0].shape:
         return 1.0
-    return max(float(_changed(a, b).mean()) for a, b in zip(now, before, strict=True))
+    return max(float(differs(a, b).mean()) for a, b in zip(now, before, strict=True))
 
 
-def _changed(now: Gray, before: Gray) -> Mask:
-    return np.asarray(cv2.absdiff(now, before) > SAME_LEVELS)
-
-
-def _coarse(gray: Gray) -> Gray:
-    """The mean of each ``STEP`` x ``STEP`` pixels, as large as the regions' labels."""
-    height, width = (-(-side // STEP) for side in gray.shape)
-    return np.asarray(cv2.resize(gray, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+def _known(regions: Regions, looked_at: Mask) -> Mask:
+    """Which of the doubtful regions have been looked at, but for a small part."""
+    known, whole = regions.steps_in(looked_at), regions.steps_in(np.ones_like(looked_at))
+    return (known >= KNOWN_SHARE * whole) & (whole - known <= UNKNOWN_STEPS)
 
 
 def _union(regions: list[_Kept], picture: Gray) -> Mask:
@@ -119,7 +122,10 @@ def _added(
     for i, (label, (x, y, width, height)) in enumerate(
         zip(regions.doubtful, regions.boxes, strict=True)
     ):
-        box = slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
+        box = (
+            slice(max(y - RIM_STEPS, 0), y + height + RIM_STEPS),
+            slice(max(x - RIM_STEPS, 0), x + width + RIM_STEPS),
+        )
         before, after, sure = (
             plane[_pixels(box)].copy() for plane in (matched.px, found.px, found.confidence)
         )
@@ -141,7 +147,7 @@ def _as_before(found: DisparityMap, regions: list[_Kept], picture: Gray) -> Disp
     for region in regions:
         assert region.found is not None
         (old_px, old_confidence), pixels = region.found, _pixels(region.box)
-        changed = _changed(picture[region.box], region.picture).view(np.uint8)
+        changed = differs(picture[region.box], region.picture).view(np.uint8)
         stands = cv2.dilate(changed, _NEAR) == 0
         with np.errstate(invalid="ignore"):
             old = ~(np.abs(px[pixels] - old_px) <= AGREE_PX)

@@ -60,11 +60,10 @@ class Regions:
     slope: Levels
     """(H, W) of the left image, all pixels: what told smooth ones also judges their planes."""
 
-    def shares_in(self, mask: Mask) -> NDArray[np.float64]:
-        """Return (n,) the share of each doubtful region that lies in ``mask``, (h, w)."""
+    def steps_in(self, mask: Mask) -> NDArray[np.intp]:
+        """Return (n,) how much of each doubtful region lies in ``mask``, (h, w)."""
         inside = np.bincount(self.labels[mask], minlength=int(self.labels.max()) + 1)
-        area = np.bincount(self.labels.ravel(), minlength=len(inside))
-        return inside[self.doubtful] / area[self.doubtful]
+        return inside[self.doubtful]
 
     def only(self, these: NDArray[np.bool_]) -> Regions:
         """Return some of the doubtful regions."""

@@ -162,6 +162,11 @@ def choose_topics(path: Path, topics: list[str], asked: Mapping[str, str]) -> tu
     else:
         chosen = None, None
     left, right = chosen
+    if len(topics) < 2:
+        raise InputError(
+            f"{path}: a pair takes images on two topics; in it are "
+            f"{f'only those on {topics[0]}' if topics else 'none'}"
+        )
     if left is None or right is None or left == right:
         raise InputError(
             f"{path}: name the left and the right topic: bag:{path}?left=/topic&right=/topic; "

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from calib import StereoRig, load_rig
+from calib.errors import RigFileError
 from stereo.errors import InputError, MissingLibraryError
 
 RIG_ATTACHMENT = "rig.yaml"
@@ -55,12 +56,26 @@ def attached_rig(path: Path) -> StereoRig | None:
         if isinstance(record, Chunk):
             return None  # ours stands before all messages
         if isinstance(record, Attachment) and record.name == RIG_ATTACHMENT:
+            _check_attachment(path, record)
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / RIG_ATTACHMENT
                 file.write_bytes(record.data)
                 rig = load_rig(file)
                 return rig if isinstance(rig, StereoRig) else None
     return None
+
+
+def _check_attachment(path: Path, record: Any) -> None:
+    """Raise RigFileError unless the file holds its checksum, which mcap leaves unread."""
+    from mcap.data_stream import RecordBuilder
+
+    builder: Any = RecordBuilder()
+    record.write(builder)  # with the checksum that is right
+    expected = bytes(builder.end())
+    with path.open("rb") as file:  # it stands before all messages
+        begin = file.read(len(expected) + 1_000_000)
+    if expected not in begin and expected[:-4] + bytes(4) not in begin:  # 0: none was taken
+        raise RigFileError(f"{path}: the rig attached to it is damaged (its checksum is wrong)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +114,7 @@ class CutMcap:
                 found[record.channel_id] = replace(before, msgcount=before.msgcount + 1)
         self.connections = list(found.values())
         if not any(one.msgcount for one in self.connections):
-            raise InputError(f"{path}: was never finished and holds no message that is whole")
+            raise InputError(f"{path}: was never finished, and no chunk of messages in it is whole")
 
     def messages(self, connections: list[Connection]) -> Iterator[tuple[Connection, int, bytes]]:
         """Give the messages of some topics: connection, time of logging in ns, bytes."""

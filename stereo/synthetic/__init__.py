@@ -17,6 +17,7 @@ from stereo.synthetic.raycast import (
     Rendered,
     camera_rays,
     depth_along_axis,
+    look,
     pinhole_rays,
     render,
     seen_by_both,
@@ -32,6 +33,7 @@ from stereo.synthetic.sample_data import (
 )
 from stereo.synthetic.scene import Scene
 from stereo.synthetic.sensor import Sensor
+from stereo.synthetic.sequence import Mover, PinholeRig, Shot, Take
 from stereo.synthetic.shapes import Box, Cylinder, Ellipsoid, Quad, Solid, rotation
 
 __all__ = [
@@ -44,6 +46,8 @@ __all__ = [
     "Ellipsoid",
     "Lamp",
     "Lighting",
+    "Mover",
+    "PinholeRig",
     "Pose",
     "PrintedBoard",
     "Quad",
@@ -52,11 +56,14 @@ __all__ = [
     "RenderedPair",
     "Scene",
     "Sensor",
+    "Shot",
     "Solid",
+    "Take",
     "board_poses",
     "burn_frame_number",
     "camera_rays",
     "depth_along_axis",
+    "look",
     "make_sample_data",
     "make_sample_rig",
     "pinhole_rays",

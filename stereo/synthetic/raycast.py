@@ -93,9 +93,23 @@ def render(
     when the same camera renders many poses.
     """
     fine = camera_rays(camera, samples=samples) if rays is None else rays
-    depth = fine if samples == 1 else camera_rays(camera)
+    if samples == 1:
+        return look(scene, fine, pose, focal_px=float(camera.K[0, 0]))
     radiance = see(scene, fine, pose, samples=samples, focal_px=float(camera.K[0, 0]))
-    return Rendered(radiance, depth_along_axis(scene, depth, pose))
+    return Rendered(radiance, depth_along_axis(scene, camera_rays(camera), pose))
+
+
+def look(scene: Scene, rays: Array, pose: Pose, *, focal_px: float) -> Rendered:
+    """See light and depth along a grid of camera-frame unit rays, one for each pixel."""
+    image = np.zeros((*rays.shape[:2], 3), np.float32)
+    depth = np.full(rays.shape[:2], np.nan)
+    for tile in _tiles(rays.shape[0], rays.shape[1]):
+        part = rays[tile].reshape(-1, 3)
+        light, t = _shade(scene, part, pose, 1.0 / focal_px)
+        image[tile] = light.reshape(image[tile].shape)
+        along = np.where(np.isfinite(t), t * part[:, 2], np.nan)
+        depth[tile] = along.reshape(depth[tile].shape)
+    return Rendered(image, depth)
 
 
 def see(
@@ -108,7 +122,7 @@ def see(
     def fill(tile: tuple[slice, slice]) -> None:
         ys, xs = (slice(s.start * samples, s.stop * samples) for s in tile)
         part = rays[ys, xs]
-        light = _shade(scene, part.reshape(-1, 3), pose, 1.0 / (focal_px * samples))
+        light, _ = _shade(scene, part.reshape(-1, 3), pose, 1.0 / (focal_px * samples))
         light = light.reshape(*part.shape[:2], 3)
         total = np.zeros((part.shape[0] // samples, part.shape[1] // samples, 3))
         for dy in range(samples):  # a fixed order of additions
@@ -189,28 +203,22 @@ def _components(R: Array, vectors: Array) -> Triple:
     return rotate(R, (vectors[:, 0], vectors[:, 1], vectors[:, 2]))
 
 
-def _candidates(scene: Scene, d: Triple, origin: Array) -> list[int]:
+def _candidates(scene: Scene, d: Triple, origin: Array) -> NDArray[np.int64]:
     """Solids whose bounding ball touches the cone around unit directions ``d``."""
     known = np.isfinite(d[0])  # a pixel no ray of the lens reaches has none
     if not known.any():
-        return []
+        return np.empty(0, np.int64)
     d = (d[0][known], d[1][known], d[2][known])
     axis = np.array([float(np.mean(c)) for c in d])
     axis /= np.sqrt(sum(axis * axis)) + 1e-12
     spread = np.arccos(np.clip((axis[0] * d[0] + axis[1] * d[1] + axis[2] * d[2]).min(), -1, 1))
-    found = []
-    for k, thing in enumerate(scene.things):
-        v = np.asarray(thing.solid.centre_m, float) - origin
-        distance, radius = float(np.sqrt(sum(v * v))), thing.solid.radius_m
-        if distance <= radius:
-            found.append(k)
-            continue
-        angle = np.arccos(np.clip(sum(axis * v) / distance, -1, 1))
-        if (
-            angle <= spread + np.arcsin(radius / distance) + 1e-6
-        ):  # conservative: never changes a hit
-            found.append(k)
-    return found
+    x, y, z = (scene.centres_m - origin).T
+    distance = np.maximum(np.sqrt(x * x + y * y + z * z), scene.radii_m)  # within: half the sphere
+    angle = np.arccos(np.clip((axis[0] * x + axis[1] * y + axis[2] * z) / distance, -1, 1))
+    around = np.arcsin(scene.radii_m / distance)
+    inside = distance <= scene.radii_m
+    # conservative: never changes a hit
+    return np.flatnonzero(inside | (angle <= spread + around + 1e-6))
 
 
 def _first_hit(scene: Scene, d: Triple, origin: Array) -> tuple[Array, NDArray[np.int64]]:
@@ -226,8 +234,10 @@ def _first_hit(scene: Scene, d: Triple, origin: Array) -> tuple[Array, NDArray[n
     return best, which
 
 
-def _shade(scene: Scene, rays: Array, pose: Pose, ray_angle: float) -> Array:
-    """(N, 3) light along camera-frame unit rays (N, 3), each ``ray_angle`` radians wide."""
+def _shade(scene: Scene, rays: Array, pose: Pose, ray_angle: float) -> tuple[Array, Array]:
+    """(N, 3) light and (N,) distance, inf where nothing is met, along camera-frame unit rays (N, 3)
+    that are ``ray_angle`` radians wide.
+    """
     d = _components(pose.R_world_camera, rays)
     t, which = _first_hit(scene, d, pose.position_m)
     light = np.zeros((len(rays), 3))
@@ -237,7 +247,7 @@ def _shade(scene: Scene, rays: Array, pose: Pose, ray_angle: float) -> Array:
             part = (d[0][mine], d[1][mine], d[2][mine])
             baked = scene.things[k].baked()
             light[mine] = _surface_light(baked, part, t[mine], pose.position_m, ray_angle)
-    return light
+    return light, t
 
 
 def _surface_light(

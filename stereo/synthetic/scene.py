@@ -8,8 +8,9 @@ That makes images cheap, and left and right agree exactly on what they see.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Lock
 
 import numpy as np
@@ -41,11 +42,9 @@ class BakedSolid:
 class LitSolid:
     """A solid in its light; baked when it is first looked at, so that depth alone costs nothing."""
 
-    def __init__(
-        self, solid: Solid, around: Sequence[Solid], lighting: Lighting, quality: Quality
-    ) -> None:
+    def __init__(self, solid: Solid, bake: Callable[[], BakedSolid]) -> None:
         self.solid = solid
-        self._circumstances = tuple(around), lighting, quality
+        self._bake = bake
         self._baked: BakedSolid | None = None
         self._lock = Lock()
 
@@ -53,8 +52,13 @@ class LitSolid:
         """Texels of the solid; the same at whatever moment it is asked."""
         with self._lock:
             if self._baked is None:
-                self._baked = _bake(self.solid, *self._circumstances)
+                self._baked = self._bake()
             return self._baked
+
+    def moved(self, centre_m: Sequence[float]) -> LitSolid:
+        """The same thing elsewhere, in the light that it has here."""
+        there = replace(self.solid, centre_m=centre_m)
+        return LitSolid(there, lambda: replace(self.baked(), solid=there))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,6 +68,16 @@ class Scene:
     things: tuple[LitSolid, ...]
     lighting: Lighting
     quality: Quality
+    centres_m: Array = field(init=False, repr=False)
+    """(things, 3) of the balls that hold them, metres."""
+    radii_m: Array = field(init=False, repr=False)
+    """(things,) of the same, metres."""
+
+    def __post_init__(self) -> None:
+        solids = [thing.solid for thing in self.things]
+        centres = np.array([solid.centre_m for solid in solids], float).reshape(-1, 3)
+        object.__setattr__(self, "centres_m", centres)
+        object.__setattr__(self, "radii_m", np.array([solid.radius_m for solid in solids]))
 
     @classmethod
     def build(
@@ -80,7 +94,9 @@ class Scene:
         solids = tuple(solids)
         around = tuple(thing.solid for thing in self.things) + solids
         light = lighting or self.lighting
-        added = tuple(LitSolid(solid, around, light, self.quality) for solid in solids)
+        added = tuple(
+            LitSolid(solid, partial(_bake, solid, around, light, self.quality)) for solid in solids
+        )
         return Scene(self.things + added, self.lighting, self.quality)
 
 

@@ -21,7 +21,7 @@ from websockets.asyncio import server as sockets
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from stereo.viewers.guard import HEADERS, Guard, Role
+from stereo.guard import HEADERS, Guard, Role
 
 _MOST_BYTES = 16_384
 """Of one message: a slider's value and a camera's place take two hundred."""

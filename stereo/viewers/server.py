@@ -1,6 +1,6 @@
 """The server of a page: one address of this computer, that page and nothing else. Needs viser.
 
-Whom it answers is decided by ``guard.py``, which ``gate.py`` puts before viser.
+Whom it answers is decided by ``stereo/guard.py``, which ``gate.py`` puts before viser.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from stereo.errors import InputError, MissingLibraryError, SourceError
-from stereo.viewers.guard import ANYWHERE, Guard, is_local
+from stereo.guard import Guard, address_of, is_local
 
 if TYPE_CHECKING:
     import viser
@@ -130,6 +130,4 @@ def _busy(port: int) -> str:
 
 def url_of(server: viser.ViserServer, host: str, secret: str) -> str:
     """Where a browser on this computer finds the page; ``secret`` "" where it has none."""
-    name = "127.0.0.1" if host in ANYWHERE else f"[{host}]" if ":" in host else host
-    token = f"/?token={secret}" if secret else ""
-    return f"http://{name}:{server.get_port()}{token}"
+    return address_of("http", host, server.get_port(), secret)

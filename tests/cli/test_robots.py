@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from support import Cli
 
+from calib import Camera, PlacedCamera, RectifiedRig
+from calib.formats import save_placed_camera
 from stereo.files.outputs import read_map
+from stereo.sources import open_source
 
 pytest.importorskip("mcap", reason="needs the extra bags")
 
@@ -56,6 +59,48 @@ def test_run_writes_results_as_topics_whole_or_not_at_all(cli: Cli, tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == {"short", "depth.mcap"}
 
 
+def test_run_writes_over_nothing_and_says_what_an_earlier_one_left(
+    cli: Cli, tmp_path: Path
+) -> None:
+    raw, part = tmp_path / "raw.mcap", tmp_path / ".new.mcap.0a1b2c3d.part"
+    assert cli("record", *SOURCE, "-o", raw, "--max-frames", 1).code == 0
+    before = raw.read_bytes()
+    done = cli("run", f"bag:{raw}", *NARROW, "-o", raw)
+    assert done.code == 2
+    assert f"{raw}: is there already" in done.err
+    assert raw.read_bytes() == before
+    part.write_bytes(before)  # killed
+    done = cli("run", f"bag:{raw}", *NARROW, "-o", tmp_path / "new.mcap")
+    assert done.code == 0, done.err
+    assert "an earlier run did not end" in done.err
+    assert {path.name for path in tmp_path.iterdir()} == {"raw.mcap", "new.mcap"}
+
+
+def test_depth_of_a_third_camera_is_published_too(cli: Cli, tmp_path: Path) -> None:
+    camera, out = tmp_path / "colour.yaml", tmp_path / "three.mcap"
+    lens = Camera("pinhole", (64, 48), np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]))
+    save_placed_camera(PlacedCamera(lens, np.eye(3), np.array([-0.05, 0, 0])), camera)
+    options = ("--view", "none", "--fast", "--max-frames", 1, "--register", camera)
+    done = cli("live", *SOURCE, *NARROW, *options, "--publish", f"mcap:{out}")
+    assert done.code == 0, done.err
+    found = counts(out)
+    assert {"registered/camera_info", "registered/image_raw", "registered/depth"} < found.keys()
+    assert found["registered/sigma"] == found["depth"] >= 1
+
+
+def test_a_region_far_from_the_middle_is_published_and_read(cli: Cli, tmp_path: Path) -> None:
+    """Its principal point lies outside the image, which no whole camera has."""
+    out = tmp_path / "corner.mcap"
+    options = ("--view", "none", "--fast", "--max-frames", 1, "--roi", "400,100,60,120")
+    done = cli("live", *SOURCE, *NARROW, *options, "--publish", f"mcap:{out}")
+    assert done.code == 0, done.err
+    with open_source(f"bag:{out}") as source:
+        rig = source.calibration
+        assert isinstance(rig, RectifiedRig)
+        assert rig.cx_left_px < 0
+        assert next(iter(source)).left.shape[:2] == (120, 60)
+
+
 def test_live_publishes_to_a_file_that_is_never_written_over(cli: Cli, tmp_path: Path) -> None:
     out = tmp_path / "live.mcap"
     live = ("live", *SOURCE, *NARROW, "--view", "none", "--fast", "--max-frames", 2)
@@ -75,6 +120,7 @@ def test_live_publishes_to_a_file_that_is_never_written_over(cli: Cli, tmp_path:
         ("live", ("--publish", "foxglov"), "did you mean foxglove"),
         ("live", ("--publish", "mcap:"), "mcap:FILE"),
         ("live", ("--publish", "foxglove:99999"), "foxglove:PORT"),
+        ("live", ("--publish", "foxglove:192.0.2.1:0"), "no address of this computer"),
         ("run", ("-o", "x.mcap", "--outputs", "sigma"), "an MCAP file holds all topics"),
         ("run", ("-o", "x.mcap", "--voxel-m", "0.1"), "an MCAP file holds all topics"),
     ],

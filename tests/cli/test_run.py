@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -154,6 +155,32 @@ def test_folders_are_matched_by_name_and_a_rerun_continues(cli: Cli, tmp_path: P
     assert (out / "1" / "cloud.ply").is_file()
     other = cli("run", left, right, *METRIC, "--fill", "-o", out)
     assert "2 pairs done" in other.out  # other settings start afresh
+
+
+def test_in_a_sequence_what_stands_is_kept_and_a_cut_begins_anew(cli: Cli, tmp_path: Path) -> None:
+    left, right = folder_of_pairs(tmp_path / "in")  # each a picture of its own
+    for side in (left, right):
+        for number in (3, 4, 5):
+            shutil.copy(side / "2.png", side / f"{number}.png")
+    alone, in_time = tmp_path / "alone", tmp_path / "time"
+    command = ("run", left, right, *METRIC, "--outputs", "disparity")
+    assert cli(*command, "-o", alone).code == 0
+    assert cli(*command, "--sequence", "-o", in_time).code == 0
+    maps = [
+        [outputs.read_map(out / str(number) / "disparity.pfm") for number in range(6)]
+        for out in (alone, in_time)
+    ]
+    for mine, others in zip(*maps, strict=True):
+        assert (np.abs(mine - others) <= 0.5).mean() > 0.9
+    assert "0 pairs done, 6 done before" in cli(*command, "--sequence", "-o", in_time).out
+
+
+def test_a_sequence_is_worked_on_in_order(cli: Cli, tmp_path: Path) -> None:
+    left, right = folder_of_pairs(tmp_path / "in")
+    ended = cli("run", left, right, "--sequence", "--jobs", "2", "-o", tmp_path / "out")
+    assert ended.code == 2
+    assert "--jobs 2" in ended.err
+    assert not (tmp_path / "out").exists()
 
 
 def test_interrupt_in_a_folder_leaves_whole_results(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from stereo.errors import InputError, MissingLibraryError
 from stereo.frame import StereoFrame, StereoGeometry
 from stereo.pipeline import StereoPipeline
 from stereo.publishing.mcap import McapFile, McapPublisher
-from stereo.publishing.messages import TOPICS, FrameMessages, MessageOptions, Stamps
+from stereo.publishing.messages import FrameMessages, MessageOptions, Stamps
 from stereo.publishing.publish import Publishing, open_publisher
 from stereo.publishing.recording import McapRecorder
 from stereo.rectify import Rectification
@@ -51,7 +50,7 @@ def test_an_independent_reader_sees_what_was_published(tmp_path: Path) -> None:
             McapPublisher(file).publish(FrameMessages(made, NS + number))
         assert not path.exists()  # it gets its name when it is whole
     found = decoded(path)
-    assert set(found) == {f"/{topic}" for topic in TOPICS}
+    assert set(found) == {f"/{topic}" for topic in FrameMessages(made, NS).topics}
     assert len(found["/tf_static"]) == 1
     assert len(found["/depth"]) == 2
     stamp = found["/depth"][0].header.stamp
@@ -114,7 +113,7 @@ def test_disparity_counts_from_infinity_as_ros_has_it() -> None:
 
     store = get_typestore(Stores.ROS2_HUMBLE)
     made = result(geometry=geometry)
-    raw = FrameMessages(made, NS).encoded("disparity")
+    raw = bytes(FrameMessages(made, NS).encoded("disparity"))
     message: Any = store.deserialize_cdr(raw, "stereo_msgs/msg/DisparityImage")
     values = message.image.data.view("f4").reshape(24, 32)
     np.testing.assert_allclose(values, made.disparity.px + 2)
@@ -274,59 +273,10 @@ def test_stamps_of_a_camera_are_this_computers_time_without_jitter() -> None:
     assert restarted - first == pytest.approx(10**9, abs=2 * 10**7)
 
 
-class FakeNode:
-    def __init__(self, name: str) -> None:
-        self.sent: dict[str, list[bytes]] = {}
-        self.qos: dict[str, Any] = {}
-
-    def create_publisher(self, kind: Any, topic: str, qos: Any) -> Any:
-        self.qos[topic] = qos
-        sent = self.sent.setdefault(topic, [])
-        heard = 0 if topic == "sigma" else 1
-        return SimpleNamespace(publish=sent.append, get_subscription_count=lambda: heard)
-
-    def destroy_node(self) -> None:
-        self.qos.clear()
-
-
-def test_ros2_gets_the_same_bytes_by_its_usual_names(monkeypatch: pytest.MonkeyPatch) -> None:
-    nodes: list[FakeNode] = []
-    rclpy: Any = ModuleType("rclpy")
-    running: list[bool] = []
-    rclpy.ok, rclpy.shutdown = lambda: bool(running), running.clear
-    rclpy.init = lambda **_: running.append(True)
-    rclpy.create_node = lambda name: nodes.append(FakeNode(name)) or nodes[-1]
-    qos: Any = ModuleType("rclpy.qos")
-    qos.qos_profile_sensor_data = "sensors"
-    qos.DurabilityPolicy = SimpleNamespace(TRANSIENT_LOCAL="latched")
-    qos.QoSProfile = lambda depth, durability: (depth, durability)
-    signals: Any = ModuleType("rclpy.signals")
-    signals.SignalHandlerOptions = SimpleNamespace(NO=0)
-    fakes = {"rclpy": rclpy, "rclpy.qos": qos, "rclpy.signals": signals}
-    for kind in TOPICS.values():
-        package, _, title = kind.split("/")
-        fakes.setdefault(package, ModuleType(package))
-        module: Any = fakes.setdefault(f"{package}.msg", ModuleType(f"{package}.msg"))
-        setattr(module, title, title)
-    for name, module in fakes.items():
-        monkeypatch.setitem(sys.modules, name, module)
-    publisher, messages = open_publisher("ros2"), FrameMessages(result(), NS)
-    (node,) = nodes
-    for _ in range(2):
-        publisher.publish(messages)
-    assert node.qos["/tf_static"] == (1, "latched")
-    assert node.qos["left/image_rect"] == node.qos["points"] == "sensors"
-    assert len(node.sent["/tf_static"]) == 1
-    assert node.sent["depth"] == 2 * [bytes(messages.encoded("depth"))]
-    assert not node.sent["sigma"]  # nobody listens
-    publisher.close()
-    assert not running
-
-
 def test_without_the_libraries_the_way_to_them_is_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("rclpy", "foxglove", "mcap"):
+    for name in ("rclpy", "websockets", "mcap"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(MissingLibraryError, match="apt-get install ros-"):
         open_publisher("ros2")

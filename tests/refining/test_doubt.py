@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +13,11 @@ import pytest
 
 from stereo.depth import disparity_sigma
 from stereo.frame import DisparityMap, RectifiedPair
-from stereo.matching import make_matcher
+from stereo.matching import make_matcher, sgm
 from stereo.pipeline import StereoPipeline
 from stereo.rectify import Rectification
 from stereo.refining.doubt import DoubtTable, clues, judged
+from stereo.refining.surfaces import PLANE_CONFIDENCE
 
 NAN = np.float32(np.nan)
 STEP_AT = 81  # column of the depth edge in ``scene``
@@ -58,6 +63,48 @@ def test_any_size_and_depth_of_image(shape: tuple[int, int], dtype: type) -> Non
         got = judged(DisparityMap(px, 0.5 * known.astype(np.float32)), RectifiedPair(image, image))
         assert got.confidence.shape == shape
         np.testing.assert_array_equal(got.confidence > 0, known)
+
+
+def noise(shape: tuple[int, int], dtype: type = np.uint8) -> tuple[DisparityMap, RectifiedPair]:
+    """Disparities without any order, holes, planes and confidences of every kind."""
+    rng = np.random.default_rng(shape[0] * shape[1])
+    px = rng.uniform(-20, 300, shape).astype(np.float32)
+    c = np.where(rng.random(shape) < 0.2, np.float32(PLANE_CONFIDENCE), rng.random(shape))
+    hole = rng.random(shape) < 0.2
+    px[hole], c[hole] = NAN, 0
+    views = (rng.integers(0, 255, shape).astype(dtype) for _ in range(2))
+    return DisparityMap(px, c.astype(np.float32)), RectifiedPair(*views)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 7), (64, 1), (31, 33), (250, 301)])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_native_way_is_that_of_numpy_to_the_bit(
+    shape: tuple[int, int], threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not sgm.is_available():
+        pytest.skip("the native module was not built")
+    for disparity, pair in (noise(shape), noise(shape, np.uint16)):
+        native = judged(disparity, pair, threads=threads).confidence
+        with monkeypatch.context() as without:
+            without.setattr("stereo.native._native", None)
+            np.testing.assert_array_equal(judged(disparity, pair).confidence, native)
+
+
+@pytest.mark.parametrize("simd", ["baseline", "avx2"])
+def test_every_instruction_set_judges_alike(simd: str) -> None:
+    if not sgm.is_available() or sgm.simd_level() not in ("avx2", "avx512"):
+        pytest.skip("one instruction set only")
+    code = (
+        "import sys, numpy as np; from refining.test_doubt import judged, noise;"
+        "np.save(sys.argv[1], judged(*noise((60, 131))).confidence)"
+    )
+    with tempfile.NamedTemporaryFile(suffix=".npy") as file:
+        subprocess.run(
+            [sys.executable, "-c", code, file.name],
+            check=True,
+            env=os.environ | {"STEREO_SIMD": simd, "PYTHONPATH": str(Path(__file__).parents[1])},
+        )
+        np.testing.assert_array_equal(np.load(file.name), judged(*noise((60, 131))).confidence)
 
 
 def test_what_lies_beside_an_edge_of_depth_is_doubted() -> None:

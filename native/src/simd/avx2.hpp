@@ -32,6 +32,18 @@ inline V add_saturated(V a, V b) { return (V)_mm256_adds_epu8((__m256i)a, (__m25
 
 inline V half_sum(V a, V b) { return (V)_mm256_avg_epu8((__m256i)a, (__m256i)b); }
 
+inline V look_up_64(V index, const u8* table) {
+  const V held = min(index, broadcast(63));
+  V found{};
+  for (int k = 0; k < 4; ++k) {  // a sixteenth that is not meant has its highest bit set: zero
+    const __m256i part = _mm256_broadcastsi128_si256(
+        _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * k)));
+    const V within = held - broadcast(static_cast<u8>(16 * k));
+    found |= (V)_mm256_shuffle_epi8(part, (__m256i)(within | (V)(within > 15)));
+  }
+  return found;
+}
+
 inline V lowest_everywhere(V v) {
   const __m256i w = (__m256i)v;
   __m128i q = _mm_min_epu8(_mm256_castsi256_si128(w), _mm256_extracti128_si256(w, 1));

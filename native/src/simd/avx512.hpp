@@ -25,6 +25,10 @@ inline V add_saturated(V a, V b) { return (V)_mm512_adds_epu8((__m512i)a, (__m51
 
 inline V half_sum(V a, V b) { return (V)_mm512_avg_epu8((__m512i)a, (__m512i)b); }
 
+inline V look_up_64(V index, const u8* table) {
+  return (V)_mm512_permutexvar_epi8((__m512i)min(index, broadcast(63)), (__m512i)load(table));
+}
+
 inline V lowest_everywhere(V v) {
   const __m256i half = _mm256_min_epu8(_mm512_castsi512_si256((__m512i)v),
                                        _mm512_extracti64x4_epi64((__m512i)v, 1));

@@ -28,6 +28,12 @@ inline V add_saturated(V a, V b) { return a + min(b, ~a); }
 
 inline V half_sum(V a, V b) { return (a | b) - (((a ^ b) >> 1) & 0x7f); }
 
+inline V look_up_64(V index, const u8* table) {
+  V found;
+  for (int lane = 0; lane < kLanes; ++lane) found[lane] = table[index[lane] < 63 ? index[lane] : 63];
+  return found;
+}
+
 inline V lowest_everywhere(V v) {
   v = min(v, __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15, 0, 1, 2, 3, 4, 5, 6, 7));
   v = min(v, __builtin_shufflevector(v, v, 4, 5, 6, 7, 0, 1, 2, 3, 12, 13, 14, 15, 8, 9, 10, 11));

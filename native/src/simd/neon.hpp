@@ -24,6 +24,10 @@ inline V add_saturated(V a, V b) { return (V)vqaddq_u8((uint8x16_t)a, (uint8x16_
 
 inline V half_sum(V a, V b) { return (V)vrhaddq_u8((uint8x16_t)a, (uint8x16_t)b); }
 
+inline V look_up_64(V index, const u8* table) {
+  return (V)vqtbl4q_u8(vld1q_u8_x4(table), (uint8x16_t)min(index, broadcast(63)));
+}
+
 inline V lowest_everywhere(V v) { return (V)vdupq_n_u8(vminvq_u8((uint8x16_t)v)); }
 
 inline int first_equal(V a, V b) {

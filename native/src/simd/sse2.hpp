@@ -31,6 +31,12 @@ inline V add_saturated(V a, V b) { return (V)_mm_adds_epu8((__m128i)a, (__m128i)
 
 inline V half_sum(V a, V b) { return (V)_mm_avg_epu8((__m128i)a, (__m128i)b); }
 
+inline V look_up_64(V index, const u8* table) {
+  V found;
+  for (int lane = 0; lane < kLanes; ++lane) found[lane] = table[index[lane] < 63 ? index[lane] : 63];
+  return found;
+}
+
 inline V lowest_everywhere(V v) {
   v = min(v, (V)_mm_shuffle_epi32((__m128i)v, 0x4e));
   v = min(v, (V)_mm_shuffle_epi32((__m128i)v, 0xb1));

@@ -1,4 +1,4 @@
-"""Who may open a page: this computer's own names, that page and no other, and who has its link.
+"""Who may open a page or a socket: this computer's own names, that page, who has its link.
 
 Any web page may try to open a socket to this computer, and a hostile name server may call this
 computer by any name (DNS rebinding). So what a browser says of itself is checked: ``Host`` must be
@@ -13,7 +13,7 @@ import ipaddress
 import re
 import secrets
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.cookies import CookieError, SimpleCookie
@@ -59,13 +59,19 @@ class Answer:
 class Guard:
     """Decides about each request."""
 
-    def __init__(self, host: str, *, token: bool = True) -> None:
-        """``host`` as served on. Without ``token`` every program of this computer may control."""
+    def __init__(
+        self, host: str, *, token: bool = True, pages: Callable[[str], bool] | None = None
+    ) -> None:
+        """``host`` as served on. Without ``token`` every program of this computer may control.
+
+        ``pages`` says of an origin, such as "https://example.com", whether its pages may connect
+        too; None: only those that are served here.
+        """
         self.control = secrets.token_urlsafe(24) if token else ""
         """The secret of the link that may press buttons."""
         self.view = secrets.token_urlsafe(24) if token else ""
         """The secret of the link that may only look."""
-        self._host = host.lower()
+        self._host, self._pages = host.lower(), pages
         self._cookie = f"stereo-{secrets.token_hex(4)}"  # two pages of one computer share its jar
 
     def judge(self, target: str, headers: Iterable[tuple[str, str]]) -> Role | Answer:
@@ -78,7 +84,9 @@ class Guard:
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
             return _refused("Host is no name of this computer")
         # only a browser sends an origin; a program without one still needs the secret
-        if len(origins) > 1 or (origins and not _is_same(origins[0], hosts[0])):
+        if len(origins) > 1 or (
+            origins and not self._may_use(origins[0].lower(), hosts[0].lower())
+        ):
             return _refused("another page may not use this one")
         if not self.control:
             return "control"
@@ -93,6 +101,11 @@ class Guard:
         keep = f"{self._cookie}={told[0]}; Path=/; HttpOnly; SameSite=Lax"
         sent_on = {"Location": "/", "Set-Cookie": keep}
         return Answer(HTTPStatus.SEE_OTHER, "see /", sent_on)
+
+    def _may_use(self, origin: str, host: str) -> bool:
+        if origin in (f"http://{host}", f"https://{host}"):
+            return True
+        return self._pages is not None and self._pages(origin)
 
     def _role(self, secret: str) -> Role | None:
         given = secret.encode()
@@ -115,6 +128,12 @@ class Guard:
         return address.is_loopback or not is_local(self._host)
 
 
+def address_of(scheme: str, host: str, port: int, secret: str) -> str:
+    """Where this computer finds what is served; ``secret`` "" where it has none."""
+    name = "127.0.0.1" if host in ANYWHERE else f"[{host}]" if ":" in host else host
+    return f"{scheme}://{name}:{port}" + (f"/?token={secret}" if secret else "")
+
+
 def is_local(host: str) -> bool:
     """Whether only this computer can reach ``host``."""
     return host in ("localhost", "::1") or bool(re.fullmatch(r"127(\.\d{1,3}){3}", host))
@@ -131,10 +150,6 @@ def _name(host: str) -> str | None:
     """The name or address in ``Host``, without its port; None where there is none."""
     found = re.fullmatch(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::\d{1,5})?", host.lower())
     return found[1] or found[2] if found else None
-
-
-def _is_same(origin: str, host: str) -> bool:
-    return origin.lower() in (f"http://{host.lower()}", f"https://{host.lower()}")
 
 
 def _cookie(cookies: list[str], name: str) -> str:

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
-from stereo.viewers.guard import Answer, Guard, is_local
+from stereo.guard import Answer, Guard, is_local
 
 OURS = ["127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080", "127.3.2.1:9"]
 FOREIGN = [

@@ -125,14 +125,13 @@ class FollowingMatcher:
         new_left, new_right = map(differs, seen, self._seen)
         changes = _wide(new_left | _in_left(new_right, last.px), 1)
         band = self._band_in_turn(last.px.shape)
-        parts = self._merged(_parts(_cells(changes, band), last.px.shape), last.px.shape)
-        work = sum(self._work(part, last.px.shape) for part in [band, *parts])
-        if parts and work > WHOLE_SHARE * last.px.size:
-            return self._anew(gray, seen)
-        if band.area:
-            parts.append(band)
+        changed = self._merged(_parts(_cells(changes, band), last.px.shape), last.px.shape)
+        parts = [*changed, band] if band.area else changed
         if not parts:
             return last
+        work = sum(self._work(part, last.px.shape) for part in parts)
+        if changed and work > WHOLE_SHARE * last.px.size:
+            return self._anew(gray, seen)
         px, confidence = last.px.copy(), last.confidence.copy()
         for part in parts:
             self._match_part(part, gray, px, confidence)

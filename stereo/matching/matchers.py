@@ -92,11 +92,12 @@ def matcher_for_range(name: str, search: SearchRange, **params: Any) -> Matcher:
 def following(name: str, search: SearchRange, **params: Any) -> Matcher:
     """Build the matcher called ``name`` for the frames of one sequence, in their order.
 
-    A network is the same for every frame: it sees all of an image at once. Raises as
-    ``make_matcher`` does.
+    A network, one that guides too, does the same with every frame: it sees an image as a whole.
+    Raises as ``make_matcher`` does.
     """
     matcher = matcher_for_range(name, search, **params)
-    return matcher if is_network(name) else FollowingMatcher(matcher, search)
+    whole = is_network(name) or params.get("guide") is not None
+    return matcher if whole else FollowingMatcher(matcher, search)
 
 
 def _make(name: str, params: dict[str, Any]) -> Matcher:

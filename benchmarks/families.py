@@ -10,9 +10,9 @@ for measuring: the latter lies in ``benchmarks/folds/FAMILY.json``,
     {"matcher": {parameters of make_matcher}, "doubt": {points of stereo.refining.doubt},
      "sigma": [coefficients of stereo.depth.disparity_sigma]}
 
-each may be missing. The learned code of the matching cost was trained without a third of the
-families at a time; those weights are in ``training/folds/``. What people chose by looking at
-pairs.json cannot be refitted; for that, pairs_more.json is what was left out.
+each may be missing. The learned code of the matching cost and the chooser of surfaces were trained
+without a third of the families at a time; those weights are in ``training/folds/``. What people
+chose by looking at pairs.json cannot be refitted; for that, pairs_more.json is what was left out.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TRAINED = Path(__file__).parent.parent / "training" / "folds"
 _TRAINING = run_path(str(TRAINED.parent / "families.py"))
 FAMILIES: dict[str, tuple[str, ...]] = _TRAINING["FAMILIES"]
 _FOLDS: tuple[tuple[str, ...], ...] = _TRAINING["FOLDS"]
-"""Families that each training of the learned code left out."""
+"""Families that each training of the learned code, and of the chooser, left out."""
 
 
 def family_of(name: str) -> str:
@@ -43,11 +43,14 @@ def families_of(names: Iterable[str]) -> list[str]:
 
 
 def use_code_without(family: str | None) -> None:
-    """Let matchers made from now on use the learned code that has not seen a family."""
-    os.environ.pop("STEREO_LEARNED_CODE", None)
-    for fold, families in enumerate(_FOLDS):
-        if family in families:
-            os.environ["STEREO_LEARNED_CODE"] = str(TRAINED / f"{fold}.json")
+    """Let matchers made from now on use the learned code that has not seen a family, and such a
+    chooser choose surfaces from now on.
+    """
+    for variable, name in (("STEREO_LEARNED_CODE", "{}"), ("STEREO_CHOOSER", "chooser_{}")):
+        os.environ.pop(variable, None)
+        for fold, families in enumerate(_FOLDS):
+            if family in families:
+                os.environ[variable] = str(TRAINED / f"{name.format(fold)}.json")
 
 
 def fitted_without(family: str) -> dict[str, Any]:

@@ -146,7 +146,7 @@ def judged(
     geometry = StereoGeometry(rig.focal_px, rig.baseline_m, (width - 1) / 2, (height - 1) / 2)
     rectification = Rectification.already_rectified(geometry, size=rig.size)
     ways = Ways(rectification, clip.num_disparities, matched_only=matched_only)
-    counter = Counter(clip, keep_maps=name in FLICKER)
+    counter = Counter(clip.anew, keep_maps=name in FLICKER)
     worst = Worst()
     for number, shot in enumerate(shots):
         time_s = clip.moments[number] / FPS

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
-from clips import Clip
 from numpy.typing import NDArray
 
 from stereo.evaluation.evaluate import fill_rows
@@ -82,9 +81,10 @@ class Tally:
 class Counter:
     """Fills a tally, frame by frame."""
 
-    def __init__(self, clip: Clip, *, keep_maps: bool) -> None:
+    def __init__(self, anew: Collection[int] = (), *, keep_maps: bool = False) -> None:
+        """``anew``: frames that are nothing like the one before."""
         self.tally = Tally()
-        self._clip, self._keep_maps = clip, keep_maps
+        self._anew, self._keep_maps = anew, keep_maps
         self._before: Shot | None = None
         self._age: Counts = np.zeros(0, np.int64)
         self._old = self._last = np.zeros(0, np.float32)
@@ -105,7 +105,7 @@ class Counter:
             tally.wanting.append(percent(wanting, known))
             tally.edges += counts(off, seen & outlines(shot.mover >= 0))
             self._by_age(shot, seen, off, [alone, in_time])
-            if self._before is not None and number not in self._clip.anew:
+            if self._before is not None and number not in self._anew:
                 self._late(self._before, shot, alone, in_time)
         self._last = np.where(known, shot.truth_px, self._last) if number else shot.truth_px
         self._before = shot
@@ -117,7 +117,7 @@ class Counter:
             self._old = np.full(shot.mover.shape, np.nan, np.float32)
             return
         self._age += 1
-        changed = (shot.mover != self._before.mover) | (number in self._clip.anew)
+        changed = (shot.mover != self._before.mover) | (number in self._anew)
         self._age[changed] = 0
         np.copyto(self._old, self._last, where=changed)
 

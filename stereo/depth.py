@@ -19,7 +19,7 @@ from stereo.frame import DepthFrame, DisparityMap, Float, Image, StereoGeometry
 from stereo.native import find_native, thread_count
 
 SIGMA_POWERS = (0, 0.5, 2)
-SIGMA_OF_DOUBT_PX = (0.204, 0.931, 53.649)
+SIGMA_OF_DOUBT_PX = (0.204, 0.954, 53.407)
 """Disparity error, one sigma in px, as a sum of these powers of the doubt ``1 - confidence``: what
 is left where nothing is doubtful, finer errors, wrong matches. Half the error that 95 of 100 pixels
 stay below (benchmarks/fit_doubt.py), so that 90 are left on scenes that nobody fitted to."""

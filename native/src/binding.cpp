@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <optional>
 #include <stdexcept>
@@ -17,6 +19,7 @@
 #include <vector>
 
 #include "buffer.hpp"
+#include "choosing.hpp"
 #include "doubt.hpp"
 #include "edges.hpp"
 #include "filling.hpp"
@@ -189,6 +192,61 @@ auto around_edges(Dense<float, 2> disparity, float step_px, int reach_px) {
   Plane<std::uint8_t> near = new_plane<std::uint8_t>(height, width);
   stereo::around_edges(int(width), int(height), disparity.data(), step_px, reach_px, 1, near.data());
   return near;
+}
+
+using Bytes = Dense<std::uint8_t, 2>;
+using Levels = Dense<std::uint8_t, 3>;
+
+stereo::ChoiceImages choice_images(Dense<float, 2> disparity, Bytes weight, Levels left,
+                                   Levels right, Bytes misfit, Bytes wanted) {
+  const std::size_t height = disparity.shape(0), width = disparity.shape(1);
+  const auto same = [&](const auto& plane) {
+    return plane.shape(0) == height && plane.shape(1) == width;
+  };
+  if (!same(weight) || !same(left) || !same(right) || !same(misfit) ||
+      !same(wanted) || left.shape(2) != right.shape(2))
+    throw nb::value_error("all images and maps must have the same size");
+  check_sides(height, width);
+  check_channels(left.shape(2));
+  return {int(width), int(height), int(left.shape(2)), disparity.data(), weight.data(),
+          left.data(), right.data(), misfit.data(), wanted.data()};
+}
+
+Map choose_surfaces(Dense<float, 2> disparity, Bytes weight, Levels left, Levels right, Bytes misfit,
+                    Bytes wanted, Dense<float, 1> chooser, float keep, int threads) {
+  const stereo::ChoiceImages images =
+      choice_images(disparity, weight, left, right, misfit, wanted);
+  check_threads(threads);
+  if (chooser.shape(0) != stereo::kChooserSize) throw nb::value_error("not the chooser's size");
+  stereo::Chooser weights;
+  std::memcpy(&weights, chooser.data(), sizeof weights);
+  Map out = new_map(images.height, images.width);
+  {
+    nb::gil_scoped_release release;
+    stereo::choose_surfaces(images, weights, keep, threads, out.data());
+  }
+  return out;
+}
+
+// For training: the candidates of each wanted pixel, [n][5], NaN: none; and their clues, [n][5 * 20].
+std::pair<Map, Map> surface_candidates(Dense<float, 2> disparity, Bytes weight, Levels left,
+                                       Levels right, Bytes misfit, Bytes wanted) {
+  const stereo::ChoiceImages images =
+      choice_images(disparity, weight, left, right, misfit, wanted);
+  const std::ptrdiff_t pixels = std::ptrdiff_t(images.width) * images.height;
+  std::vector<std::ptrdiff_t> places;
+  for (std::ptrdiff_t i = 0; i < pixels; ++i)
+    if (images.wanted[i] && !std::isnan(images.disparity[i])) places.push_back(i);
+  constexpr int kOf = stereo::kCandidates, kAll = kOf * stereo::kChoiceClues;
+  Map values = new_map(places.size(), kOf), clues = new_map(places.size(), kAll);
+  for (std::size_t n = 0; n < places.size(); ++n) {
+    const auto found = stereo::candidates_at(images, int(places[n] % images.width),
+                                             int(places[n] / images.width));
+    for (int k = 0; k < kOf; ++k)
+      values.data()[n * kOf + k] = k < found.count ? found.disparity[k] : std::nanf("");
+    std::copy(&found.clues[0][0], &found.clues[0][0] + kAll, clues.data() + n * kAll);
+  }
+  return {values, clues};
 }
 
 template <class T>
@@ -472,6 +530,17 @@ NB_MODULE(_native, module) {
              "reach_px"_a, "1 within so many pixels of a step of disparity.");
   module.def("texture", &texture, "gray"_a.noconvert(), "most"_a, "steep"_a, "smooth"_a,
              "threads"_a, "See stereo.refining.surfaces.");
+  module.def("choose_surfaces", &choose_surfaces, "disparity"_a.noconvert(),
+             "weight"_a.noconvert(), "left"_a.noconvert(), "right"_a.noconvert(),
+             "misfit"_a.noconvert(), "wanted"_a.noconvert(), "chooser"_a.noconvert(), "keep"_a,
+             "threads"_a,
+             "See stereo.refining.choosing.");
+  module.def("surface_candidates", &surface_candidates, "disparity"_a.noconvert(),
+             "weight"_a.noconvert(), "left"_a.noconvert(), "right"_a.noconvert(),
+             "misfit"_a.noconvert(), "wanted"_a.noconvert(), "What choose_surfaces chooses from; see training/choices.py.");
+  module.attr("CHOOSER_SIZES") =
+      nb::make_tuple(stereo::kCandidates, stereo::kChoiceClues, stereo::kUnits);
+  module.attr("CHOOSER_WEIGHTS") = stereo::kChooserSize;
   module.def("plane_surfaces", &plane_surfaces, "gray"_a.noconvert(), "slope"_a.noconvert(),
              "fine"_a.noconvert(), "right"_a.noconvert(), "right_slope"_a.noconvert(),
              "right_fine"_a.noconvert(), "disparity"_a.noconvert(), "confidence"_a.noconvert(),

@@ -202,9 +202,9 @@ def _stage_table(depth: LiveStats, show_ms: tuple[float, float]) -> list[str]:
     if not math.isnan(depth.latency_s):
         rows["in all"] = 1000 * depth.latency_s, math.nan
     rows["show"] = show_ms
-    lines = [f"  {'ms of a frame':14} median   95 %"]
-    for name, (median, worst) in rows.items():
-        lines.append(f"  {name:14} {median:6.1f}" + ("" if math.isnan(worst) else f" {worst:6.1f}"))
+    lines = [f"  {'ms of a frame':14}   mean   95 %"]
+    for name, (mean, worst) in rows.items():
+        lines.append(f"  {name:14} {mean:6.1f}" + ("" if math.isnan(worst) else f" {worst:6.1f}"))
     return lines
 
 

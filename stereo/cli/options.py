@@ -154,13 +154,25 @@ class MatchOptions:
         params = dict(self.matcher_params)
         if self.coarse_to_fine is not None:
             params["coarse_to_fine"] = self.coarse_to_fine
-        if self.provider is not None:
-            params["provider"] = self.provider
         if self.guide is not None:
             params["guide"] = self.guide
+        if self.provider is not None:
+            params |= _on_provider(params, self.provider)
         if self.tile:
             params.setdefault("tile", True)
         return params
+
+
+def _on_provider(params: dict[str, Any], provider: str) -> dict[str, Any]:
+    """The provider of the networks that help a matcher, or else of the one that is the matcher."""
+    named = {key: str(params[key]) for key in ("features", "guide") if params.get(key) is not None}
+    if not named:
+        return {"provider": provider}
+    return {
+        key: f"{name}{'&' if '?' in name else '?'}provider={provider}"
+        for key, name in named.items()
+        if "provider=" not in name
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

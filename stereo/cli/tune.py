@@ -22,6 +22,7 @@ from stereo.cli.run_input import run_input
 from stereo.errors import ImageError, InputError
 from stereo.evaluation.manifest import load_manifest
 from stereo.files.atomic import write_whole
+from stereo.networks.matcher import is_network
 from stereo.tuning.cases import Case, case_of, case_of_manifest
 from stereo.tuning.gain import Gain
 from stereo.tuning.judges import Judge, StandInJudge, TruthJudge, ranks
@@ -69,7 +70,7 @@ class TuneViewOptions(ViewOptions):
     )
 
 
-@command("tune", without=("coarse_to_fine",))
+@command("tune", without=("coarse_to_fine", "guide", "provider", "tile"))
 @click.argument("left")
 @click.argument("right", required=False)
 @json_option()
@@ -92,6 +93,10 @@ def tune_command(
     the parameters that you had.
     """
     matcher = chosen_matcher(match)
+    if is_network(matcher):
+        raise InputError(
+            "a network has no parameters to tune; stereo compare shows it beside other matchers"
+        )
     cases = _cases(left, right, images, rig, tuning)
     pool = pool_of(matcher, _start(matcher, match.params))
     if looking.view == "web":

@@ -12,7 +12,7 @@ mean flickers less than either; where they do not, the surer one is taken. That 
 lag, because nothing that moves is averaged.
 
 A cut, another exposure, a hand before the lens or a camera that moves change the picture nearly
-everywhere: then the whole image is matched as if it were the first.
+everywhere: then the whole image is matched as if it were the first, also where it looks the same.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from stereo.change import STEP, Gray, coarse, differs
+from stereo.change import STEP, Gray, camera_moved, coarse, differs
 from stereo.frame import DisparityMap, Float, Mask, RectifiedPair, SearchRange
 from stereo.gray import gray8_pair, gray_pair
 from stereo.matching.matcher import Matcher
@@ -120,17 +120,18 @@ class FollowingMatcher:
         self._frames, self._time_s = self._frames + 1, pair.time_s
         if last is None or last.px.shape != gray.left.shape or gap_s > ANEW_AFTER_S:
             return self._anew(gray, seen)
+        if camera_moved(seen[0], self._seen[0]):
+            return self._anew(gray, seen)
         new_left, new_right = map(differs, seen, self._seen)
         changes = _wide(new_left | _in_left(new_right, last.px), 1)
         band = self._band_in_turn(last.px.shape)
-        parts = self._merged(_parts(_cells(changes, band), last.px.shape), last.px.shape)
-        work = sum(self._work(part, last.px.shape) for part in [band, *parts])
-        if parts and work > WHOLE_SHARE * last.px.size:
-            return self._anew(gray, seen)
-        if band.area:
-            parts.append(band)
+        changed = self._merged(_parts(_cells(changes, band), last.px.shape), last.px.shape)
+        parts = [*changed, band] if band.area else changed
         if not parts:
             return last
+        work = sum(self._work(part, last.px.shape) for part in parts)
+        if changed and work > WHOLE_SHARE * last.px.size:
+            return self._anew(gray, seen)
         px, confidence = last.px.copy(), last.confidence.copy()
         for part in parts:
             self._match_part(part, gray, px, confidence)

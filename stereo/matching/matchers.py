@@ -92,11 +92,12 @@ def matcher_for_range(name: str, search: SearchRange, **params: Any) -> Matcher:
 def following(name: str, search: SearchRange, **params: Any) -> Matcher:
     """Build the matcher called ``name`` for the frames of one sequence, in their order.
 
-    A network is the same for every frame: it sees all of an image at once. Raises as
-    ``make_matcher`` does.
+    A network is the same for every frame, and so is a matcher that one helps: it sees all of an
+    image at once. Raises as ``make_matcher`` does.
     """
     matcher = matcher_for_range(name, search, **params)
-    return matcher if is_network(name) else FollowingMatcher(matcher, search)
+    helped = params.get("features") or params.get("guide")
+    return matcher if is_network(name) or helped else FollowingMatcher(matcher, search)
 
 
 def _make(name: str, params: dict[str, Any]) -> Matcher:

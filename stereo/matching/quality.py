@@ -39,7 +39,8 @@ would serve a little better (dense_2 2.53 instead of 2.55), but would say too li
 BEYOND_PX = 8
 """Disparities beyond those the plain search found that the other two look at."""
 
-_FINE_P1 = 0.7  # of a step of half a pixel, against one of a whole; 0.6 to 1 do as well
+# Of a step of half a pixel, against one of a whole; and of a jump: windows are half as wide.
+_FINE_P1, _FINE_P2 = 0.5, 0.86
 
 
 class QualityMatcher:
@@ -136,8 +137,9 @@ def _right_matcher(params: SgmParams, search: SearchRange) -> SgmMatcher:
 def _fine_matcher(params: SgmParams, search: SearchRange) -> SgmMatcher:
     """The same search in half pixels."""
     fine = SearchRange(2 * search.min_disparity, 2 * search.num_disparities)
-    coarser = replace(params, paths=3, p1=round(_FINE_P1 * params.p1), guide=None)
-    return SgmMatcher(_within(coarser, fine))
+    p1, p2 = round(_FINE_P1 * params.p1), round(_FINE_P2 * params.p2)
+    finer = replace(params, paths=3, p1=p1, p2=p2, guide=None)
+    return SgmMatcher(_within(finer, fine))
 
 
 def _has_halves(search: SearchRange) -> bool:

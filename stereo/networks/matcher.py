@@ -15,13 +15,13 @@ import numpy as np
 from calib.nearby import did_you_mean
 from stereo.errors import MatcherError
 from stereo.frame import DisparityMap, Float, Image, RectifiedPair
-from stereo.gray import gray8_pair, gray_pair, to_8bit
+from stereo.gray import gray_pair, to_8bit
 from stereo.memory import free_memory_mb, peak_memory_mb, reset_peak, resident_memory_mb
 from stereo.networks.fitting import Fit, Planes, Size, fit_of, run_fitted
 from stereo.networks.reading import read_network
 from stereo.networks.session import Network, open_network
 from stereo.networks.tensors import feeds, plane_of
-from stereo.networks.trust import UNCHECKED, agreement, likeness, sign_is_turned
+from stereo.networks.trust import UNCHECKED, sign_is_turned, trust
 
 SCHEME = "onnx:"
 """What a network's name as a matcher begins with."""
@@ -107,9 +107,7 @@ class NetworkMatcher:
             confidence = np.nan_to_num(np.clip(sure[0], 0, 1), nan=0.0) * np.isfinite(px)
         elif self.params.left_right:
             back = run_fitted(fit, _mirrored(right), _mirrored(left), run)[0]
-            # two views of one network agree in the same wrong guess: the images are asked too
-            confidence = agreement(px, np.asarray(cv2.flip(back, 1), np.float32))
-            cv2.multiply(confidence, likeness(*gray8_pair(left, right), px), dst=confidence)
+            confidence = trust(px, back, left, right)
         else:
             confidence = np.isfinite(px) * np.float32(UNCHECKED)
         return DisparityMap(px, np.asarray(confidence, np.float32))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from stereo.errors import InputError
 from stereo.frame import DisparityMap, Float, RectifiedPair
 from stereo.gray import gray8_pair
+from stereo.refining.choosing import choose_surfaces
 from stereo.refining.edges import sharpen_edges
 from stereo.refining.filling import drop_islands, fill
 from stereo.refining.surfaces import Gray, plane_surfaces
@@ -33,7 +34,8 @@ class RefineParams:
     """Move the edges of surfaces to those of the image; see ``stereo.refining.edges``. None: as
     ``surfaces``."""
     careful: bool = False
-    """Move edges again when the holes are filled, looking at more of what is around them."""
+    """Move edges when the holes are filled, then choose the surface of each pixel beside them; see
+    ``stereo.refining.choosing``."""
 
     def settled(self, usual: bool) -> RefineParams:
         """Return the same with ``usual`` where nothing was told."""
@@ -80,7 +82,9 @@ def _improved(
         disparity = surfaces(disparity, *gray8_pair(pair.left, pair.right))
         disparity = drop_unseen(disparity, pair)
     disparity = drop_islands(disparity)
-    return sharpen_edges(disparity, pair.left) if params.edges else disparity
+    if not params.edges or params.careful:
+        return disparity
+    return sharpen_edges(disparity, pair.left)
 
 
 def _completed(
@@ -90,7 +94,7 @@ def _completed(
     filled = fill(disparity, pair.left)
     if not (params.edges and params.careful):
         return disparity, filled
-    filled = sharpen_edges(filled, pair.left, careful=True)
+    filled = choose_surfaces(sharpen_edges(filled, pair.left), pair)
     return _with_holes_of(disparity, filled), filled
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from stereo.change import STEP, Gray, coarse, differs
+from stereo.change import STEP, Gray, camera_moved, coarse, differs
 from stereo.frame import DisparityMap, Float, Mask
 from stereo.refining.surfaces import Regions, doubtful_regions, with_planes
 
@@ -27,15 +27,11 @@ KNOWN_SHARE, UNKNOWN_STEPS = 0.9, 60
 something uncovers is never left without a plane for long."""
 CHANGED_SHARE = 0.05
 """Share of a region whose change ends it."""
-RIM_STEPS, RIM_SHARE = 3, 0.25
-"""Width and changed share of what lies around a region that end it too: a blank wall looks the same
-to a camera that moves, its surroundings do not."""
 CUT_SHARE = 0.5
 """Share of either image whose change ends everything: another scene, or another light."""
 AGREE_PX = 1.0
 """Matches that differ less from what the region had are kept, as its plane kept them."""
 
-_RIM = np.ones((2 * RIM_STEPS + 1, 2 * RIM_STEPS + 1), np.uint8)
 _NEAR = np.ones((5, 5), np.uint8)  # a change is felt so far, in steps
 
 Box = tuple[slice, slice]
@@ -61,10 +57,7 @@ class _Kept:
     def stands_in(self, picture: Gray) -> bool:
         """Whether its picture is what it was, but for a small part."""
         changed = differs(picture[self.box], self.picture)
-        if float(changed[self.inside].mean()) > CHANGED_SHARE:
-            return False
-        rim = cv2.dilate(self.inside.view(np.uint8), _RIM).view(np.bool_) & ~self.inside
-        return not rim.any() or float(changed[rim].mean()) <= RIM_SHARE
+        return float(changed[self.inside].mean()) <= CHANGED_SHARE
 
 
 class SteadySurfaces:
@@ -95,8 +88,12 @@ class SteadySurfaces:
 
 
 def _changes(before: tuple[Gray, Gray] | None, now: tuple[Gray, Gray]) -> float:
-    """The share of the worse image that changed since the frame before; all of it in the first."""
-    if before is None or before[0].shape != now[0].shape:
+    """The share of the worse image that changed since the map before.
+
+    All of it in the first one, and where the camera moves: a blank wall looks the same then, and
+    is not.
+    """
+    if before is None or before[0].shape != now[0].shape or camera_moved(now[0], before[0]):
         return 1.0
     return max(float(differs(a, b).mean()) for a, b in zip(now, before, strict=True))
 
@@ -122,10 +119,7 @@ def _added(
     for i, (label, (x, y, width, height)) in enumerate(
         zip(regions.doubtful, regions.boxes, strict=True)
     ):
-        box = (
-            slice(max(y - RIM_STEPS, 0), y + height + RIM_STEPS),
-            slice(max(x - RIM_STEPS, 0), x + width + RIM_STEPS),
-        )
+        box = slice(max(y - 1, 0), y + height + 1), slice(max(x - 1, 0), x + width + 1)
         before, after, sure = (
             plane[_pixels(box)].copy() for plane in (matched.px, found.px, found.confidence)
         )

@@ -13,6 +13,7 @@ pytest.importorskip("onnx", reason="makes the networks")
 
 from nets import Net, image_input, save_graph, save_net
 from onnx import TensorProto, helper, numpy_helper
+from support import Cli
 
 from stereo.errors import MatcherError, MissingLibraryError
 from stereo.frame import RectifiedPair
@@ -232,3 +233,9 @@ def test_providers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     )
     assert np.isfinite(matcher.match(pair()).px).all()
     assert session.used_networks()[-1].first_s > 0
+
+
+def test_a_network_is_not_tuned(tmp_path: Path, cli: Cli) -> None:
+    ended = cli("tune", "pairs.json", "--matcher", "onnx:net.onnx", "-o", tmp_path / "best.toml")
+    assert ended.code == 2
+    assert "a network has no parameters to tune" in ended.err

@@ -18,8 +18,10 @@ from onnx import TensorProto, helper, numpy_helper
 from support import METRIC, Cli, levels, texture
 
 from stereo.errors import MatcherError
-from stereo.frame import RectifiedPair
+from stereo.frame import RectifiedPair, SearchRange
 from stereo.matching import SgmMatcher, SgmParams, make_matcher
+from stereo.matching.following import FollowingMatcher
+from stereo.matching.matchers import following
 from stereo.matching.position import POSITION_BITS, STEP_PX, position_codes
 from stereo.networks.guide import Guide, GuidingNetwork
 
@@ -136,6 +138,13 @@ def test_a_network_that_agrees_with_itself_nowhere_guides_nobody(tmp_path: Path)
     assert network.guide(*noise) is None
 
 
+def test_a_sequences_frames_are_seen_whole_by_a_network(tmp_path: Path) -> None:
+    guide = f"onnx:{knows(tmp_path / 'net.onnx')}?preset=plain"
+    search = SearchRange(0, 64)
+    assert isinstance(following("sgm", search), FollowingMatcher)
+    assert not isinstance(following("sgm", search, guide=guide), FollowingMatcher)
+
+
 def refused(guide: Any, words: str, matcher: str = "sgm") -> None:
     with pytest.raises(MatcherError, match=words):
         make_matcher(matcher, guide=guide)
@@ -162,7 +171,7 @@ def test_the_command_says_what_guides_it(tmp_path: Path, cli: Cli) -> None:
     images = tmp_path / "left.png", tmp_path / "right.png"
     ended = cli(
         *("run", *images, *METRIC, "--guide", f"onnx:{path}?preset=plain"),
-        *("-o", tmp_path / "out"),
+        *("--provider", "cpu", "-o", tmp_path / "out"),
     )
     assert ended.code == 0, ended.err
     assert "guided at 64x32 by net.onnx: 64x32 images go in as they are" in ended.err

@@ -1,11 +1,12 @@
 """Time of our matchers against OpenCV's, on the same images in the same run.
 
     python benchmarks/speed.py [--repeats 7] [--threads 1 2] [--sizes 640x480x64 ...] [--hh]
-        [--coarse-to-fine] [--memory]
+        [--coarse-to-fine] [--memory] [--cpu]
 
 Prints medians of interleaved repeats and their ratio to 3WAY with padding (above 1: faster than
 it). Times hold median filter and speckle removal; OpenCV is timed without our confidence. With
---memory, also by how much a fresh process grows at most while it matches one pair (Linux).
+--memory, also by how much a fresh process grows at most while it matches one pair (Linux). With
+--cpu, processor time of all threads, which other work on the machine disturbs less.
 """
 
 from __future__ import annotations
@@ -88,6 +89,7 @@ def main() -> None:
     parser.add_argument("--hh", action="store_true", help="also OpenCV's HH and HH4")
     parser.add_argument("--coarse-to-fine", action="store_true", help="sgm in that way, too")
     parser.add_argument("--memory", action="store_true", help="also the memory each one takes")
+    parser.add_argument("--cpu", action="store_true", help="processor time, of all threads")
     arguments = parser.parse_args()
     print(
         f"{platform.machine()}, {simd_level()}, medians of {arguments.repeats}, ms (ratio to 3WAY)"
@@ -100,7 +102,7 @@ def main() -> None:
             runs = methods(
                 pair, disparities, threads, hh=arguments.hh, coarse=arguments.coarse_to_fine
             )
-            medians = medians_ms(runs, arguments.repeats)
+            medians = medians_ms(runs, arguments.repeats, cpu=arguments.cpu)
             reference = medians["3WAY padded"]
             row = "  ".join(f"{n} {ms:.1f} ({reference / ms:.2f})" for n, ms in medians.items())
             print(f"{size:14} {threads} threads  {row}", flush=True)

@@ -207,7 +207,9 @@ inline void faint_plane(const u16* const* rows, int width, int levels, u16* memo
       lowest = less < lowest ? less : lowest;
       highest = more > highest ? more : highest;
     }
-    store_bytes(out + x, (Words)(highest - lowest <= Words{} + static_cast<std::int16_t>(4 * levels)));
+    // without a sign: what lies beyond the row may be anything
+    const Words contrast = (Words)((UnsignedWords)highest - (UnsignedWords)lowest);
+    store_bytes(out + x, (Words)(contrast <= Words{} + static_cast<std::int16_t>(4 * levels)));
   }
 }
 

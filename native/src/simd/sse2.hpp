@@ -10,8 +10,6 @@ constexpr int kLanes = 16;
 
 namespace {
 
-using UnsignedWords = u16 __attribute__((vector_size(kLanes)));
-
 inline V shift_in_previous(V previous, V current) {
   return (V)_mm_or_si128(_mm_slli_si128((__m128i)current, 1), _mm_srli_si128((__m128i)previous, 15));
 }

@@ -12,6 +12,7 @@ using u16 = std::uint16_t;
 
 using V = u8 __attribute__((vector_size(kLanes)));
 using Words = std::int16_t __attribute__((vector_size(kLanes)));  // half as many
+using UnsignedWords = u16 __attribute__((vector_size(kLanes)));
 
 inline V load(const u8* p) {
   V v;

@@ -142,8 +142,8 @@ template <class T, int kDims>
 using Dense = nb::ndarray<const T, nb::ndim<kDims>, nb::c_contig, nb::device::cpu>;
 
 Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
-                    Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, bool wide,
-                    float keep_px, int threads) {
+                    Dense<std::uint8_t, 3> color, Dense<std::uint8_t, 2> wanted, float keep_px,
+                    int threads) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   for (const std::size_t rows : {weight.shape(0), color.shape(0), wanted.shape(0)})
     if (rows != height) throw nb::value_error("all planes must have the same height");
@@ -157,14 +157,14 @@ Map weighted_median(Dense<float, 2> disparity, Dense<std::uint8_t, 2> weight,
     nb::gil_scoped_release release;
     stereo::weighted_median({int(width), int(height), int(color.shape(2)), disparity.data(),
                              weight.data(), color.data(), wanted.data()},
-                            wide, keep_px, threads, out.data());
+                            keep_px, threads, out.data());
   }
   return out;
 }
 
 // Disparity with its edges moved, and its confidence. rules: step, keep, moved confidence.
 std::pair<Map, Map> sharpen_edges(Dense<float, 2> disparity, Dense<float, 2> confidence,
-                                  Dense<std::uint8_t, 3> color, bool careful,
+                                  Dense<std::uint8_t, 3> color,
                                   std::tuple<float, float, float> rules, int threads) {
   const std::size_t height = disparity.shape(0), width = disparity.shape(1);
   if (confidence.shape(0) != height || confidence.shape(1) != width || color.shape(0) != height ||
@@ -179,8 +179,7 @@ std::pair<Map, Map> sharpen_edges(Dense<float, 2> disparity, Dense<float, 2> con
     const auto [step_px, keep_px, moved_confidence] = rules;
     stereo::sharpen_edges(int(width), int(height), int(color.shape(2)), disparity.data(),
                           confidence.data(), color.data(),
-                          {step_px, keep_px, moved_confidence, careful}, threads, px.data(),
-                          moved.data());
+                          {step_px, keep_px, moved_confidence}, threads, px.data(), moved.data());
   }
   return {px, moved};
 }
@@ -521,10 +520,10 @@ NB_MODULE(_native, module) {
       .def("_winners", &winners<std::uint16_t>, "left"_a.noconvert(), "right"_a.noconvert());
 
   module.def("weighted_median", &weighted_median, "disparity"_a.noconvert(),
-             "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "wide"_a,
-             "keep_px"_a, "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
+             "weight"_a.noconvert(), "color"_a.noconvert(), "wanted"_a.noconvert(), "keep_px"_a,
+             "threads"_a, "Disparity where wanted: the median around it, weighted by color.");
   module.def("sharpen_edges", &sharpen_edges, "disparity"_a.noconvert(),
-             "confidence"_a.noconvert(), "color"_a.noconvert(), "careful"_a, "rules"_a,
+             "confidence"_a.noconvert(), "color"_a.noconvert(), "rules"_a,
              "threads"_a, "See stereo.refining.edges.");
   module.def("around_edges", &around_edges, "disparity"_a.noconvert(), "step_px"_a,
              "reach_px"_a, "1 within so many pixels of a step of disparity.");

@@ -58,11 +58,11 @@ struct EdgeSamples {
   std::uint32_t weights[kVectors * kFloatLanes] = {};
 
   // The lowest value up to which half of the weight lies.
-  float middle(int samples, std::uint32_t total) const {
+  float middle(std::uint32_t total) const {
     F candidates[kVectors];
     Counts below[kVectors] = {};
     for (int v = 0; v < kVectors; ++v) candidates[v] = load_floats(values + v * kFloatLanes);
-    for (int i = 0; i < samples; ++i)
+    for (int i = 0; i < kEdgeSamples; ++i)
       for (int v = 0; v < kVectors; ++v)
         below[v] += (Counts{} + weights[i]) & (Counts)(F{} + values[i] <= candidates[v]);
     constexpr float kBeyond = 3.40282347e38f;
@@ -103,8 +103,8 @@ void medians_of_block(const EdgeRow& row, const u8* wanted, int x, float* out) {
   for (int c = 0; c < kChannels; ++c) color[c] = load(row.color[c] + x);
   F own[kQuarters];
   for (int i = 0; i < count; ++i) own[i] = load_floats(row.px + x + quarters[i]);
-  Counts weights[kMostEdgeSamples][kQuarters], total[kQuarters] = {}, agreeing[kQuarters] = {};
-  for (int n = 0; n < row.samples; ++n) {
+  Counts weights[kEdgeSamples][kQuarters], total[kQuarters] = {}, agreeing[kQuarters] = {};
+  for (int n = 0; n < kEdgeSamples; ++n) {
     const std::ptrdiff_t there = x + row.offset[n];
     V step{};
     for (int c = 0; c < kChannels; ++c)
@@ -120,7 +120,6 @@ void medians_of_block(const EdgeRow& row, const u8* wanted, int x, float* out) {
       agreeing[i] += weight & (Counts)((off <= row.keep_px) & (off >= -row.keep_px));
     }
   }
-  constexpr int kFew = 25;
   for (int i = 0; i < count; ++i) {
     std::uint32_t of_all[kFloatLanes], kept[kFloatLanes];
     std::memcpy(of_all, &total[i], sizeof of_all);
@@ -129,16 +128,12 @@ void medians_of_block(const EdgeRow& row, const u8* wanted, int x, float* out) {
     for (int k = 0; k < kFloatLanes; ++k) {
       const int at = x + quarters[i] + k;
       if (kept[k] || !wanted[at] || row.px[at] != row.px[at]) continue;
-      const auto middle = [&](auto samples) {
-        for (int n = 0; n < row.samples; ++n) {
-          samples.values[n] = row.px[at + row.offset[n]];
-          samples.weights[n] = reinterpret_cast<const std::uint32_t*>(&weights[n][i])[k];
-        }
-        return samples.middle(row.samples, of_all[k]);
-      };
-      out[at] = row.samples <= kFew
-                    ? middle(EdgeSamples<(kFew - 1) / kFloatLanes + 1>{})
-                    : middle(EdgeSamples<(kMostEdgeSamples - 1) / kFloatLanes + 1>{});
+      EdgeSamples<(kEdgeSamples - 1) / kFloatLanes + 1> samples;
+      for (int n = 0; n < kEdgeSamples; ++n) {
+        samples.values[n] = row.px[at + row.offset[n]];
+        samples.weights[n] = reinterpret_cast<const std::uint32_t*>(&weights[n][i])[k];
+      }
+      out[at] = samples.middle(of_all[k]);
     }
   }
 }

@@ -6,17 +6,17 @@
 
 namespace stereo {
 
-constexpr int kMostEdgeSamples = 49;
+constexpr int kEdgeSamples = 25;
 constexpr int kColorSteps = 64;  // beyond so many levels a color is another one
 
-// A row of pixels, each of which is compared with so many samples around it.
+// A row of pixels, each of which is compared with samples around it.
 struct EdgeRow {
-  int channels, samples;
+  int channels;
   const float* px;
   const std::uint8_t* color[3];  // planes
   // From a pixel to its samples: the distance in memory, and the weight that it has by that.
-  std::ptrdiff_t offset[kMostEdgeSamples];
-  std::uint32_t near[kMostEdgeSamples];
+  std::ptrdiff_t offset[kEdgeSamples];
+  std::uint32_t near[kEdgeSamples];
   const std::uint8_t* weight;  // of each pixel as a sample
   const std::uint8_t* by_color;  // [kColorSteps] weight by the difference in color
   float keep_px;

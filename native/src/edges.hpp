@@ -21,14 +21,13 @@ struct EdgeImage {
 void around_edges(int width, int height, const float* disparity, float step_px, int reach_px,
                   int threads, std::uint8_t* out);
 
-// out: [height][width]. `wide` looks at 7x7 samples, else 5x5. Where at least half of the weight lies
-// within keep_px of a pixel's own disparity, that is kept to the last bit. All weights are integers:
-// no order of summation, thread count or processor changes the result.
-void weighted_median(const EdgeImage& image, bool wide, float keep_px, int threads, float* out);
+// out: [height][width]. Where at least half of the weight lies within keep_px of a pixel's own
+// disparity, that is kept to the last bit. All weights are integers: no order of summation, thread
+// count or processor changes the result.
+void weighted_median(const EdgeImage& image, float keep_px, int threads, float* out);
 
 struct EdgeRules {
   float step_px, keep_px, moved_confidence;  // see stereo/refining/edges.py
-  bool careful;
 };
 
 // Both at once, with the confidence as weight: out_px and out_confidence, [height][width].

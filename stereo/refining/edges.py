@@ -27,14 +27,12 @@ MOVED_CONFIDENCE = 0.6
 
 
 def sharpen_edges(
-    disparity: DisparityMap, image: Image, *, careful: bool = False, threads: int | None = None
+    disparity: DisparityMap, image: Image, *, threads: int | None = None
 ) -> DisparityMap:
     """Return ``disparity`` with its edges moved to those of ``image``; holes stay holes.
 
-    ``image`` is the left view, (H, W) or (H, W, 3), 8 or 16 bit. ``careful`` looks at more
-    pixels, and at twice as many samples for each, for about three times the time. Nothing is
-    moved where the native module was not built.
-    Raises InputError when shapes differ.
+    ``image`` is the left view, (H, W) or (H, W, 3), 8 or 16 bit. Nothing is moved where the
+    native module was not built. Raises InputError when shapes differ.
     """
     if disparity.px.shape != image.shape[:2]:
         raise InputError(
@@ -47,7 +45,6 @@ def sharpen_edges(
         np.ascontiguousarray(disparity.px),
         np.ascontiguousarray(disparity.confidence),
         levels(image),
-        careful,
         (EDGE_STEP_PX, KEEP_PX, MOVED_CONFIDENCE),
         thread_count(threads),
     )

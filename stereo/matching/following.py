@@ -39,7 +39,9 @@ CELL_PX = 32
 OVERLAP_PX = 48
 """What is matched beyond the part that is kept, on each side."""
 WHOLE_SHARE = 0.6
-"""Of the image's area: who would match more than this in parts matches the whole."""
+"""Of the image's area: what would be more than this in parts is one band, the whole image."""
+ANEW_SHARE = 0.6
+"""Of the cells: where more changed, nothing of before is believed."""
 ANEW_AFTER_S = 0.5
 """A gap in time after which nothing of before is believed, seconds."""
 SETTLING = 2
@@ -124,14 +126,19 @@ class FollowingMatcher:
             return self._anew(gray, seen)
         new_left, new_right = map(differs, seen, self._seen)
         changes = _wide(new_left | _in_left(new_right, last.px), 1)
+        cells = _cells(changes)
+        if cells.mean() > ANEW_SHARE:
+            return self._anew(gray, seen)
         band = self._band_in_turn(last.px.shape)
-        changed = self._merged(_parts(_cells(changes, band), last.px.shape), last.px.shape)
-        parts = [*changed, band] if band.area else changed
+        cells[band.top // CELL_PX : -(-band.bottom // CELL_PX)] = 0
+        parts = self._merged(_parts(cells, last.px.shape), last.px.shape)
+        if band.area:
+            parts.append(band)
         if not parts:
             return last
-        work = sum(self._work(part, last.px.shape) for part in parts)
-        if changed and work > WHOLE_SHARE * last.px.size:
-            return self._anew(gray, seen)
+        if sum(self._work(part, last.px.shape) for part in parts) > WHOLE_SHARE * last.px.size:
+            band = _whole(last.px.shape)
+            parts = [band]
         px, confidence = last.px.copy(), last.confidence.copy()
         for part in parts:
             self._match_part(part, gray, px, confidence)
@@ -148,7 +155,7 @@ class FollowingMatcher:
         """The rows whose turn it is; none where the frame is not one to look at any."""
         height, width = shape
         if self._frames <= SETTLING:
-            return Part(0, height, 0, width)
+            return _whole(shape)
         turn, rest = divmod(self._frames, EVERY)
         if rest:
             return Part(0, 0, 0, width)
@@ -187,6 +194,11 @@ class FollowingMatcher:
             then[rows] = now[rows]
 
 
+def _whole(shape: tuple[int, ...]) -> Part:
+    height, width = shape
+    return Part(0, height, 0, width)
+
+
 def _coarse_pair(pair: RectifiedPair) -> tuple[Gray, Gray]:
     left, right = gray8_pair(pair.left, pair.right)
     return coarse(left), coarse(right)
@@ -211,15 +223,13 @@ def _wide(where: Mask, steps: int) -> Mask:
     return np.asarray(cv2.dilate(where.view(np.uint8), np.ones((side, side), np.uint8)), np.bool_)
 
 
-def _cells(changes: Mask, band: Part) -> NDArray[np.uint8]:
-    """Which cells have changes, but for those of the band."""
+def _cells(changes: Mask) -> NDArray[np.uint8]:
+    """Which cells have changes."""
     steps = CELL_PX // STEP
     height, width = (-(-side // steps) for side in changes.shape)
     padded = np.zeros((height * steps, width * steps), np.uint8)
     padded[: changes.shape[0], : changes.shape[1]] = changes
-    cells = padded.reshape(height, steps, width, steps).max(axis=(1, 3))
-    cells[band.top // CELL_PX : -(-band.bottom // CELL_PX)] = 0
-    return np.asarray(cells, np.uint8)
+    return np.asarray(padded.reshape(height, steps, width, steps).max(axis=(1, 3)), np.uint8)
 
 
 def _parts(cells: NDArray[np.uint8], shape: tuple[int, ...]) -> list[Part]:
